@@ -1,0 +1,1 @@
+"""Ways to reach people. One public module is one kind; the file name is the value of `kind` in config.yaml."""

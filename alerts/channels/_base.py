@@ -1,0 +1,84 @@
+"""The port that every channel fills, and the values that cross it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.alert import NOTHING, Notification
+
+
+class ChannelSettings(BaseModel):
+    """An entry under `channels:` in config.yaml; each kind adds its own keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    kind: str
+
+
+class ChannelError(Exception):
+    """A message was not accepted. The text says why, without secrets, and is kept in the outbox.
+
+    permanent: trying this again changes nothing.
+    retry_after: seconds to wait, when the server said so.
+    channel_wide: no message would get through (rate limit, revoked token, host down), not only this one.
+    ambiguous: bytes left our machine and no verdict came back, so that it may have been accepted.
+    progress: what was achieved all the same; comes back as `notification.progress` with the next attempt.
+    """
+
+    def __init__(  # noqa: D107
+        self,
+        text: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        channel_wide: bool = False,
+        ambiguous: bool = False,
+        progress: Mapping[str, Any] = NOTHING,
+    ) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.channel_wide = channel_wide
+        self.ambiguous = ambiguous
+        self.progress = progress
+
+
+class Channel(Protocol):
+    """One way to reach people. Used by one thread at a time."""
+
+    name: str
+    min_interval: float  # seconds between two sends that the server tolerates for ever
+
+    def send(self, notification: Notification) -> Mapping[str, Any]:
+        """Deliver and return the receipt (JSON values), or raise ChannelError; nothing else.
+
+        `notification.id` is stable over all attempts. `notification.root` is the receipt of the alert's first
+        message on this channel: edit or thread there when the channel can.
+        """
+        ...
+
+    def probe(self) -> str:
+        """Reach the server without sending anything and say in a line what was found; raises ChannelError."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class ChannelFactory(Protocol):
+    """Makes a channel; reaches nothing."""
+
+    def __call__(self, name: str, settings: Any) -> Channel:
+        """`name` is the key under `channels:`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPlugin:
+    """What a channel module exports as `PLUGIN`, in its last line."""
+
+    settings: type[ChannelSettings]
+    channel: ChannelFactory

@@ -1,0 +1,1 @@
+"""Pure functions over builds: window summaries, percentiles, live counters."""

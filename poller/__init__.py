@@ -1,0 +1,1 @@
+"""The daemon and the command line: the only place that knows all the others."""

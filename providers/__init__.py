@@ -1,0 +1,1 @@
+"""Adapters to CI servers. One public module is one kind; the file name is the value of `kind` in config.yaml."""

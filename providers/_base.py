@@ -1,0 +1,217 @@
+"""The port that every provider fills, and the values that cross it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from domain.build import Build, Pipeline
+from domain.duration import parse_duration
+
+Cursor = Mapping[str, Any]
+"""What a provider wants to find again for one key (a job, a repository). JSON values only."""
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+def _as_duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_as_duration), Field(gt=timedelta(0))]
+
+
+class ProviderSettings(BaseModel):
+    """An entry under `providers:` in config.yaml; each kind adds its own keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    kind: str
+    poll_every: Duration = timedelta(seconds=60)
+
+
+class PipelineEntry(BaseModel):
+    """An entry under `pipelines:`; each kind of provider adds the keys that choose pipelines on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    provider: str
+    name: str | None = None
+    branches: tuple[str, ...] = ()  # globs; empty: the default branch
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    labels_from: Mapping[str, str | Mapping[str, str]] = Field(default_factory=dict)
+    poll_every: Duration | None = None  # default: that of the provider
+    enabled: bool = True
+
+    def matches(self, key: str) -> bool:
+        """Whether this entry watches the pipeline with this key. Pure: needs no server."""
+        raise NotImplementedError
+
+
+class Trouble(StrEnum):
+    """Why a provider could not be read, in a word that a message can show."""
+
+    AUTH = "auth"
+    RATE_LIMIT = "rate limit"
+    NOT_FOUND = "not found"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    SERVER_ERROR = "server error"
+    NOT_JSON = "not json"
+    TOO_LARGE = "too large"
+    REDIRECT = "redirect"
+    SUSPICIOUS = "suspicious"  # an answer that would mean that everything is gone
+    PACED = "paced"  # we hold back by ourselves; nothing is wrong
+
+
+class ProviderError(Exception):
+    """A provider could not be read. `trouble` classifies it, the text names what was asked and the cure.
+
+    The text never holds a secret, a response body or a URL with credentials.
+    """
+
+    def __init__(self, trouble: Trouble, text: str) -> None:
+        super().__init__(text)
+        self.trouble = trouble
+
+
+class Unavailable(ProviderError):
+    """Try again later. `retry_after` (seconds) holds for the whole provider when `provider_wide`."""
+
+    def __init__(
+        self, trouble: Trouble, text: str, *, retry_after: float | None = None, provider_wide: bool = False
+    ) -> None:
+        super().__init__(trouble, text)
+        self.retry_after = retry_after
+        self.provider_wide = provider_wide
+
+
+class Refused(ProviderError):
+    """Permanent until a person changes something: a bad token, a missing permission, a repository that is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What one scheduled job polls: a Jenkins server (or a folder of it), a GitHub repository."""
+
+    provider: str
+    key: str
+    every: timedelta
+
+    def __str__(self) -> str:
+        """As it appears in logs."""
+        return f"{self.provider}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A build that could not be understood: kept raw, counted, shown; the rest of its page is stored."""
+
+    pipeline: str  # Pipeline.key, as far as it is known
+    external_id: str
+    problem: str
+    raw: str  # at most 16 KiB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What one transaction stores: some builds, and the cursors that cover exactly these builds.
+
+    A cursor of None is forgotten. `missing` and `renamed` speak of pipelines by key. `pipelines` are all those
+    met on this page, with or without builds, so that a pipeline is known before its first build.
+    """
+
+    pipelines: Sequence[Pipeline] = ()
+    builds: Sequence[Build] = ()
+    cursors: Mapping[str, Cursor | None] = field(default_factory=dict)
+    unreadable: Sequence[Unreadable] = ()
+    missing: Sequence[str] = ()  # confirmed gone: several 404s while the credentials work
+    renamed: Mapping[str, str] = field(default_factory=dict)  # old key → new key
+    progress: float | None = None  # backfill: the share done so far, 0 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A pipeline that could be watched, as `discover` shows it, with the entry to paste into config.yaml."""
+
+    pipeline: Pipeline
+    entry: Mapping[str, Any]
+    watched: bool
+    last_build_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What `check --online` and `doctor` learn from a provider."""
+
+    version: str | None = None
+    identity: str | None = None  # who the credentials belong to; None: anonymous
+    scopes: str | None = None
+    token_expires_at: datetime | None = None
+    clock_skew: timedelta | None = None  # their Date header minus our clock
+    quota_limit: int | None = None
+    quota_remaining: int | None = None
+    quota_resets_at: datetime | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Provider(Protocol):
+    """One connection. Every method may be called from several threads; each thread gets its own HTTP session.
+
+    All methods that reach the server raise `Unavailable` or `Refused` and nothing else, within 30 seconds a
+    call and 120 seconds a poll.
+    """
+
+    name: str
+
+    def targets(self) -> Sequence[Target]:
+        """What to poll, and how often. Reaches the server when a glob has to be resolved (an organisation)."""
+        ...
+
+    def poll(self, target: Target, cursors: Mapping[str, Cursor], now: datetime) -> Iterator[Page]:
+        """What is new since the cursors of this target, oldest knowledge first. Idempotent.
+
+        `cursors` is what earlier pages returned and the store committed, by cursor key; empty at first contact.
+        The caller may stop between two pages at any time and come again.
+        """
+        ...
+
+    def backfill(
+        self, target: Target, keys: Sequence[str], since: datetime, cursor: Cursor, now: datetime
+    ) -> Iterator[Page]:
+        """History back to `since` of the pipelines with these keys (empty: all). Resumes from the cursor `backfill`."""
+        ...
+
+    def discover(self) -> Iterator[Candidate]:
+        """Everything the credentials can see."""
+        ...
+
+    def probe(self) -> Probe:
+        """Reach the server and tell about the connection."""
+        ...
+
+    def close(self) -> None:
+        """Close all sessions."""
+        ...
+
+
+class ProviderFactory(Protocol):
+    """Makes a provider; reaches nothing."""
+
+    def __call__(self, name: str, settings: Any, entries: Sequence[Any]) -> Provider:
+        """`entries` are the enabled entries of `pipelines:` that name this provider, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderPlugin:
+    """What a provider module exports as `PLUGIN`, in its last line."""
+
+    settings: type[ProviderSettings]
+    entry: type[PipelineEntry]
+    provider: ProviderFactory
