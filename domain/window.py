@@ -43,6 +43,6 @@ class Summary:
 
     @property
     def success_rate(self) -> float | None:
-        """passed / (passed + failed), between 0 and 1; None without data, which is not the same as 0."""
+        """Passed / (passed + failed), between 0 and 1; None without data, which is not the same as 0."""
         decided = self.passed + self.failed
         return self.passed / decided if decided else None

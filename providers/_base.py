@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from typing_extensions import override
 
 from domain.build import Build, Pipeline
 from domain.duration import parse_duration
@@ -103,6 +104,7 @@ class Target:
     key: str
     every: timedelta
 
+    @override
     def __str__(self) -> str:
         """As it appears in logs."""
         return f"{self.provider}:{self.key}"

@@ -27,7 +27,7 @@ class ChannelError(Exception):
     progress: what was achieved all the same; comes back as `notification.progress` with the next attempt.
     """
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         text: str,
         *,
