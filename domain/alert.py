@@ -12,6 +12,10 @@ from domain.message import Message
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+def _nothing() -> Mapping[str, Any]:  # Python 3.11 takes the proxy itself for a mutable default
+    return NOTHING
+
+
 class AlertKind(StrEnum):
     """What a rule looks for. The value is the rule's key under `alerts:` in config.yaml."""
 
@@ -64,7 +68,7 @@ class Alert:
     resolved_at: datetime | None = None
     transition: int = 1
     summary: str
-    evidence: Mapping[str, Any] = NOTHING  # JSON values only
+    evidence: Mapping[str, Any] = field(default_factory=_nothing)  # JSON values only
     channels: tuple[str, ...] = ()  # who was told that it fires, and so must be told how it ends
     id: int | None = field(default=None, compare=False)
 
@@ -110,7 +114,13 @@ class Notification:
     sent_at: datetime | None = None
     last_error: str | None = None
     ambiguous: bool = False  # an earlier attempt may have been accepted: nobody knows
-    progress: Mapping[str, Any] = NOTHING  # what earlier attempts achieved (mail: recipients that have it)
-    receipt: Mapping[str, Any] = NOTHING  # what the channel said on acceptance (Slack: channel, ts)
-    root: Mapping[str, Any] = NOTHING  # the receipt of the alert's first message on this channel
+    progress: Mapping[str, Any] = field(
+        default_factory=_nothing
+    )  # what earlier attempts achieved (mail: recipients that have it)
+    receipt: Mapping[str, Any] = field(
+        default_factory=_nothing
+    )  # what the channel said on acceptance (Slack: channel, ts)
+    root: Mapping[str, Any] = field(
+        default_factory=_nothing
+    )  # the receipt of the alert's first message on this channel
     id: int | None = field(default=None, compare=False)

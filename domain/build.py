@@ -16,6 +16,14 @@ NO_LABELS: Mapping[str, str] = MappingProxyType({})
 NO_MEASUREMENTS: Mapping[str, float] = MappingProxyType({})
 
 
+def _no_labels() -> Mapping[str, str]:  # Python 3.11 takes the proxies themselves for mutable defaults
+    return NO_LABELS
+
+
+def _no_measurements() -> Mapping[str, float]:
+    return NO_MEASUREMENTS
+
+
 class Status(StrEnum):
     """How far a build has come; never how it ended."""
 
@@ -56,7 +64,7 @@ class Pipeline:
     key: str  # Jenkins: full name `folder/job`; GitHub: `owner/repo/<workflow path>`
     name: str  # what a person calls it; GitHub's changes, the key does not
     url: str | None = None
-    labels: Mapping[str, str] = NO_LABELS
+    labels: Mapping[str, str] = field(default_factory=_no_labels)
     branched: bool = True  # False: a plain Jenkins job, where all builds are one stream
     default_branch: str | None = None
 
@@ -94,9 +102,9 @@ class Build:
     bucket: str | None = None
     reason: str | None = None
     log_excerpt: str | None = None
-    labels: Mapping[str, str] = NO_LABELS  # the build's own, beside those of its pipeline
+    labels: Mapping[str, str] = field(default_factory=_no_labels)  # the build's own, beside those of its pipeline
     tests: TestReport | None = None
-    measurements: Mapping[str, float] = NO_MEASUREMENTS
+    measurements: Mapping[str, float] = field(default_factory=_no_measurements)
     id: int | None = field(default=None, compare=False)  # the store's number; None before it is stored
 
     def __post_init__(self) -> None:
