@@ -14,7 +14,10 @@ from providers._wire import TooLargeError, UndecodableError
 
 def shown(url: str) -> str:
     """The URL for messages: without credentials, query and fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a broken URL"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -121,6 +121,13 @@ def fetch(
             pause(wait)
 
 
+def _prepared(session: Session, request: Request) -> PreparedRequest:
+    try:
+        return session.prepare_request(request)
+    except (requests.RequestException, ValueError) as error:
+        raise in_our_words(error, request.url or "", late=False) from error
+
+
 def _follow(session: Session, request: PreparedRequest, deadline: float, cap: int) -> Answer:
     asked = request.url or ""
     for _ in range(MAX_REDIRECTS + 1):
@@ -242,7 +249,7 @@ class Http:
     ) -> Answer:
         """GET, bounded as `fetch` says; raises what `fetch` and `check_status` raise."""
         session = self._session()
-        request = session.prepare_request(Request("GET", url, params=params, headers=headers))
+        request = _prepared(session, Request("GET", url, params=params, headers=headers))
         return check_status(fetch(session, request, seconds=seconds, cap=cap, pause=self._pause), accept)
 
     def post(
@@ -256,7 +263,7 @@ class Http:
     ) -> Answer:
         """POST, once and without redirects; raises what `fetch` and `check_status` raise."""
         session = self._session()
-        request = session.prepare_request(Request("POST", url, json=json, headers=headers))
+        request = _prepared(session, Request("POST", url, json=json, headers=headers))
         return check_status(fetch(session, request, seconds=seconds), accept)
 
     def close(self) -> None:
