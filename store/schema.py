@@ -1,0 +1,258 @@
+"""The tables. Lean on purpose: 100,000 builds a day for a year have to fit on a small disk.
+
+Times are integer milliseconds since 1970; statuses, outcomes and verdicts are places in the lists below; words
+that repeat (branches, actors, triggers, labels, URL patterns) are numbers of rows in `names`. In `builds` these
+stay bare integers, because its rows are read and written by the hundred thousand; elsewhere column types convert.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from domain.alert import AlertKind, AlertState, Delivery, Reason, Severity
+from domain.build import Outcome, Status, Verdict
+from store.columns import Code, Id, Json, Moment
+
+# Places are on disk: append only.
+STATUSES = (Status.QUEUED, Status.RUNNING, Status.FINISHED)
+OUTCOMES = (
+    Outcome.SUCCESS,
+    Outcome.FAILURE,
+    Outcome.UNSTABLE,
+    Outcome.ERROR,
+    Outcome.TIMEOUT,
+    Outcome.CANCELLED,
+    Outcome.SKIPPED,
+    Outcome.UNKNOWN,
+)
+VERDICTS = (Verdict.FAILED, Verdict.PASSED, Verdict.NEUTRAL)  # 0 and 1 take no room in SQLite
+ALERT_KINDS = tuple(AlertKind)
+SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+ALERT_STATES = (AlertState.FIRING, AlertState.RESOLVED, AlertState.CLOSED)
+REASONS = (Reason.FIRST, Reason.UPDATE, Reason.REMINDER, Reason.RESOLVED, Reason.CLOSED)
+DELIVERIES = (Delivery.PENDING, Delivery.SENDING, Delivery.SENT, Delivery.DEAD)
+
+FINISHED = STATUSES.index(Status.FINISHED)
+FAILED = VERDICTS.index(Verdict.FAILED)
+PASSED = VERDICTS.index(Verdict.PASSED)
+NEUTRAL = VERDICTS.index(Verdict.NEUTRAL)
+
+# Bits of builds.flags
+FORK = 1
+PULL_REQUEST = 2
+FLAKY = 4  # passed after an earlier attempt failed
+
+metadata = MetaData()
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("url", Text),
+    Column("labels", Json, nullable=False),
+    Column("branched", Boolean, nullable=False),
+    Column("default_branch", Text),
+    Column("watched_since", Moment, nullable=False),
+    Column("missing_since", Moment),
+    UniqueConstraint("provider", "key", name="pipelines_key"),
+)
+
+names = Table(
+    "names",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("text", Text, nullable=False, unique=True),
+)
+
+# Wide columns first: PostgreSQL pads each to its own size.
+builds = Table(
+    "builds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("queued_at", BigInteger),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("duration", BigInteger),  # milliseconds, never negative; present when finished with both ends known
+    Column("pipeline_id", Integer, ForeignKey("pipelines.id", ondelete="CASCADE"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("stream_id", Integer),  # names.id of Build.stream ("" for a plain job); null for forks and pull requests
+    Column("branch_id", Integer),  # names.id of the branch, only when it is not the stream
+    Column("raw_id", Integer),  # names.id of the provider's own word for the outcome
+    Column("trigger_id", Integer),
+    Column("actor_id", Integer),
+    Column("url_id", Integer),  # names.id of a pattern: see store/url.py
+    Column("labels_id", Integer),  # names.id of a JSON object
+    Column("status", SmallInteger, nullable=False),  # place in STATUSES
+    Column("outcome", SmallInteger),  # place in OUTCOMES
+    Column("verdict", SmallInteger),  # place in VERDICTS; null while it is not finished
+    Column("superseded", SmallInteger, nullable=False),  # 1: finished, and another attempt counts instead of this one
+    Column("flags", SmallInteger, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("commit", LargeBinary),
+    Column("title", Text),
+    UniqueConstraint("pipeline_id", "external_id", "attempt", name="builds_identity"),
+)
+
+_COUNTED = text("verdict IS NOT NULL AND superseded = 0")
+_SETTLED = text("verdict < 2 AND superseded = 0 AND stream_id IS NOT NULL")
+_UNFINISHED = text("status < 2")
+
+# Windows: every finished build that counts, pull requests too (stream_id is null), answered from the index alone.
+Index(
+    "builds_finished",
+    builds.c.pipeline_id,
+    builds.c.finished_at,
+    builds.c.verdict,
+    builds.c.duration,
+    builds.c.stream_id,
+    sqlite_where=_COUNTED,
+    postgresql_where=_COUNTED,
+)
+# Alerts: the newest settled verdicts of a stream, in the provider's order.
+Index(
+    "builds_settled",
+    builds.c.pipeline_id,
+    builds.c.stream_id,
+    builds.c.generation,
+    builds.c.number,
+    sqlite_where=_SETTLED,
+    postgresql_where=_SETTLED,
+)
+Index("builds_unfinished", builds.c.pipeline_id, sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED)
+
+# What only some builds have: looked at one build at a time.
+build_details = Table(
+    "build_details",
+    metadata,
+    Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("url", Text),  # when no pattern fits
+    Column("failing_stage", Text),
+    Column("bucket", Text),
+    Column("reason", Text),
+    Column("log_excerpt", Text),
+    Column("tests", Json),
+    Column("measurements", Json),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("kind", Code(ALERT_KINDS), nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("pipeline", Text),
+    Column("branch", Text),
+    Column("severity", Code(SEVERITIES), nullable=False),
+    Column("state", Code(ALERT_STATES), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("resolved_at", Moment),
+    Column("transition", Integer, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("evidence", Json, nullable=False),
+    Column("channels", Json, nullable=False),
+    Column("untold", Boolean, nullable=False),  # found at first contact and not yet in a baseline message
+)
+_FIRING = text("state = 0")
+Index("alerts_firing", alerts.c.fingerprint, unique=True, sqlite_where=_FIRING, postgresql_where=_FIRING)
+Index("alerts_scope", alerts.c.provider, alerts.c.pipeline, alerts.c.branch)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("alert_id", Integer, ForeignKey("alerts.id"), nullable=False),
+    Column("transition", Integer, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("reason", Code(REASONS), nullable=False),
+    Column("message", Json, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("delivery", Code(DELIVERIES), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Column("last_error", Text),
+    Column("ambiguous", Boolean, nullable=False),
+    Column("progress", Json, nullable=False),
+    Column("receipt", Json, nullable=False),
+    UniqueConstraint("alert_id", "transition", "channel", name="outbox_key"),
+)
+_UNSENT = text("delivery < 2")
+Index("outbox_unsent", outbox.c.channel, outbox.c.id, sqlite_where=_UNSENT, postgresql_where=_UNSENT)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("notification_id", Integer, ForeignKey("outbox.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("delivery", Code(DELIVERIES), nullable=False),  # what it led to
+    Column("ambiguous", Boolean, nullable=False),
+    Column("answer", Text),  # the error, or the receipt as JSON
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Json, nullable=False),
+)
+
+providers = Table(
+    "providers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("failing_since", Moment),
+    Column("failures", Integer, nullable=False),
+    Column("trouble", Text),
+    Column("text", Text),
+    Column("last_ok_at", Moment),
+    Column("retry_at", Moment),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("pipeline", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("first_seen_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+    UniqueConstraint("provider", "pipeline", "external_id", name="quarantine_key"),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Alembic's own table, declared here so that a new store gets it without importing Alembic.
+alembic_version = Table("alembic_version", metadata, Column("version_num", Text, primary_key=True))
+
+HEAD = "0001"
+"""The revision that these tables are."""
