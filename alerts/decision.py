@@ -1,0 +1,94 @@
+"""What an evaluation comes to: an alert to save, and whether and why to speak of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from domain.alert import Alert, AlertKind, AlertState, Reason
+from domain.stream import Settled
+
+ROLES = ("first_failed", "last_failed", "last_passed", "fixed_by", "onset", "fired_by")
+
+Order = tuple[int, int]
+"""Where a build stands in its stream: (generation, number)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """An alert as it is from now on. It keeps the id of the stored alert that it continues.
+
+    `reason` says why people are told; None means to save silently. A first message goes where the routes say,
+    every later one to `alert.channels`. `baseline` marks what was already wrong at first contact: it is told in
+    one summary. `build_ids` are the builds that the message speaks of.
+    """
+
+    alert: Alert
+    reason: Reason | None
+    baseline: bool = False
+    build_ids: tuple[int, ...] = ()
+
+
+def decision(alert: Alert, reason: Reason | None, *, baseline: bool = False) -> Decision:
+    """A decision with the builds that the alert's evidence names."""
+    named = (alert.evidence.get(role) for role in ROLES)
+    ids = dict.fromkeys(reference["id"] for reference in named if reference)
+    return Decision(alert=alert, reason=reason, baseline=baseline, build_ids=tuple(ids))
+
+
+def continued(alert: Alert, *, summary: str, evidence: Mapping[str, Any]) -> tuple[Decision, ...]:
+    """The alert goes on: saved silently when its evidence has changed, otherwise nothing at all."""
+    if alert.summary == summary and dict(alert.evidence) == dict(evidence):
+        return ()
+    return (decision(replace(alert, summary=summary, evidence=evidence), None),)
+
+
+def resolved(alert: Alert, *, at: datetime, summary: str, evidence: Mapping[str, Any]) -> Decision:
+    """The facts have ended the alert. Those who were told hear of it; if nobody was, it ends silently."""
+    return _ended(alert, AlertState.RESOLVED, Reason.RESOLVED, at=at, summary=summary, evidence=evidence)
+
+
+def closed(alert: Alert, *, because: str, at: datetime) -> Decision:
+    """The alert ends without its cause having gone away; `because` completes "closed: ..."."""
+    evidence = {**alert.evidence, "closed_because": because}
+    return _ended(alert, AlertState.CLOSED, Reason.CLOSED, at=at, summary=f"closed: {because}", evidence=evidence)
+
+
+def _ended(
+    alert: Alert, state: AlertState, reason: Reason, *, at: datetime, summary: str, evidence: Mapping[str, Any]
+) -> Decision:
+    ended = replace(
+        alert,
+        state=state,
+        resolved_at=max(at, alert.started_at),  # an older build may fail after a newer one has passed
+        transition=alert.transition + 1,
+        summary=summary,
+        evidence=evidence,
+    )
+    return decision(ended, reason if alert.channels else None)
+
+
+def firing(stored: Sequence[Alert], kind: AlertKind) -> Alert | None:
+    """The alert of this kind that is firing; there is at most one per scope."""
+    return next((alert for alert in stored if alert.kind is kind and alert.state is AlertState.FIRING), None)
+
+
+def ended(stored: Sequence[Alert], kind: AlertKind) -> list[Alert]:
+    """The alerts of this kind that are over."""
+    return [alert for alert in stored if alert.kind is kind and alert.state is not AlertState.FIRING]
+
+
+def order(settled: Settled) -> Order:
+    """Where a settled build stands in its stream."""
+    return settled.generation, settled.number
+
+
+def reference(settled: Settled) -> dict[str, int]:
+    """A build as evidence names it. JSON values only."""
+    return {"id": settled.build_id, "number": settled.number, "generation": settled.generation}
+
+
+def order_of(alert: Alert, role: str) -> Order | None:
+    """Where the build with this role in an alert's evidence stands in its stream."""
+    named = alert.evidence.get(role)
+    return (named["generation"], named["number"]) if named else None
