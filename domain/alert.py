@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     SUCCESS_RATE_BELOW = "success_rate_below"
     PROVIDER_UNREACHABLE = "provider_unreachable"
     PIPELINE_MISSING = "pipeline_missing"  # a watched job, workflow or repository is gone
+    CONFIGURATION_BROKEN = "configuration_broken"  # config.yaml on disk is not the one in use
     BASELINE = "baseline"  # the one summary of what was already failing at first contact
 
 
