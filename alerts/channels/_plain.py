@@ -1,0 +1,82 @@
+"""What all channels share: a message made harmless, and its plain-text form."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from domain.alert import Notification
+from domain.message import Fact, Link, Message, Tone
+from domain.text import EXCERPT_LIMIT, clean, clean_url
+
+SIGNS = {Tone.BROKEN: "🔴", Tone.WORSE: "🟠", Tone.FIXED: "🟢", Tone.NOTE: "🔵"}
+
+_HEADLINE_LIMIT = 500
+_NAME_LIMIT = 75
+_VALUE_LIMIT = 1000
+
+
+def tidy(message: Message) -> Message:
+    """The message with its sign in front and every string cleaned; links that are not http(s) lose their URL.
+
+    Providers clean what they read, but texts also come from config.yaml, and no byte may make an alert unsendable.
+    """
+    headline = clean(message.headline, _HEADLINE_LIMIT)
+    signed = headline if headline.startswith(tuple(SIGNS.values())) else f"{SIGNS[message.tone]} {headline}"
+    links = ((clean(link.label, _NAME_LIMIT), clean_url(link.url)) for link in message.links)
+    return replace(
+        message,
+        headline=signed,
+        facts=tuple(_tidy_fact(fact) for fact in message.facts),
+        details=clean(message.details or "", EXCERPT_LIMIT, lines=True).strip("\n") or None,
+        links=tuple(Link(label=label, url=url) for label, url in links if url),
+        thread=clean(message.thread),
+    )
+
+
+def _tidy_fact(fact: Fact) -> Fact:
+    value = clean(fact.value, _VALUE_LIMIT, lines=True).strip()
+    return Fact(name=clean(fact.name, _NAME_LIMIT), value=value, url=clean_url(fact.url))
+
+
+def styled(message: Message) -> Iterator[tuple[str, str]]:
+    """A tidy message as pieces of text with the style (rich's words) that a terminal may give them."""
+    yield message.headline + "\n", f"bold {_COLOURS[message.tone]}"
+    width = max((len(each.name) for each in message.facts), default=0)
+    for fact in message.facts:
+        value = fact.value.replace("\n", "\n" + " " * (width + 5))
+        yield f"   {fact.name:<{width}}  ", "dim"
+        yield value, ""
+        yield (f"  {fact.url}\n" if fact.url and fact.url not in value else "\n"), "dim"
+    for line in (message.details or "").splitlines():
+        yield f"   │ {line}\n", "dim"
+    for link in message.links:
+        yield f"   {link.label}: ", "dim"
+        yield f"{link.url}\n", "cyan"
+
+
+_COLOURS = {Tone.BROKEN: "red", Tone.WORSE: "yellow", Tone.FIXED: "green", Tone.NOTE: "blue"}
+
+
+def plain(message: Message) -> str:
+    """A tidy message as plain text of several lines."""
+    return "".join(text for text, _ in styled(message))
+
+
+def delivery_id(notification: Notification) -> str:
+    """A name for this notification that stays the same over all attempts, unique among several stores.
+
+    Row numbers alone are not: two daemons that post to the same place both have a notification 17.
+    """
+    created = int(notification.created_at.timestamp() * 1000)
+    return f"{created:x}.{notification.alert_id}.{notification.transition}.{notification.id or 0}"
+
+
+def marked_as_repeat(message: Message) -> Message:
+    """For a channel that cannot find out whether an earlier attempt was accepted."""
+    sign, _, headline = message.headline.partition(" ")
+    return replace(message, headline=f"{sign} (repeat?) {headline}")
+
+
+def as_mapping(value: object) -> dict[str, Any]:
+    """Foreign JSON where an object was expected; anything else counts as empty."""
+    return value if isinstance(value, dict) else {}

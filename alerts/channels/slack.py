@@ -1,0 +1,96 @@
+"""Slack: by a bot token (a card per alert, edited, with a thread) or by an incoming webhook (new messages only)."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, FilePath, SecretStr, model_validator
+
+from alerts.channels._base import ChannelPlugin, ChannelSettings
+from alerts.channels._network import tls_context
+from domain.alert import Notification
+from domain.text import clean_url
+
+if TYPE_CHECKING:
+    from alerts.channels._slack_bot import Bot
+    from alerts.channels._slack_webhook import Webhook
+
+
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(clean_url(value) or "")
+        complete = parts.hostname and parts.port != 0 and parts.username is None and value.isascii()
+    except ValueError:  # a port that is no number
+        complete = False
+    if not complete:
+        raise ValueError("must be a complete URL that begins with https:// (or http://), without a user name in it")
+    return value
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    _http_url(value.get_secret_value())
+    return value
+
+
+def _secret_word(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().strip()
+    if not (text.isascii() and text.isprintable()) or not text or " " in text:
+        raise ValueError("must be a bot token: letters, digits and dashes (xoxb-…)")
+    return value
+
+
+class SlackSettings(ChannelSettings):
+    """Either `webhook_url`, or `token` with `channel`."""
+
+    kind: Literal["slack"]
+    webhook_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
+    token: Annotated[SecretStr, AfterValidator(_secret_word)] | None = None
+    channel: str | None = None  # "#name" or an id (C…); reading the history after a crash is surer with the id
+    api_url: Annotated[str, AfterValidator(_http_url)] = "https://slack.com/api/"
+    ca_file: FilePath | None = None  # trusted besides the system's authorities
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.webhook_url is None) == (self.token is None):
+            raise ValueError("give either webhook_url, or token and channel")
+        if (self.token is None) != (self.channel is None):
+            raise ValueError("token and channel belong together; a webhook has its channel built in")
+        return self
+
+
+class Slack:
+    """One channel of a Slack workspace."""
+
+    min_interval = 1.0  # Slack's limit per channel; going beyond it risks the app
+
+    def __init__(self, name: str, settings: SlackSettings) -> None:
+        self.name = name
+        self._settings = settings
+
+    def send(self, notification: Notification) -> Mapping[str, Any]:
+        """Post or edit; the receipt is {channel, ts} with a token, mostly empty with a webhook."""
+        return self._way.send(notification)
+
+    def probe(self) -> str:
+        """Ask who the token belongs to; for a webhook, only reach its host."""
+        return self._way.probe()
+
+    def close(self) -> None:
+        """Every call has its own connection: nothing is open."""
+
+    @cached_property
+    def _way(self) -> "Bot | Webhook":
+        """Made at first use: slack_sdk takes 130 ms to import."""
+        from alerts.channels._slack_bot import Bot  # noqa: PLC0415 - see above
+        from alerts.channels._slack_webhook import Webhook  # noqa: PLC0415 - see above
+
+        settings = self._settings
+        tls = tls_context(settings.ca_file)
+        if settings.webhook_url is not None:
+            return Webhook(settings.webhook_url.get_secret_value(), tls)
+        token = settings.token.get_secret_value() if settings.token is not None else ""
+        return Bot(token, settings.channel or "", settings.api_url, tls)
+
+
+PLUGIN = ChannelPlugin(settings=SlackSettings, channel=Slack)
