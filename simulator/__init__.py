@@ -1,1 +1,4 @@
-"""Loopback Jenkins, GitHub, Slack and SMTP servers over one seeded world, faithful to the real ones."""
+"""Faithful loopback Jenkins, GitHub, Slack and mail servers over one seeded world.
+
+For the demo, the tests and the benchmarks. Imports the standard library, `domain` and (mail only) aiosmtpd.
+"""

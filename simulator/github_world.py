@@ -1,0 +1,373 @@
+"""What exists on the simulated GitHub: owners, repositories, workflows, runs with their attempts and jobs.
+
+As in Jenkins' world, the state of a run is a function of its times and the clock.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from simulator.moments import Now, Span, made_up_sha, span
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """A step of a job; `share` is its part of the job's time."""
+
+    name: str
+    conclusion: str | None = "success"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class WorkJob:
+    """A job of an attempt. Its id is also that of its check run."""
+
+    id: int
+    name: str
+    conclusion: str
+    steps: list[Step]
+    log: bytes = b""
+    log_state: str = "kept"  # kept, expired (410), lost (404)
+    annotations: list[dict[str, object]] = field(default_factory=list)
+    started_at: datetime | None = None  # default: with its attempt
+    completed_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Attempt:
+    """One attempt of a run. `ends_at` None: it goes on until `finish()`."""
+
+    number: int = 1
+    requested_at: datetime
+    started_at: datetime  # before: queued, or `waiting_status`
+    ends_at: datetime | None
+    conclusion: str | None
+    waiting_status: str = "queued"  # queued, waiting, requested, pending
+    actor: str = "ada"
+    jobs: list[WorkJob] = field(default_factory=list)
+    scripted: bool = False  # the script gave the jobs: leave them alone
+    updated_at: datetime | None = None  # moves long after the end now and then
+
+    def status(self, now: datetime) -> str:
+        """queued, in_progress or completed at a moment."""
+        if self.ends_at is not None and self.ends_at <= now:
+            return "completed"
+        return "in_progress" if self.started_at <= now else self.waiting_status
+
+    def changed_at(self, now: datetime) -> datetime:
+        """`updated_at`."""
+        if self.updated_at is not None and self.updated_at <= now:
+            return self.updated_at
+        if self.ends_at is not None and self.ends_at <= now:
+            return self.ends_at
+        return min(max(self.started_at, self.requested_at), now) if self.started_at <= now else self.requested_at
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Run:
+    """One workflow run with all its attempts."""
+
+    repository: "Repository"
+    workflow: "Workflow"
+    id: int
+    number: int
+    event: str
+    branch: str | None
+    sha: str
+    title: str
+    created_at: datetime
+    head_repository: str | None  # full name; None: a fork that was deleted
+    pull_requests: list[int] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    extra: dict[str, object] = field(default_factory=dict)  # fields that replace the answered ones
+    without: set[str] = field(default_factory=set)  # fields that are absent, as in old recordings
+
+    def attempt(self, now: datetime) -> Attempt:
+        """The newest attempt at a moment."""
+        return [a for a in self.attempts if a.requested_at <= now or a.number == 1][-1]
+
+    def finish(self, conclusion: str = "success", *, at: datetime | None = None) -> "Run":
+        """End the newest attempt."""
+        github = self.repository.github
+        with github.lock:
+            attempt = self.attempts[-1]
+            attempt.conclusion = conclusion
+            attempt.ends_at = at or github.now()
+            attempt.started_at = min(attempt.started_at, attempt.ends_at)
+            github.fill(attempt, self)
+        return self
+
+    def rerun(
+        self,
+        conclusion: str | None = "success",
+        *,
+        duration: Span | None = 30.0,
+        queued_for: Span = 0.0,
+        started_ago: Span | None = None,
+        actor: str = "lena",
+        failed_only: bool = False,
+    ) -> "Run":
+        """Run it again: same id and number, next attempt. Times as in `Repository.run`.
+
+        `failed_only` carries the old successful jobs over with their old times, as "re-run failed jobs" does.
+        """
+        github = self.repository.github
+        with github.lock:
+            made = github.attempt(conclusion, duration, queued_for, started_ago)
+            made.number, made.actor = len(self.attempts) + 1, actor
+            github.fill(made, self)
+            if failed_only:
+                before = self.attempts[-1]
+                kept = [
+                    replace(job, id=next(github.run_ids), started_at=before.started_at, completed_at=before.ends_at)
+                    for job in before.jobs
+                    if job.conclusion == "success"
+                ]
+                made.jobs = kept + made.jobs[-1:]
+            self.attempts.append(made)
+        return self
+
+    def touch(self, at: datetime) -> None:
+        """Move `updated_at` although nothing happened, as GitHub does months later."""
+        with self.repository.github.lock:
+            self.attempts[-1].updated_at = at
+
+    def delete(self) -> None:
+        """Remove it from the list."""
+        with self.repository.github.lock:
+            self.repository.runs.remove(self)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Workflow:
+    """A workflow file."""
+
+    id: int
+    path: str
+    name: str
+    state: str = "active"
+
+    @property
+    def file(self) -> str:
+        """`ci.yml`."""
+        return self.path.rpartition("/")[2]
+
+
+class Repository:
+    """A repository. Renaming keeps the id; the old name answers with a redirect."""
+
+    def __init__(self, github: "GithubWorld", id_: int, full_name: str) -> None:
+        self.github = github
+        self.id = id_
+        self.full_name = full_name
+        self.default_branch = "main"
+        self.private = False
+        self.archived = False
+        self.fork = False
+        self.created_at = github.now()
+        self.workflows: list[Workflow] = []
+        self.runs: list[Run] = []
+
+    @property
+    def owner(self) -> str:
+        """The login before the slash."""
+        return self.full_name.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The name after the slash."""
+        return self.full_name.partition("/")[2]
+
+    @property
+    def pushed_at(self) -> datetime:
+        """When its newest run was created."""
+        return max((run.created_at for run in self.runs), default=self.created_at)
+
+    def workflow(self, file: str = "ci.yml", name: str | None = None) -> Workflow:
+        """The workflow with this file name; made when there is none."""
+        with self.github.lock:
+            path = file if "/" in file else f".github/workflows/{file}"
+            found = next((w for w in self.workflows if w.path == path), None)
+            if found is None:
+                title = name or {"ci.yml": "CI"}.get(file, file.rpartition(".")[0].replace("-", " ").capitalize())
+                found = Workflow(id=next(self.github.ids), path=path, name=title)
+                self.workflows.append(found)
+            return found
+
+    def run(
+        self,
+        conclusion: str | None = "success",
+        *,
+        branch: str | None = "main",
+        event: str = "push",
+        workflow: str = "ci.yml",
+        started_ago: Span | None = None,
+        duration: Span | None = 30.0,
+        queued_for: Span = 2.0,
+        status: str = "queued",
+        head_repository: str | None = "",
+        actor: str = "ada",
+        title: str | None = None,
+        number: int | None = None,
+        jobs: Sequence[WorkJob] | None = None,
+        **details: Any,
+    ) -> Run:
+        """Add a run; by default it has just finished.
+
+        Its attempt started `started_ago` (default: `duration`) before now and takes `duration`: what has not ended is
+        running and ends by itself; a `duration` of None runs until `finish()`; a negative `started_ago` waits in
+        `status`. head_repository: a fork's full name, None for a deleted one, default the repository itself.
+        `details` are fields of Run: sha, pull_requests, extra, without.
+        """
+        github = self.github
+        with github.lock:
+            flow = self.workflow(workflow)
+            attempt = github.attempt(conclusion, duration, queued_for, started_ago)
+            attempt.waiting_status, attempt.actor = status, actor
+            number = number or 1 + max((r.number for r in self.runs if r.workflow is flow), default=0)
+            made = Run(
+                repository=self,
+                workflow=flow,
+                id=next(github.run_ids),
+                number=number,
+                event=event,
+                branch=branch,
+                sha=details.pop("sha", None) or made_up_sha(self.id, flow.path, number),
+                title=title or f"Change {number} of {self.name}",
+                created_at=attempt.requested_at,
+                head_repository=self.full_name if head_repository == "" else head_repository,
+                attempts=[attempt],
+                **details,
+            )
+            github.fill(attempt, made, jobs)
+            self.runs.append(made)
+            return made
+
+    def start(self, **options: Any) -> Run:
+        """Start a run that goes on until its `finish()`."""
+        return self.run(None, duration=None, **options)
+
+    def rename(self, full_name: str) -> None:
+        """Give it another name, or another owner; the old name redirects."""
+        with self.github.lock:
+            self.github.renamed[self.full_name.lower()] = self
+            del self.github.repositories[self.full_name.lower()]
+            self.full_name = full_name
+            self.github.repositories[full_name.lower()] = self
+
+    def delete(self) -> None:
+        """Remove it."""
+        with self.github.lock:
+            del self.github.repositories[self.full_name.lower()]
+
+
+class GithubWorld:
+    """The content of one GitHub."""
+
+    def __init__(self, *, now: Now, lock: AbstractContextManager[Any], seed: int = 0) -> None:
+        self.now = now
+        self.lock = lock
+        self.ids = itertools.count(100_000 + seed % 1000)
+        self.run_ids = itertools.count(9_000_000_000 + seed % 1000, 7)
+        self.repositories: dict[str, Repository] = {}  # by full name in lower case
+        self.renamed: dict[str, Repository] = {}
+        self.users: set[str] = set()  # owners that are people, not organizations
+
+    def repo(self, full_name: str) -> Repository:
+        """The repository with this full name; made when there is none."""
+        with self.lock:
+            found = self.repositories.get(full_name.lower())
+            if found is None:
+                found = self.repositories[full_name.lower()] = Repository(self, next(self.ids), full_name)
+            return found
+
+    def owned(self, owner: str) -> list[Repository]:
+        """The repositories of an owner."""
+        return [r for r in self.repositories.values() if r.owner.lower() == owner.lower()]
+
+    def by_id(self, id_: int) -> Repository | None:
+        """The repository with this id."""
+        return next((r for r in self.repositories.values() if r.id == id_), None)
+
+    def attempt(
+        self, conclusion: str | None, duration: Span | None, queued_for: Span, started_ago: Span | None
+    ) -> Attempt:
+        """An attempt at the right times, without jobs."""
+        length = None if duration is None else span(duration)
+        ago = span(started_ago) if started_ago is not None else length or timedelta(0)
+        started = self.now() - ago
+        return Attempt(
+            requested_at=started - span(queued_for),
+            started_at=started,
+            ends_at=None if length is None else started + length,
+            conclusion=conclusion,
+        )
+
+    def fill(self, attempt: Attempt, run: Run, jobs: Sequence[WorkJob] | None = None) -> None:
+        """Give an attempt the jobs that its conclusion asks for: build and test; none for a file that is broken."""
+        if jobs is not None:
+            attempt.jobs, attempt.scripted = list(jobs), True
+        if attempt.scripted:
+            return
+        if attempt.conclusion in ("startup_failure", "action_required"):
+            attempt.jobs = []
+            return
+        known = {job.name: job.id for job in attempt.jobs}
+        conclusion = attempt.conclusion or "success"
+        attempt.jobs = [
+            self.job("build", "skipped" if conclusion == "skipped" else "success", id_=known.get("build")),
+            self.job("test", conclusion, id_=known.get("test")),
+        ]
+        for job in attempt.jobs:
+            job.log = default_log(job, run)
+
+    def job(self, name: str, conclusion: str, *, failing_step: str | None = None, id_: int | None = None) -> WorkJob:
+        """A job with the usual steps; a failure breaks in `failing_step` (default: the main one)."""
+        main = f"Run make {name}"
+        names = ["Set up job", "Checkout", main, "Complete job"]
+        if failing_step is not None and failing_step not in names:
+            names.insert(3, failing_step)
+        broken = (
+            names.index(failing_step or main) if conclusion not in ("success", "skipped", "neutral") else len(names)
+        )
+        words = ["success"] * broken + [_STEP.get(conclusion, "failure")] + ["skipped"] * len(names)
+        steps = [Step(name=n, conclusion=w) for n, w in zip(names, words, strict=False)]
+        made = WorkJob(id=id_ or next(self.run_ids), name=name, conclusion=conclusion, steps=steps)
+        if conclusion == "skipped":
+            made.steps = []
+        if conclusion in ("failure", "timed_out"):
+            made.annotations = [_annotation(conclusion)]
+        return made
+
+
+_STEP: Mapping[str, str] = {"timed_out": "cancelled", "cancelled": "cancelled"}
+
+
+def _annotation(conclusion: str) -> dict[str, object]:
+    texts = {"timed_out": "The job has exceeded the maximum execution time of 6h0m0s"}
+    return {
+        "path": ".github",
+        "blob_href": "",
+        "start_line": 42,
+        "start_column": None,
+        "end_line": 42,
+        "end_column": None,
+        "annotation_level": "failure",
+        "title": "",
+        "message": texts.get(conclusion, "Process completed with exit code 2."),
+        "raw_details": "",
+    }
+
+
+def default_log(job: WorkJob, run: Run) -> bytes:
+    """A job's log as GitHub writes it: a BOM, a time before each line, groups, colours."""
+    lines = ["##[group]Run make " + job.name, "make " + job.name, "##[endgroup]", "\x1b[32mcompiled 214 files\x1b[0m"]
+    if job.conclusion == "failure":
+        lines += ["src/cart.ts(41,7): error TS2322: Type 'string' is not assignable to type 'number'.",
+                  "make: *** [Makefile:12] Error 2", "##[error]Process completed with exit code 2."]  # fmt: skip
+    at = run.attempts[-1].started_at if run.attempts else run.created_at
+    stamp = at.strftime("%Y-%m-%dT%H:%M:%S.0000000Z")
+    return b"\xef\xbb\xbf" + "".join(f"{stamp} {line}\n" for line in lines).encode()
