@@ -83,7 +83,7 @@ names = Table(
 builds = Table(
     "builds",
     metadata,
-    Column("id", Id, primary_key=True),
+    Column("id", Id, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
     Column("queued_at", BigInteger),
     Column("started_at", BigInteger),
@@ -110,9 +110,9 @@ builds = Table(
     UniqueConstraint("pipeline_id", "external_id", "attempt", name="builds_identity"),
 )
 
-_COUNTED = text("verdict IS NOT NULL AND superseded = 0")
-_SETTLED = text("verdict < 2 AND superseded = 0 AND stream_id IS NOT NULL")
-_UNFINISHED = text("status < 2")
+COUNTED = text("verdict IS NOT NULL AND superseded = 0")
+SETTLED = text("verdict < 2 AND superseded = 0 AND stream_id IS NOT NULL")
+UNFINISHED = text("status < 2")
 
 # Windows: every finished build that counts, pull requests too (stream_id is null), answered from the index alone.
 Index(
@@ -122,8 +122,8 @@ Index(
     builds.c.verdict,
     builds.c.duration,
     builds.c.stream_id,
-    sqlite_where=_COUNTED,
-    postgresql_where=_COUNTED,
+    sqlite_where=COUNTED,
+    postgresql_where=COUNTED,
 )
 # Alerts: the newest settled verdicts of a stream, in the provider's order.
 Index(
@@ -132,10 +132,10 @@ Index(
     builds.c.stream_id,
     builds.c.generation,
     builds.c.number,
-    sqlite_where=_SETTLED,
-    postgresql_where=_SETTLED,
+    sqlite_where=SETTLED,
+    postgresql_where=SETTLED,
 )
-Index("builds_unfinished", builds.c.pipeline_id, sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED)
+Index("builds_unfinished", builds.c.pipeline_id, sqlite_where=UNFINISHED, postgresql_where=UNFINISHED)
 
 # What only some builds have: looked at one build at a time.
 build_details = Table(
@@ -143,12 +143,13 @@ build_details = Table(
     metadata,
     Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("url", Text),  # when no pattern fits
+    Column("labels", Text),  # JSON, when too long for `names`
     Column("failing_stage", Text),
     Column("bucket", Text),
     Column("reason", Text),
     Column("log_excerpt", Text),
-    Column("tests", Json),
-    Column("measurements", Json),
+    Column("tests", Text),  # JSON
+    Column("measurements", Text),  # JSON
 )
 
 alerts = Table(
@@ -170,8 +171,8 @@ alerts = Table(
     Column("channels", Json, nullable=False),
     Column("untold", Boolean, nullable=False),  # found at first contact and not yet in a baseline message
 )
-_FIRING = text("state = 0")
-Index("alerts_firing", alerts.c.fingerprint, unique=True, sqlite_where=_FIRING, postgresql_where=_FIRING)
+FIRING = text("state = 0")
+Index("alerts_firing", alerts.c.fingerprint, unique=True, sqlite_where=FIRING, postgresql_where=FIRING)
 Index("alerts_scope", alerts.c.provider, alerts.c.pipeline, alerts.c.branch)
 
 outbox = Table(
@@ -187,6 +188,7 @@ outbox = Table(
     Column("delivery", Code(DELIVERIES), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", Moment, nullable=False),
+    Column("claimed_at", Moment),  # when the latest attempt began
     Column("sent_at", Moment),
     Column("last_error", Text),
     Column("ambiguous", Boolean, nullable=False),
@@ -194,8 +196,8 @@ outbox = Table(
     Column("receipt", Json, nullable=False),
     UniqueConstraint("alert_id", "transition", "channel", name="outbox_key"),
 )
-_UNSENT = text("delivery < 2")
-Index("outbox_unsent", outbox.c.channel, outbox.c.id, sqlite_where=_UNSENT, postgresql_where=_UNSENT)
+UNSENT = text("delivery < 2")
+Index("outbox_unsent", outbox.c.channel, outbox.c.id, sqlite_where=UNSENT, postgresql_where=UNSENT)
 
 attempts = Table(
     "attempts",

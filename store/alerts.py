@@ -1,0 +1,120 @@
+"""Alerts as they stand, and those that ended."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+
+from domain.alert import Alert, AlertState, Notification, Scope
+from store import outbox
+from store.engine import Session
+from store.schema import alerts
+
+_ENDED_KEPT_IN_SIGHT = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertView:
+    """An alert and what was said about it, oldest message first."""
+
+    alert: Alert
+    notifications: tuple[Notification, ...]
+
+
+def of_scope(session: Session, scope: Scope) -> list[Alert]:
+    """What a decision about exactly this scope has to know: all firing alerts and the newest ended ones, by id."""
+    ours = and_(
+        alerts.c.provider == scope.provider,
+        alerts.c.pipeline.is_not_distinct_from(scope.pipeline),
+        alerts.c.branch.is_not_distinct_from(scope.branch),
+    )
+    ended = select(alerts).where(ours, alerts.c.state != AlertState.FIRING)
+    rows = [
+        *_all(session, and_(ours, alerts.c.state == AlertState.FIRING)),
+        *session.execute(ended.order_by(alerts.c.id.desc()).limit(_ENDED_KEPT_IN_SIGHT)),
+    ]
+    return [_from_row(row) for row in sorted(rows, key=lambda row: int(row.id))]
+
+
+def save(session: Session, alert: Alert, *, untold: bool = False) -> Alert:
+    """Insert an alert without id, update one with; return it with its id.
+
+    `untold` marks what was found already broken at first contact: `untold_baseline` lists it until
+    `mark_baseline_told`. A second firing alert with the same fingerprint is an IntegrityError: the caller
+    decides on what `of_scope` returned in the same transaction.
+    """
+    values = _values(alert)
+    if alert.id is not None:
+        session.execute(update(alerts).where(alerts.c.id == alert.id).values(**values))
+        return alert
+    created = session.execute(insert(alerts).values(**values, untold=untold).returning(alerts.c.id)).scalar_one()
+    return replace(alert, id=created)
+
+
+def get(session: Session, ids: Iterable[int]) -> dict[int, Alert]:
+    """The alerts with these ids, those that exist."""
+    return {row.id: _from_row(row) for row in _all(session, alerts.c.id.in_(list(ids)))}
+
+
+def firing(session: Session) -> list[Alert]:
+    """All firing alerts, by id."""
+    return [_from_row(row) for row in _all(session, alerts.c.state == AlertState.FIRING)]
+
+
+def listing(session: Session, *, all: bool = False, limit: int = 200) -> list[AlertView]:  # noqa: A002  (the CLI's word)
+    """Firing alerts with their messages; with `all` also the newest ended ones. Newest first."""
+    query = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
+    if not all:
+        query = query.where(alerts.c.state == AlertState.FIRING)
+    found = [_from_row(row) for row in session.execute(query)]
+    told = outbox.of_alerts(session, [each.id for each in found if each.id is not None])
+    return [AlertView(alert=each, notifications=tuple(told.get(each.id or 0, ()))) for each in found]
+
+
+def untold_baseline(session: Session) -> list[Alert]:
+    """Firing alerts saved with `untold` that no baseline message has named yet, by id."""
+    return [_from_row(row) for row in _all(session, and_(alerts.c.untold, alerts.c.state == AlertState.FIRING))]
+
+
+def mark_baseline_told(session: Session, ids: Sequence[int]) -> None:
+    """A baseline message names these."""
+    session.execute(update(alerts).where(alerts.c.id.in_(ids)).values(untold=False))
+
+
+def _all(session: Session, condition: ColumnElement[bool]) -> Sequence[Row[*tuple[Any, ...]]]:
+    return session.execute(select(alerts).where(condition).order_by(alerts.c.id)).all()
+
+
+def _values(alert: Alert) -> Mapping[str, Any]:
+    return {
+        "fingerprint": alert.fingerprint,
+        "kind": alert.kind,
+        "provider": alert.scope.provider,
+        "pipeline": alert.scope.pipeline,
+        "branch": alert.scope.branch,
+        "severity": alert.severity,
+        "state": alert.state,
+        "started_at": alert.started_at,
+        "resolved_at": alert.resolved_at,
+        "transition": alert.transition,
+        "summary": alert.summary,
+        "evidence": alert.evidence,
+        "channels": list(alert.channels),
+    }
+
+
+def _from_row(row: Row[*tuple[Any, ...]]) -> Alert:
+    return Alert(
+        kind=row.kind,
+        scope=Scope(provider=row.provider, pipeline=row.pipeline, branch=row.branch),
+        severity=row.severity,
+        state=row.state,
+        started_at=row.started_at,
+        resolved_at=row.resolved_at,
+        transition=row.transition,
+        summary=row.summary,
+        evidence=row.evidence,
+        channels=tuple(row.channels),
+        id=row.id,
+    )

@@ -1,0 +1,107 @@
+"""Builds: what is new about them is stored, what is known is left alone."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from domain.build import Build, Verdict
+from store import names, pipelines, sql
+from store.batch import Batch, Change, Seen, in_batches
+from store.columns import to_ms
+from store.engine import Session
+from store.rows import NO_DETAILS, BuildView, build_of, details_of, numbers_of, row_of, words_of
+from store.schema import FLAKY, VERDICTS
+
+__all__ = ["BuildView", "Change", "get", "recent", "unfinished", "upsert"]
+
+_BATCH = 1000
+_NEVER = 1 << 62  # sorts what has not ended first
+_SMALLEST_ANALYZED = 1024
+
+
+def upsert(
+    session: Session, builds: Sequence[Build], verdict_of: Callable[[Build], Verdict | None], now: datetime
+) -> list[Change]:
+    """Store builds as they were seen; return those that are new or have really changed, each once.
+
+    Idempotent: builds that are stored as they are cost a read and no write. Unknown pipelines are remembered,
+    watched since `now`. Facts that a provider leaves out this time are kept.
+    """
+    changes: list[Change] = []
+    for batch in in_batches(builds, _BATCH):
+        changes += Batch(session, _encode(session, batch, verdict_of, now)).write()
+    _optimize(session, changes)
+    return changes
+
+
+def get(session: Session, ids: Iterable[int]) -> dict[int, BuildView]:
+    """The builds with these ids, those that exist."""
+    rows = sql.select_where_ids(session, list(ids))
+    return {view.build.id: view for view in _views(session, rows) if view.build.id is not None}
+
+
+def recent(
+    session: Session, *, pipelines_like: str | None = None, since: datetime | None = None, limit: int = 50
+) -> list[BuildView]:
+    """The newest builds that count, running ones first, then by their end, newest first.
+
+    `pipelines_like` is a glob over pipeline keys or names; `since` bounds the end of finished builds.
+    """
+    wanted = [
+        each.id
+        for each in pipelines.all(session)
+        if pipelines_like is None
+        or fnmatchcase(each.pipeline.key, pipelines_like)
+        or fnmatchcase(each.pipeline.name, pipelines_like)
+    ]
+    rows: list[sql.Numbered] = []
+    for pipeline_id in wanted:
+        rows += sql.select_newest(session, pipeline_id, 0 if since is None else to_ms(since), limit)
+    rows.sort(key=lambda each: (each[1].finished_at or _NEVER, each[0]), reverse=True)
+    return _views(session, rows[:limit])
+
+
+def unfinished(session: Session, provider: str) -> list[BuildView]:
+    """All builds of a provider that are queued or running, as far as the store knows."""
+    ours = [each.id for each in pipelines.all(session, provider)]
+    return _views(session, sql.select_unfinished(session, ours))
+
+
+def _encode(
+    session: Session, builds: Sequence[Build], verdict_of: Callable[[Build], Verdict | None], now: datetime
+) -> list[Seen]:
+    owners = {(build.pipeline.provider, build.pipeline.key): build.pipeline for build in builds}
+    known = {key: each.id for key, each in pipelines.find(session, owners).items()}
+    unknown = [pipeline for key, pipeline in owners.items() if key not in known]
+    if unknown:
+        known |= {key: each.id for key, each in pipelines.remember(session, unknown, now).items()}
+    words = [words_of(build) for build in builds]
+    ids = names.intern(session, {word for each in words for word in each})
+    seen: list[Seen] = []
+    for build, its in zip(builds, words, strict=True):
+        verdict = verdict_of(build)
+        pipeline_id = known[build.pipeline.provider, build.pipeline.key]
+        seen.append(Seen(build, verdict, row_of(build, verdict, pipeline_id, its, ids), details_of(build, its)))
+    return seen
+
+
+def _views(session: Session, rows: Sequence[sql.Numbered]) -> list[BuildView]:
+    owners = {each.id: each.pipeline for each in pipelines.by_ids(session, {row.pipeline_id for _, row in rows})}
+    words = names.words_of(session, numbers_of(row for _, row in rows))
+    details = sql.select_details(session, [identity for identity, _ in rows])
+    return [
+        BuildView(
+            build=build_of(identity, row, owners[row.pipeline_id], words, details.get(identity, NO_DETAILS)),
+            verdict=None if row.verdict is None else VERDICTS[row.verdict],
+            superseded=bool(row.superseded),
+            flaky=bool(row.flags & FLAKY),
+        )
+        for identity, row in rows
+    ]
+
+
+def _optimize(session: Session, changes: Sequence[Change]) -> None:
+    """Renew the planner's statistics each time the table has doubled, or SQLite picks the wrong index."""
+    new = [change.build.id for change in changes if change.before is None and change.build.id is not None]
+    if new and max(new) >= _SMALLEST_ANALYZED and max(new).bit_length() > (min(new) - 1).bit_length():
+        session.exec_driver_sql("ANALYZE builds")

@@ -1,0 +1,280 @@
+"""The outbox: what has to be said, and how far it has come. A row is written with the alert that it tells of.
+
+pending → sending → sent, or dead. One process holds the store's lock and sends; so what is `sending` when it
+starts is by definition orphaned, and no leases or clocks are needed. Within (alert, channel) the order holds:
+a message waits for the earlier ones until they are sent or dead.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, exists, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.alert import NOTHING, Delivery, Notification
+from domain.message import Fact, Link, Message, Tone
+from store.columns import to_json
+from store.engine import Session
+from store.schema import UNSENT, attempts, outbox
+
+_DEFAULT_LISTING = 200
+_INTERRUPTED = "the process ended while it was being sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to send a notification, and what came of it."""
+
+    at: datetime
+    delivery: Delivery  # what it led to: sent, pending (will be tried again), dead
+    ambiguous: bool  # nobody knows whether it was accepted
+    answer: str | None  # the error, or the receipt as JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many notifications wait, and how many were given up."""
+
+    pending: int
+    dead: int
+
+
+def add(session: Session, notifications: Iterable[Notification]) -> int:
+    """Store notifications; one whose (alert, transition, channel) is stored already is ignored.
+
+    Returns how many are new.
+    """
+    rows = [_values(each) for each in notifications]
+    if not rows:
+        return 0
+    dialect = postgresql if session.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(outbox).on_conflict_do_nothing().returning(outbox.c.id)
+    return sum(len(session.execute(statement, row).all()) for row in rows)
+
+
+def claim(session: Session, channel: str, now: datetime) -> Notification | None:
+    """The oldest due notification of a channel, now `sending`, with `root` filled in; None when nothing is due."""
+    chosen = session.execute(_unblocked(channel).where(outbox.c.next_attempt_at <= now).limit(1)).first()
+    if chosen is None:
+        return None
+    count = chosen.attempts + 1
+    session.execute(
+        update(outbox).where(outbox.c.id == chosen.id).values(delivery=Delivery.SENDING, attempts=count, claimed_at=now)
+    )
+    return _from_row(
+        chosen, delivery=Delivery.SENDING, attempts=count, root=_root(session, chosen.alert_id, chosen.channel)
+    )
+
+
+def next_due(session: Session, channel: str) -> datetime | None:
+    """When the next notification of a channel may be tried; None when nothing waits."""
+    waiting = _unblocked(channel).order_by(None).with_only_columns(func.min(outbox.c.next_attempt_at))
+    due: datetime | None = session.execute(waiting).scalar()
+    return due
+
+
+def mark_sent(session: Session, identity: int, receipt: Mapping[str, Any], now: datetime) -> None:
+    """The channel accepted it."""
+    _record(session, identity, Delivery.SENT, to_json(receipt))
+    _set(session, identity, delivery=Delivery.SENT, receipt=receipt, sent_at=now, ambiguous=False, last_error=None)
+
+
+def mark_retry(
+    session: Session,
+    identity: int,
+    error: str,
+    next_attempt_at: datetime,
+    *,
+    ambiguous: bool = False,
+    progress: Mapping[str, Any] = NOTHING,
+) -> None:
+    """It was not accepted, or nobody knows (`ambiguous`, which stays until it is sent): try again then."""
+    _record(session, identity, Delivery.PENDING, error, ambiguous=ambiguous)
+    values: dict[str, Any] = {"delivery": Delivery.PENDING, "next_attempt_at": next_attempt_at, "last_error": error}
+    if ambiguous:
+        values["ambiguous"] = True
+    if progress:
+        values["progress"] = progress
+    _set(session, identity, **values)
+
+
+def mark_dead(session: Session, identity: int, error: str, now: datetime) -> None:
+    """It will not be tried again, unless a person asks for it. Given up at `now`."""
+    _record(session, identity, Delivery.DEAD, error, at=now)
+    _set(session, identity, delivery=Delivery.DEAD, last_error=error)
+
+
+def recover(session: Session) -> int:
+    """Put back what was being sent when the process died: it may have been accepted. Returns how many.
+
+    Only for the holder of the store's lock, before it sends anything.
+    """
+    orphans = session.execute(select(outbox.c.id).where(outbox.c.delivery == Delivery.SENDING)).scalars().all()
+    for identity in orphans:
+        _record(session, identity, Delivery.PENDING, _INTERRUPTED, ambiguous=True)
+        _set(session, identity, delivery=Delivery.PENDING, ambiguous=True, last_error=_INTERRUPTED)
+    return len(orphans)
+
+
+def retry(session: Session, identity: int, now: datetime) -> bool:
+    """A person wants it tried again now; False unless it waits or is dead."""
+    waiting = outbox.c.delivery.in_([Delivery.PENDING, Delivery.DEAD])
+    done = session.execute(
+        update(outbox).where(outbox.c.id == identity, waiting).values(delivery=Delivery.PENDING, next_attempt_at=now)
+    )
+    return done.rowcount > 0
+
+
+def drop(session: Session, identity: int, now: datetime) -> bool:
+    """A person gives it up; False unless it waits. The row stays, so that the same change is never told later."""
+    found = get(session, identity)
+    if found is None or found.delivery is not Delivery.PENDING:
+        return False
+    mark_dead(session, identity, "dropped by hand", now)
+    return True
+
+
+def get(session: Session, identity: int) -> Notification | None:
+    """One notification with its root."""
+    row = session.execute(select(outbox).where(outbox.c.id == identity)).first()
+    return None if row is None else _from_row(row, root=_root(session, row.alert_id, row.channel))
+
+
+def listing(
+    session: Session,
+    *,
+    channel: str | None = None,
+    delivery: Delivery | None = None,
+    limit: int = _DEFAULT_LISTING,
+) -> list[Notification]:
+    """The newest notifications, newest first; without `root`."""
+    query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
+    if channel is not None:
+        query = query.where(outbox.c.channel == channel)
+    if delivery is not None:
+        query = query.where(outbox.c.delivery == delivery)
+    return [_from_row(row) for row in session.execute(query)]
+
+
+def of_alerts(session: Session, alert_ids: Sequence[int]) -> dict[int, list[Notification]]:
+    """What was said about each of these alerts, oldest first; without `root`."""
+    found: dict[int, list[Notification]] = {}
+    for row in session.execute(select(outbox).where(outbox.c.alert_id.in_(alert_ids)).order_by(outbox.c.id)):
+        found.setdefault(row.alert_id, []).append(_from_row(row))
+    return found
+
+
+def counts(session: Session) -> dict[str, Counts]:
+    """By channel, of the channels that have anything waiting or dead."""
+    query = (
+        select(outbox.c.channel, outbox.c.delivery, func.count())
+        .where(outbox.c.delivery != Delivery.SENT)
+        .group_by(outbox.c.channel, outbox.c.delivery)
+    )
+    found: dict[str, Counter[bool]] = {}
+    for channel, delivery, count in session.execute(query):
+        found.setdefault(channel, Counter())[delivery is Delivery.DEAD] += count
+    return {channel: Counts(pending=each[False], dead=each[True]) for channel, each in sorted(found.items())}
+
+
+def attempts_of(session: Session, identity: int) -> list[Attempt]:
+    """All tries to send a notification, oldest first."""
+    rows = session.execute(select(attempts).where(attempts.c.notification_id == identity).order_by(attempts.c.id))
+    return [Attempt(at=row.at, delivery=row.delivery, ambiguous=row.ambiguous, answer=row.answer) for row in rows]
+
+
+def _unblocked(channel: str) -> Select[*tuple[Any, ...]]:
+    """Waiting rows of a channel without an earlier unsent row of the same alert, oldest first."""
+    earlier = outbox.alias("earlier")
+    blocked = exists().where(
+        earlier.c.alert_id == outbox.c.alert_id,
+        earlier.c.channel == outbox.c.channel,
+        earlier.c.id < outbox.c.id,
+        earlier.c.delivery.in_([Delivery.PENDING, Delivery.SENDING]),
+    )
+    waiting = and_(outbox.c.channel == channel, outbox.c.delivery == Delivery.PENDING, UNSENT)
+    return select(outbox).where(waiting, ~blocked).order_by(outbox.c.id)
+
+
+def _root(session: Session, alert_id: int, channel: str) -> Mapping[str, Any]:
+    ours = and_(outbox.c.alert_id == alert_id, outbox.c.channel == channel, outbox.c.delivery == Delivery.SENT)
+    receipt = session.execute(select(outbox.c.receipt).where(ours).order_by(outbox.c.id).limit(1)).scalar()
+    return NOTHING if receipt is None else receipt
+
+
+def _set(session: Session, identity: int, **values: Any) -> None:
+    session.execute(update(outbox).where(outbox.c.id == identity).values(**values))
+
+
+def _record(
+    session: Session,
+    identity: int,
+    delivery: Delivery,
+    answer: str,
+    *,
+    at: datetime | None = None,
+    ambiguous: bool = False,
+) -> None:
+    """Keep an attempt. Its time is when it began, unless it never did."""
+    row = session.execute(select(outbox.c.claimed_at, outbox.c.created_at).where(outbox.c.id == identity)).one()
+    began = row.claimed_at or at or row.created_at
+    session.execute(
+        insert(attempts).values(
+            notification_id=identity, at=began, delivery=delivery, ambiguous=ambiguous, answer=answer
+        )
+    )
+
+
+def _values(notification: Notification) -> Mapping[str, Any]:
+    return {
+        "alert_id": notification.alert_id,
+        "transition": notification.transition,
+        "channel": notification.channel,
+        "reason": notification.reason,
+        "message": asdict(notification.message),
+        "created_at": notification.created_at,
+        "delivery": notification.delivery,
+        "attempts": notification.attempts,
+        "next_attempt_at": notification.next_attempt_at,
+        "sent_at": notification.sent_at,
+        "last_error": notification.last_error,
+        "ambiguous": notification.ambiguous,
+        "progress": notification.progress,
+        "receipt": notification.receipt,
+    }
+
+
+def _from_row(row: Row[*tuple[Any, ...]], **changes: Any) -> Notification:
+    values: dict[str, Any] = {
+        "alert_id": row.alert_id,
+        "transition": row.transition,
+        "channel": row.channel,
+        "reason": row.reason,
+        "message": _message(row.message),
+        "created_at": row.created_at,
+        "delivery": row.delivery,
+        "attempts": row.attempts,
+        "next_attempt_at": row.next_attempt_at,
+        "sent_at": row.sent_at,
+        "last_error": row.last_error,
+        "ambiguous": row.ambiguous,
+        "progress": row.progress,
+        "receipt": row.receipt,
+        "id": row.id,
+    }
+    return Notification(**(values | changes))
+
+
+def _message(stored: Mapping[str, Any]) -> Message:
+    return Message(
+        tone=Tone(stored["tone"]),
+        headline=stored["headline"],
+        facts=tuple(Fact(**each) for each in stored["facts"]),
+        details=stored["details"],
+        links=tuple(Link(**each) for each in stored["links"]),
+        thread=stored["thread"],
+        at=datetime.fromisoformat(stored["at"]),
+    )
