@@ -5,6 +5,8 @@ from datetime import datetime
 
 from alerts.decision import Decision, closed, firing
 from alerts.failing import decide_failure
+from alerts.rate_below import decide_rate_below
+from alerts.rate_drop import decide_rate_drop
 from alerts.rules import Rules
 from domain.alert import Alert, AlertKind, Scope
 from domain.stream import Settled
@@ -46,7 +48,37 @@ def decide(
         )
     else:
         decisions += _switched_off(stored, AlertKind.FAILURE, now)
+    if rules.success_rate_drop is not None:
+        decisions += decide_rate_drop(
+            scope=scope,
+            tail=tail,
+            stored=stored,
+            rule=rules.success_rate_drop,
+            hidden=_still_failing(stored, decisions),
+            watched_since=watched_since,
+            now=now,
+        )
+    else:
+        decisions += _switched_off(stored, AlertKind.SUCCESS_RATE_DROP, now)
+    if rules.success_rate_below is None:
+        decisions += _switched_off(stored, AlertKind.SUCCESS_RATE_BELOW, now)
+    elif counts is not None:
+        decisions += decide_rate_below(
+            scope=scope,
+            tail=tail,
+            stored=stored,
+            rule=rules.success_rate_below,
+            counts=counts,
+            watched_since=watched_since,
+            now=now,
+        )
     return decisions
+
+
+def _still_failing(stored: Sequence[Alert], decisions: Sequence[Decision]) -> bool:
+    """Whether a failure alert fires on the stream after these decisions."""
+    latest = [each.alert for each in decisions] or [each for each in stored if each.kind is AlertKind.FAILURE]
+    return firing(latest, AlertKind.FAILURE) is not None
 
 
 def _switched_off(stored: Sequence[Alert], kind: AlertKind, now: datetime) -> tuple[Decision, ...]:

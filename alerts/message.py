@@ -1,60 +1,26 @@
-"""The words of a message: what happened, readable on a lock screen, and the facts behind it.
+"""From an alert to the message about it, before any channel has given it a form.
 
 All text is plain. Whatever came from a CI server stays text: each channel escapes it for its own format.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 
-from alerts.wording import duration, failures, headline_reason, moment, nth, short_commit, shortened
-from domain.alert import Alert, AlertKind, AlertState, Reason
-from domain.build import Build, Pipeline
-from domain.message import Fact, Link, Message, Tone
+from alerts.case import Case
+from alerts.facts import facts, links
+from alerts.headline import headline
+from alerts.wording import plural
+from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.build import Build, Outcome, Pipeline, Status
+from domain.message import Fact, Message, Tone
 
 SIGNS = {Tone.BROKEN: "🔴", Tone.WORSE: "🟠", Tone.FIXED: "🟢", Tone.NOTE: "🔵"}
 """The first sign of every headline, so that its tone shows without colours."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """Everything a message is made of."""
-
-    alert: Alert
-    reason: Reason
-    pipeline: Pipeline | None
-    builds: Mapping[int, Build]
-    now: datetime
-    zone: tzinfo
-
-    def build(self, role: str) -> Build | None:
-        """The build with this role in the alert's evidence, when it is still known."""
-        named = self.alert.evidence.get(role)
-        return self.builds.get(named["id"]) if named else None
-
-    def number(self, role: str) -> str | None:
-        """`#812`, as people call the build with this role."""
-        named = self.alert.evidence.get(role)
-        return f"#{named['number']}" if named else None
-
-    def where(self) -> str:
-        """`web / main`: the pipeline, and the branch where there is one; for a provider its name."""
-        scope = self.alert.scope
-        if scope.pipeline is None:
-            return scope.provider
-        name = self.pipeline.name if self.pipeline is not None else scope.pipeline
-        return f"{name} / {scope.branch}" if scope.branch else name
-
-    def lasted(self) -> str | None:
-        """How long the alert fired, once it is over; None when that says nothing."""
-        ended = self.alert.resolved_at
-        return duration(ended - self.alert.started_at) if ended and ended > self.alert.started_at else None
-
-    @property
-    def over(self) -> bool:
-        """Whether the alert has ended."""
-        return self.alert.state is not AlertState.FIRING
+_BROKEN = frozenset({AlertKind.FAILURE, AlertKind.PROVIDER_UNREACHABLE})
+_LISTED = 30  # pipelines that a summary names
 
 
 def compose(
@@ -77,14 +43,13 @@ def compose(
         zone: in which times are shown.
     """
     case = Case(alert=alert, reason=reason, pipeline=pipeline, builds=builds, now=now, zone=zone)
-    tone = _tone(case)
-    telling = _build_told(case)
+    tone, told = _tone(alert), case.told
     return Message(
         tone=tone,
-        headline=f"{SIGNS[tone]} {case.where()} {_HEADLINES[alert.kind](case)}",
-        facts=tuple(_facts(case, telling)),
-        details=telling.log_excerpt if telling is not None and tone is Tone.BROKEN else None,
-        links=tuple(_links(case, telling)),
+        headline=f"{SIGNS[tone]} {case.where} {headline(case)}",
+        facts=facts(case),
+        details=told.log_excerpt if told is not None and tone is Tone.BROKEN else None,
+        links=links(case),
         thread=thread_of(alert),
         at=now,
     )
@@ -92,167 +57,99 @@ def compose(
 
 def thread_of(alert: Alert) -> str:
     """The same for all messages of one alert: what it is about and when it began. Short, without spaces."""
-    about = hashlib.blake2s(alert.fingerprint.encode(), digest_size=8).hexdigest()
+    about = hashlib.blake2s(alert.fingerprint.encode(errors="replace"), digest_size=8).hexdigest()
     return f"{alert.kind}-{about}-{round(alert.started_at.timestamp() * 1000)}"
 
 
-def _tone(case: Case) -> Tone:
-    if case.alert.state is AlertState.RESOLVED:
+def _tone(alert: Alert) -> Tone:
+    if alert.state is AlertState.RESOLVED:
         return Tone.FIXED
-    if case.alert.state is AlertState.CLOSED or case.alert.kind is AlertKind.BASELINE:
+    if alert.state is AlertState.CLOSED:
         return Tone.NOTE
-    broken = {AlertKind.FAILURE, AlertKind.PROVIDER_UNREACHABLE}
-    return Tone.BROKEN if case.alert.kind in broken else Tone.WORSE
+    return Tone.BROKEN if alert.kind in _BROKEN else Tone.WORSE
 
 
-def _build_told(case: Case) -> Build | None:
-    """The build that the message is about."""
-    fixed = case.over and case.reason is not Reason.FIRST
-    roles = ("fixed_by", "last_failed", "fired_by") if fixed else ("last_failed", "fired_by")
-    return next((build for build in map(case.build, roles) if build is not None), None)
+def baseline_message(alerts: Sequence[Alert], pipelines: Mapping[str, Pipeline], now: datetime) -> Message:
+    """The one summary of what was already wrong when we first looked; `pipelines` by key.
+
+    Each of these alerts is told here for the first time, and gets its own message when it is over.
+    """
+    count = len({(alert.scope.provider, alert.scope.pipeline) for alert in alerts})
+    ordered = sorted(alerts, key=lambda alert: (alert.scope.pipeline or "", alert.scope.branch or ""))
+    listed = [_listed(alert, pipelines.get(alert.scope.pipeline or "")) for alert in ordered[:_LISTED]]
+    if len(ordered) > _LISTED:
+        listed.append(Fact(name="and", value=f"{len(ordered) - _LISTED} more"))
+    what = "pipeline already needs" if count == 1 else "pipelines already need"
+    return Message(
+        tone=Tone.NOTE,
+        headline=f"{SIGNS[Tone.NOTE]} {count} {what} attention at first contact; from now on only changes are told",
+        facts=tuple(listed),
+        thread=f"{AlertKind.BASELINE}-{round(now.timestamp() * 1000)}",
+        at=now,
+    )
 
 
-# --- the headline, after "web / main " -------------------------------------------------------------------------
+def _listed(alert: Alert, pipeline: Pipeline | None) -> Fact:
+    name = pipeline.name if pipeline is not None else alert.scope.pipeline or alert.scope.provider
+    branch = f" / {alert.scope.branch}" if alert.scope.branch else ""
+    return Fact(name=f"{name}{branch}", value=alert.summary, url=pipeline.url if pipeline is not None else None)
 
 
-def _failure(case: Case) -> str:
-    evidence = case.alert.evidence
-    if case.alert.state is AlertState.CLOSED:
-        return f"is no longer watched for failures: {evidence.get('closed_because', 'closed')}"
-    if case.over and case.reason is Reason.FIRST:
-        return f"failed ({case.number('last_failed')}) and has recovered since"
-    if case.over:
-        lasted = case.lasted()
-        again = " on re-run" if evidence.get("flaky") and _same_build(case) else ""
-        how = "has recovered" if again else "is fixed"
-        return f"{how}{again} after {failures(evidence['failures'])}" + (f" ({lasted})" if lasted else "")
-    still = "is still failing" if case.reason is Reason.REMINDER else "failed"
-    in_a_row = evidence["in_a_row"]
-    return still + (f", {nth(in_a_row)} in a row" if in_a_row > 1 else "") + headline_reason(case.build("last_failed"))
+def sample_messages(now: datetime, zone: tzinfo = UTC) -> tuple[Message, Message]:
+    """A firing and its resolved message in one thread, marked as a test: what `test-channel` sends."""
+    failed, passed = _sample_build(2, Outcome.FAILURE, now), _sample_build(3, Outcome.SUCCESS, now)
+    evidence = {
+        "after": 1,
+        "in_a_row": 2,
+        "failures": 2,
+        "first_failed": {"id": 1, "number": 811, "generation": 0},
+        "last_failed": {"id": 2, "number": 812, "generation": 0},
+        "last_passed": {"id": 0, "number": 810, "generation": 0},
+    }
+    firing = Alert(
+        kind=AlertKind.FAILURE,
+        scope=Scope(provider="sample", pipeline="sample/web", branch="main"),
+        severity=Severity.CRITICAL,
+        state=AlertState.FIRING,
+        started_at=now - timedelta(hours=2, minutes=10),
+        summary=f"{plural(2, 'failure')} in a row since #811",
+        evidence=evidence,
+    )
+    fixed_by = {"id": 3, "number": 813, "generation": 0}
+    resolved = replace(
+        firing, state=AlertState.RESOLVED, resolved_at=now, transition=2, evidence=evidence | {"fixed_by": fixed_by}
+    )
+    builds = {2: failed, 3: passed}
+    pipeline = failed.pipeline
+    return (
+        _marked(compose(firing, Reason.FIRST, pipeline=pipeline, builds=builds, now=now, zone=zone)),
+        _marked(compose(resolved, Reason.RESOLVED, pipeline=pipeline, builds=builds, now=now, zone=zone)),
+    )
 
 
-def _same_build(case: Case) -> bool:
-    evidence = case.alert.evidence
-    fixed = evidence["fixed_by"]
-    return any(fixed["number"] == evidence[role]["number"] for role in ("first_failed", "last_failed"))
+def _sample_build(identity: int, outcome: Outcome, now: datetime) -> Build:
+    failed = outcome is Outcome.FAILURE
+    return Build(
+        pipeline=Pipeline(provider="sample", key="sample/web", name="web", url="https://ci.example.com/web/"),
+        external_id=str(identity),
+        number=810 + identity,
+        status=Status.FINISHED,
+        outcome=outcome,
+        branch="main",
+        commit="0123456789abcdef0123456789abcdef01234567",
+        title="Raise the memory limit",
+        trigger="push",
+        actor="ada",
+        started_at=now - timedelta(minutes=6),
+        finished_at=now - timedelta(minutes=1),
+        url=f"https://ci.example.com/web/{810 + identity}/",
+        failing_stage="Deploy" if failed else None,
+        reason="Helm install failed" if failed else None,
+        log_excerpt="Error: INSTALLATION FAILED: timed out waiting for the condition" if failed else None,
+        id=identity,
+    )
 
 
-def _rate_drop(case: Case) -> str:
-    evidence = case.alert.evidence
-    if case.alert.state is AlertState.CLOSED:
-        return f"success rate: {evidence.get('closed_because', 'closed')}"
-    if case.over:
-        return f"success rate is back at {evidence['recovered_rate']} % (before the drop {evidence['baseline_rate']} %)"
-    return case.alert.summary
-
-
-def _rate_below(case: Case) -> str:
-    evidence = case.alert.evidence
-    if case.alert.state is AlertState.CLOSED:
-        return f"success rate: {evidence.get('closed_because', 'closed')}"
-    rate = f"{evidence['rate']} % ({evidence['passed']}/{evidence['runs']} in {evidence['window']})"
-    return f"success rate is back at {rate}" if case.over else f"{case.alert.summary}"
-
-
-def _unreachable(case: Case) -> str:
-    evidence = case.alert.evidence
-    lasted = case.lasted()
-    if case.alert.state is AlertState.CLOSED:
-        return f"is no longer watched: {evidence.get('closed_because', 'closed')}"
-    if case.over:
-        return "answers again" + (f" after {lasted}" if lasted else "")
-    return case.alert.summary
-
-
-def _missing(case: Case) -> str:
-    if case.alert.state is AlertState.CLOSED:
-        return f"is no longer looked for: {case.alert.evidence.get('closed_because', 'closed')}"
-    return "is there again" if case.over else "is gone: it no longer exists on the server, or was renamed"
-
-
-def _baseline(case: Case) -> str:
-    return case.alert.summary
-
-
-_HEADLINES: Mapping[AlertKind, Callable[[Case], str]] = {
-    AlertKind.FAILURE: _failure,
-    AlertKind.SUCCESS_RATE_DROP: _rate_drop,
-    AlertKind.SUCCESS_RATE_BELOW: _rate_below,
-    AlertKind.PROVIDER_UNREACHABLE: _unreachable,
-    AlertKind.PIPELINE_MISSING: _missing,
-    AlertKind.BASELINE: _baseline,
-}
-
-
-# --- the facts -------------------------------------------------------------------------------------------------
-
-
-def _facts(case: Case, told: Build | None) -> list[Fact]:
-    scope, evidence = case.alert.scope, case.alert.evidence
-    facts = []
-    if scope.pipeline is not None:
-        name = case.pipeline.name if case.pipeline is not None else scope.pipeline
-        full = name if name == scope.pipeline else f"{name} ({scope.pipeline})"
-        facts.append(Fact(name="Pipeline", value=full, url=case.pipeline.url if case.pipeline is not None else None))
-    else:
-        facts.append(Fact(name="Provider", value=scope.provider))
-    branch = scope.branch or (told.branch if told is not None else None)
-    if branch:
-        facts.append(Fact(name="Branch", value=branch))
-    if told is not None:
-        facts.append(Fact(name="Build", value=_attempted(told), url=told.url))
-    if "in_a_row" in evidence:
-        facts.append(Fact(name="Failures", value=f"{evidence['in_a_row']} in a row"))
-    facts += [Fact(name=name, value=value) for name, value in _rate_facts(case)]
-    facts.append(Fact(name="Since", value=moment(case.alert.started_at, case.zone)))
-    if case.over and case.alert.resolved_at is not None:
-        facts.append(Fact(name="Until", value=moment(case.alert.resolved_at, case.zone)))
-    if told is not None:
-        facts += [Fact(name=name, value=value) for name, value in _build_facts(told) if value]
-    return facts + _neighbours(case, told)
-
-
-def _rate_facts(case: Case) -> list[tuple[str, str]]:
-    """What the kinds other than `failure` have measured; their evidence says it in `facts`, ready to be read."""
-    return [(name, str(value)) for name, value in case.alert.evidence.get("facts", {}).items()]
-
-
-def _build_facts(build: Build) -> list[tuple[str, str | None]]:
-    commit = short_commit(build.commit)
-    tests = build.tests
-    return [
-        ("Commit", f"{commit} {build.title}" if commit and build.title else commit or build.title),
-        ("Triggered by", " by ".join(part for part in (build.trigger, build.actor) if part)),
-        ("Duration", duration(build.duration) if build.duration is not None else None),
-        ("Stage", build.failing_stage),
-        ("Reason", shortened(build.reason, 500)),
-        ("Cause", build.bucket),
-        ("Tests", f"{tests.failed} failed, {tests.passed} passed, {tests.skipped} skipped" if tests else None),
-    ]
-
-
-def _neighbours(case: Case, told: Build | None) -> list[Fact]:
-    """The other builds that matter: where it began, the last good one, the one that fixed it."""
-    facts = []
-    roles = (("first_failed", "First failed"), ("last_passed", "Last good build"), ("fixed_by", "Fixed by"))
-    for role, name in roles:
-        build, number = case.build(role), case.number(role)
-        if number is not None and (told is None or number != f"#{told.number}"):
-            facts.append(Fact(name=name, value=number, url=build.url if build is not None else None))
-    return facts
-
-
-def _attempted(build: Build) -> str:
-    return f"#{build.number}" + (f", attempt {build.attempt}" if build.attempt > 1 else "")
-
-
-def _links(case: Case, told: Build | None) -> list[Link]:
-    good = case.build("last_passed")
-    links = []
-    if told is not None and told.url:
-        links.append(Link(label=f"Build #{told.number}", url=told.url))
-    if good is not None and good.url and not case.over:
-        links.append(Link(label=f"Last good build #{good.number}", url=good.url))
-    if not links and case.pipeline is not None and case.pipeline.url:
-        links.append(Link(label="Pipeline", url=case.pipeline.url))
-    return links
+def _marked(message: Message) -> Message:
+    """So that nobody takes it for real."""
+    return replace(message, headline=f"{message.headline} (a test of this channel; nothing is wrong)")

@@ -19,11 +19,6 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"
 
 
-def failures(count: int) -> str:
-    """`1 failure`, `3 failures`."""
-    return plural(count, "failure")
-
-
 def duration(length: timedelta) -> str:
     """The two largest units: `2 h 10 m`, `45 s`, `3 d`; below a second `0 s`."""
     rest = max(round(length.total_seconds()), 0)
@@ -60,3 +55,10 @@ def headline_reason(build: Build | None) -> str:
     if reason and stage:
         return f': "{reason}" in stage {stage}'
     return f': "{reason}"' if reason else f": stage {stage}" if stage else ""
+
+
+def percent(part: int, whole: int) -> str:
+    """`94`; with a decimal (`99.6`) where rounding would hide that not all, or not none, is meant."""
+    value = 100 * part / whole if whole else 0.0
+    rounded = f"{value:.0f}"
+    return f"{value:.1f}" if (rounded in {"0", "100"} and part not in {0, whole}) else rounded
