@@ -119,6 +119,24 @@ def recover(session: Session) -> int:
     return len(orphans)
 
 
+def bring_forward(session: Session, now: datetime, latest: datetime) -> None:
+    """What waits for a time beyond `latest` is due now: the clock was set back since that was planned."""
+    session.execute(
+        update(outbox)
+        .where(outbox.c.delivery == Delivery.PENDING, outbox.c.next_attempt_at > latest)
+        .values(next_attempt_at=now)
+    )
+
+
+def drop_channels(session: Session, known: Iterable[str], now: datetime) -> int:
+    """What waits for a channel that config.yaml knows no more is given up. Returns how many."""
+    gone = select(outbox.c.id).where(outbox.c.delivery == Delivery.PENDING, outbox.c.channel.not_in(list(known)))
+    identities = session.execute(gone).scalars().all()
+    for identity in identities:
+        mark_dead(session, identity, "the channel is not in config.yaml any more", now)
+    return len(identities)
+
+
 def retry(session: Session, identity: int, now: datetime) -> bool:
     """A person wants it tried again now; False unless it waits or is dead."""
     waiting = outbox.c.delivery.in_([Delivery.PENDING, Delivery.DEAD])

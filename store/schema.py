@@ -249,7 +249,7 @@ notes = Table(
     "notes",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("value", Json, nullable=False),
+    Column("value", Json),
     Column("updated_at", Moment, nullable=False),
 )
 

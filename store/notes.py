@@ -1,0 +1,44 @@
+"""Small facts that the daemon leaves for other processes: since when it runs, what its last reload said."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.engine import Session
+from store.schema import notes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A value and when it was written."""
+
+    value: Any  # JSON value
+    updated_at: datetime
+
+
+def put(session: Session, key: str, value: Any, now: datetime) -> None:
+    """Write or overwrite a note; `value` is a JSON value."""
+    dialect = postgresql if session.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(notes).values(key=key, value=value, updated_at=now)
+    replacing = {"value": statement.excluded.value, "updated_at": statement.excluded.updated_at}
+    session.execute(statement.on_conflict_do_update(index_elements=[notes.c.key], set_=replacing))
+
+
+def get(session: Session, key: str) -> Note | None:
+    """One note."""
+    return read(session, key).get(key)
+
+
+def read(session: Session, prefix: str = "") -> dict[str, Note]:
+    """All notes whose key begins so, by key."""
+    query = select(notes).where(notes.c.key.startswith(prefix, autoescape=True)).order_by(notes.c.key)
+    return {row.key: Note(value=row.value, updated_at=row.updated_at) for row in session.execute(query)}
+
+
+def remove(session: Session, keys: Iterable[str]) -> None:
+    """Forget notes."""
+    session.execute(delete(notes).where(notes.c.key.in_(list(keys))))
