@@ -1,0 +1,212 @@
+"""What is valid and probably not meant. Warnings, but for a pipeline of which nobody would ever hear."""
+
+import ipaddress
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from alerts.routing import Route
+from poller.config.configuration import Configuration
+from poller.config.document import Document
+from poller.config.entries import Checking, secrets_of
+from poller.config.later import without_effect
+from poller.config.problems import KeyPath, Mark
+from poller.config.store_url import password_of
+from poller.config.tree import Items, Section
+from providers._base import PipelineEntry
+
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+def literal_texts(tree: Any, path: KeyPath = ()) -> dict[KeyPath, Mark]:
+    """The places of texts that stand in the file themselves, not by reference. Call it before they are resolved."""
+    found: dict[KeyPath, Mark] = {}
+    if isinstance(tree, Section):
+        for key, value in tree.items():
+            found |= _literal(value, (*path, key), tree.values_at[key])
+    elif isinstance(tree, Items):
+        for index, value in enumerate(tree):
+            found |= _literal(value, (*path, index), tree.items_at[index])
+    return found
+
+
+def _literal(value: Any, path: KeyPath, mark: Mark) -> dict[KeyPath, Mark]:
+    if isinstance(value, str):
+        return {} if "${" in value else {path: mark}
+    return literal_texts(value, path)
+
+
+def advise(
+    configuration: Configuration,
+    document: Document,
+    indices: Sequence[int],
+    checking: Checking,
+    written: Mapping[KeyPath, Mark],
+) -> None:
+    """Add warnings. `indices` are the places of the configuration's entries in `pipelines:`."""
+    entries = dict(zip(indices, configuration.pipelines, strict=True))
+    _later_keys(document, entries, checking)
+    _unused(configuration, checking)
+    _unreachable(configuration, entries, checking)
+    _duplicates(entries, checking)
+    _windows(configuration, entries, checking)
+    _readable_secrets(configuration, document, checking, written)
+    _plain_http(configuration, checking)
+
+
+def _later_keys(document: Document, entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
+    told: set[tuple[str, ...]] = set()
+    paths: list[KeyPath] = list(without_effect(document))
+    paths += [("pipelines", index, *path) for index, entry in entries.items() for path in without_effect(entry)]
+    for path in paths:
+        words = tuple(part for part in path if isinstance(part, str))
+        if words not in told:
+            told.add(words)
+            checking.warn(path, f'"{path[-1]}" is accepted but has no effect in this version yet', at_key=True)
+
+
+def _unused(configuration: Configuration, checking: Checking) -> None:
+    if not configuration.pipelines:
+        checking.warn(("pipelines",), "nothing is watched: add an entry to `pipelines:`")
+    watched = {entry.provider for entry in configuration.pipelines}
+    for name in configuration.providers:
+        if name not in watched and configuration.pipelines:
+            checking.warn(("providers", name), f'provider "{name}" is used by no pipeline', at_key=True)
+    used = {name for route in configuration.routes for name in route.to}
+    for name in configuration.channels:
+        if name not in used:
+            checking.warn(("channels", name), f'channel "{name}" is used by no route', at_key=True)
+
+
+def _unreachable(configuration: Configuration, entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
+    if entries and not configuration.channels:
+        checking.refuse(("pipelines",), "nobody would hear of these pipelines: add a channel under `channels:`")
+        return
+    for index, entry in entries.items():
+        if not entry.enabled:
+            continue
+        routes = [route for route in configuration.routes if route.to and _may_match(route, entry)]
+        if not routes:
+            checking.refuse(("pipelines", index), "nobody would hear of this pipeline: no route matches it")
+        elif not any(_for_all_alerts(route) for route in routes):
+            text = "some alerts of this pipeline would go nowhere: every route that matches it has further conditions"
+            checking.warn(("pipelines", index), text)
+    if configuration.rules.provider_unreachable is None:
+        return
+    for name in sorted({entry.provider for entry in entries.values() if entry.enabled}):
+        if not any(route.to and _may_tell_of(route, name) for route in configuration.routes):
+            text = f'nobody would hear that provider "{name}" cannot be read: every route asks for a pipeline'
+            checking.warn(("providers", name), text, at_key=True)
+
+
+def _may_match(route: Route, entry: PipelineEntry) -> bool:
+    """Whether a route can match some alert of an entry's pipelines; in doubt, yes."""
+    match = route.match
+    if match.provider is not None and match.provider != entry.provider:
+        return False
+    if match.pipeline is not None and not _WILDCARD.search(match.pipeline):
+        names = (match.pipeline, entry.name, getattr(entry, "repo", None), getattr(entry, "job", None))
+        if not entry.matches(match.pipeline) and match.pipeline not in names[1:]:
+            return False
+    fixed = entry.labels
+    return all(
+        key not in fixed or _WILDCARD.search(wanted) or fixed[key] == wanted for key, wanted in match.labels.items()
+    )
+
+
+def _for_all_alerts(route: Route) -> bool:
+    match = route.match
+    return match.branch is match.kind is match.severity is match.bucket is None
+
+
+def _may_tell_of(route: Route, provider: str) -> bool:
+    match = route.match
+    if match.pipeline or match.branch or match.labels or match.bucket:
+        return False
+    return match.provider in {None, provider} and match.kind in {None, "provider_unreachable"}
+
+
+def _duplicates(entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
+    """Entries that choose the same pipelines: only the first one counts."""
+    first: dict[str, int] = {}
+    for index, entry in entries.items():
+        if not entry.enabled:
+            continue
+        own = set(type(entry).model_fields) - set(PipelineEntry.model_fields) - {"alerts", "unstable"}
+        chosen = sorted((name, repr(getattr(entry, name))) for name in own & entry.model_fields_set)
+        same = first.setdefault(repr((entry.provider, chosen)), index)
+        if same != index:
+            checking.warn(("pipelines", index), f"chooses the same as pipelines[{same}]; the first entry counts")
+
+
+def _windows(configuration: Configuration, entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
+    for index, entry in entries.items():
+        rule = configuration.rules_of(entry).success_rate_below
+        if rule is None:
+            continue
+        every = entry.poll_every or configuration.providers[entry.provider].poll_every
+        path: KeyPath = ("alerts", "success_rate_below", "window")
+        own = getattr(entry, "alerts", None)
+        if own is not None and "success_rate_below" in own.model_fields_set:
+            path = ("pipelines", index, *path)
+        if isinstance(rule.window, timedelta) and rule.window < every:
+            checking.warn(path, "window: shorter than the time between two polls")
+        if isinstance(rule.window, int) and rule.min_runs > rule.window:
+            checking.warn(path, f"can never fire: {rule.window} builds are fewer than min_runs: {rule.min_runs}")
+
+
+def _readable_secrets(
+    configuration: Configuration, document: Document, checking: Checking, written: Mapping[KeyPath, Mark]
+) -> None:
+    readable = {file for file in configuration.files if _everybody_reads(file)}
+    if not readable:
+        return
+    places: list[KeyPath] = []
+    for section, settings in (("providers", configuration.providers), ("channels", configuration.channels)):
+        places += [(section, *path) for path, secret in secrets_of(settings) if secret]
+    if password_of(document.store.url.get_secret_value()):
+        places.append(("store", "url"))
+    for path in places:
+        if path in written and written[path].file in readable and not checking.places.origin(path):
+            file = written[path].file.name
+            cure = f"chmod o-r {file}, or write ${{NAME}} or ${{file:/path}} instead"
+            checking.warn(path, f"{path[-1]}: a secret in a file that everybody on this host can read: {cure}")
+
+
+def _everybody_reads(file: Any) -> bool:
+    try:
+        return bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+def _plain_http(configuration: Configuration, checking: Checking) -> None:
+    for section, settings in (("providers", configuration.providers), ("channels", configuration.channels)):
+        for name, one in settings.items():
+            if any(secret for _, secret in secrets_of(one)):
+                for key in _exposed_urls(one):
+                    text = f"{key}: a secret travels over http to another host: use https"
+                    checking.warn((section, name, key), text)
+            if getattr(one, "verify", True) is False:
+                text = "verify: certificates are not checked, anybody in between can read along: use ca_file"
+                checking.warn((section, name, "verify"), text)
+
+
+def _exposed_urls(settings: BaseModel) -> Iterator[str]:
+    for key, value in settings:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if text.startswith("http://") and not _is_loopback(text):
+            yield key
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,85 @@
+"""A configuration that is valid: what the rest of the daemon works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
+
+from alerts.channels._base import ChannelPlugin, ChannelSettings
+from alerts.routing import Route
+from alerts.rules import Rules
+from domain.build import Pipeline
+from poller.config.alerting import Alerts, rules_from
+from poller.config.problems import Problem
+from poller.config.sections import Log
+from providers._base import PipelineEntry, ProviderPlugin, ProviderSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How long the store remembers."""
+
+    builds: timedelta
+    logs: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where builds, alerts and messages are kept. The URL is resolved: a SQLite path in it is absolute."""
+
+    url: SecretStr
+    keep: Keep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything that config.yaml says, checked.
+
+    `loaded` is a hash over everything that was read (files, includes, secrets, overrides): equal hashes mean equal
+    configurations. `files` are all files that a change of which may change the configuration. `secrets` are the
+    values that must never be shown.
+    """
+
+    path: Path
+    loaded: str
+    timezone: ZoneInfo
+    day_starts_at: time
+    store: StoreSettings
+    providers: Mapping[str, ProviderSettings]
+    pipelines: tuple[PipelineEntry, ...]  # instances of the provider's entry model, with `alerts` and `unstable`
+    channels: Mapping[str, ChannelSettings]
+    alerts: Alerts
+    rules: Rules
+    routes: tuple[Route, ...]
+    log: Log
+    include: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    provider_plugins: Mapping[str, ProviderPlugin] = field(default_factory=dict, repr=False)  # by kind
+    channel_plugins: Mapping[str, ChannelPlugin] = field(default_factory=dict, repr=False)
+    _entries: dict[tuple[str, str], PipelineEntry | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def entries_of(self, provider: str) -> tuple[PipelineEntry, ...]:
+        """The enabled entries that name a provider, in order: what its factory takes."""
+        return tuple(entry for entry in self.pipelines if entry.enabled and entry.provider == provider)
+
+    def entry_of(self, pipeline: Pipeline) -> PipelineEntry | None:
+        """The first enabled entry that watches a pipeline; None when it is watched no more."""
+        identity = (pipeline.provider, pipeline.key)
+        if identity not in self._entries:
+            entries = self.entries_of(pipeline.provider)
+            self._entries[identity] = next((entry for entry in entries if entry.matches(pipeline.key)), None)
+        return self._entries[identity]
+
+    def rules_of(self, entry: PipelineEntry | None) -> Rules:
+        """The rules for the pipelines of an entry: those of `alerts:` with the entry's own merged over them."""
+        own = getattr(entry, "alerts", None)
+        return self.rules if own is None else rules_from(self.alerts, own)
+
+    def unstable_passes(self, entry: PipelineEntry | None) -> bool:
+        """Whether an unstable build of an entry's pipelines counts as passed."""
+        return getattr(entry, "unstable", "failed") == "passed"

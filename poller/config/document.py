@@ -1,0 +1,68 @@
+"""The whole of config.yaml as one settings model; what belongs to plug-ins is still raw in it."""
+
+from collections.abc import Mapping
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from poller.config.alerting import Alerts
+from poller.config.later import later
+from poller.config.sections import Anything, Clock, Log, Names, RouteEntry, Store, Zone
+from poller.config.sources import Given
+
+
+class Document(BaseSettings):
+    """What buildwatch watches, and whom it tells."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    timezone: Zone = Field(default=ZoneInfo("UTC"), description="For reporting days; default UTC.")
+    day_starts_at: Clock = Field(
+        default=time(0), description='A reporting day runs from this time to the same: "10:00".'
+    )
+    store: Store = Field(default=Store(), description="Where builds, alerts and messages are kept.")
+    providers: dict[str, Anything] = Field(default_factory=dict, description="CI servers: a name and its settings.")
+    defaults: Anything = Field(default_factory=dict, description="Merged into every entry of `pipelines:`.")
+    pipelines: list[Anything] = Field(default_factory=list, description="What is watched.")
+    channels: dict[str, Anything] = Field(default_factory=dict, description="Ways to reach people.")
+    alerts: Alerts = Field(default=Alerts(), description="What is looked for.")
+    routes: list[RouteEntry] | None = Field(
+        default=None, description="Who gets what, in order; left out: every channel gets everything."
+    )
+    log: Log = Field(default=Log(), description="What the daemon writes to stderr.")
+    include: Names = Field(default=(), description="Globs of more files, relative to this one: conf.d/*.yaml.")
+    quiet_hours: list[Any] | None = later("Hours in which messages wait.")
+    digests: list[Any] | None = later("Regular summaries.")
+    escalate: list[Any] | None = later("Where an alert goes when nobody acts.")
+    heartbeat_url: str | None = later("A URL that is called as long as all is well.")
+    buckets: Anything | None = later("Causes of failures, told by their log lines.")
+    suspects: Anything | str | bool | None = later("Who is named in messages.")
+    details: Anything | None = later("How much is read about a failed build.")
+    templates: Anything | None = later("Texts of messages.")
+    web: Anything | None = later("The web server.")
+
+
+TOP_LEVEL = frozenset(Document.model_fields)
+
+
+def read_document(environment: Mapping[str, Any], credentials: Mapping[str, Any], file: Mapping[str, Any]) -> Document:
+    """The settings of three sources, the earlier one winning key by key. Raises pydantic's ValidationError."""
+
+    class Sourced(Document):
+        @classmethod
+        @override
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return tuple(Given(settings_cls, values) for values in (environment, credentials, file))
+
+    return Sourced()

@@ -1,0 +1,40 @@
+"""Keys of config.yaml whose meaning comes with a later version: accepted, and told to have no effect yet."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, Field
+from pydantic.fields import FieldInfo
+
+from poller.config.problems import KeyPath
+
+
+class _Later:
+    """Marks such a key among the metadata of its field."""
+
+
+_MARK: Final = _Later()
+
+
+def later(purpose: str) -> Any:
+    """The field of a key that has no effect yet; annotate it with what it must be, or None."""
+    field: FieldInfo = Field(default=None, description=f"{purpose} Accepted; has no effect in this version.")
+    field.metadata.append(_MARK)
+    return field
+
+
+def without_effect(value: Any) -> Iterator[KeyPath]:
+    """The paths of such keys that are given, in a model or a collection of models."""
+    children: Any = ()
+    if isinstance(value, BaseModel):
+        for name in value.model_fields_set:
+            if _MARK in type(value).model_fields[name].metadata:
+                yield (name,)
+        children = ((name, getattr(value, name)) for name in value.model_fields_set)
+    elif isinstance(value, Mapping):
+        children = value.items()
+    elif isinstance(value, list | tuple):
+        children = enumerate(value)
+    for key, inner in children:
+        for path in without_effect(inner):
+            yield (key, *path)

@@ -1,0 +1,220 @@
+"""From a file to a configuration, or to everything that is wrong with it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from alerts.channels._base import ChannelSettings
+from alerts.routing import Match, Route
+from poller.config import advice
+from poller.config.alerting import Alerts, EntryAlerts, rules_from
+from poller.config.configuration import Configuration, Keep, StoreSettings
+from poller.config.document import TOP_LEVEL, Document, read_document
+from poller.config.entries import Checking, check_channels, check_pipelines, check_providers, secrets_of
+from poller.config.explanations import explained
+from poller.config.files import Reading, read_files
+from poller.config.places import Places
+from poller.config.plugins import Plugins, find_plugins
+from poller.config.problems import ConfigurationError, KeyPath, Problem, did_you_mean, in_order
+from poller.config.references import References
+from poller.config.sections import RouteEntry, Store
+from poller.config.sources import Override, applied, from_credentials, from_environment
+from poller.config.store_url import password_of, resolved_url
+from poller.config.tree import plain
+from poller.redaction import Redaction
+from providers._base import PipelineEntry, ProviderSettings
+
+
+def load(
+    path: Path,
+    *,
+    environ: Mapping[str, str],
+    credentials_directory: Path | None = None,
+    state_directory: Path | None = None,
+    plugins: Plugins | None = None,
+) -> Configuration:
+    """Read, merge and check a configuration.
+
+    Args:
+        path: config.yaml.
+        environ: what `${NAME}` refers to, and the overrides `BUILDWATCH_SECTION__KEY`.
+        credentials_directory: systemd's `$CREDENTIALS_DIRECTORY`.
+        state_directory: systemd's `$STATE_DIRECTORY`, where a relative SQLite path starts; default: the file's folder.
+        plugins: the kinds of providers and channels; default: those installed.
+
+    Raises:
+        ConfigurationError: with all problems at once.
+    """
+    path = path.absolute()
+    reading = read_files(path)
+    references = References(environ=environ, folder=path.parent, credentials_directory=credentials_directory)
+    loader = _Loader(reading, references, plugins or find_plugins())
+    try:
+        return loader.configuration(path, state_directory or path.parent)
+    except ConfigurationError as error:
+        hidden = Redaction({*references.secrets, *references.environment_values})
+        raise ConfigurationError(_redacted(problem, hidden) for problem in error.problems) from None
+
+
+def _redacted(problem: Problem, hidden: Redaction) -> Problem:
+    return replace(problem, message=hidden.redact(problem.message))
+
+
+class _Loader:
+    """The steps of one load; each adds to what is known to be wrong."""
+
+    def __init__(self, reading: Reading, references: References, plugins: Plugins) -> None:
+        tree = reading.tree
+        self._files = reading.files
+        self._references = references
+        self._written = advice.literal_texts(tree)
+        below = plain(tree)
+        from_files = from_credentials(references.credentials_directory, below, TOP_LEVEL)
+        from_variables = from_environment(references.environ, below, TOP_LEVEL)
+        overrides = [*from_variables, *from_files]
+        places = Places(tree, overrides)
+        self._checking = Checking(places=places, references=references, plugins=plugins)
+        self._checking.problems.extend(reading.problems)
+        self._checking.problems.extend(references.resolve(tree, frozenset(one.path for one in overrides)))
+        self._checking.warnings.extend(reading.warnings)
+        references.secrets.update(one.value for one in overrides if isinstance(one.value, str))
+        self._raw: dict[str, Any] = plain(tree)  # what the three sources say together
+        by_credentials = self._applied(from_files)
+        by_environment = self._applied(from_variables)
+        self._sources = (by_environment, by_credentials, plain(tree))
+
+    def _applied(self, overrides: list[Override]) -> dict[str, Any]:
+        contribution, misplaced = applied(overrides, self._raw)
+        for one in misplaced:
+            self._checking.refuse(one.path, "there is no such item in the list")
+        return contribution
+
+    def configuration(self, path: Path, data_folder: Path) -> Configuration:
+        """The result, or ConfigurationError with everything that was found."""
+        checking = self._checking
+        document = self._document()
+        channels_raw, providers_raw = self._section("channels"), self._section("providers")
+        providers = check_providers(checking, providers_raw)
+        pipelines = self._pipelines(providers_raw)
+        channels = check_channels(checking, channels_raw)
+        self._check_routes(channels_raw, providers_raw)
+        if document is None:
+            raise ConfigurationError(checking.problems)
+        self._check_rules(document.alerts, pipelines)
+        if checking.problems:
+            raise ConfigurationError(checking.problems)
+        store = _store(document.store, data_folder)
+        configuration = self._assembled(path, document, store, providers, pipelines, channels)
+        advice.advise(configuration, document, list(pipelines), checking, self._written)
+        if checking.problems:
+            raise ConfigurationError(checking.problems)
+        return replace(configuration, warnings=in_order(checking.warnings))
+
+    def _document(self) -> Document | None:
+        for source in self._sources:
+            if isinstance(source.get("store"), dict):
+                self._checking.read_secret_files(Store, source["store"], ("store",))
+        try:
+            return read_document(*self._sources)
+        except ValidationError as error:
+            self._checking.problems.extend(explained(error, Document, self._checking.places, ()))
+            return None
+
+    def _section(self, name: str) -> dict[str, Any]:
+        value = self._raw.get(name)
+        return value if isinstance(value, dict) else {}
+
+    def _pipelines(self, providers: Mapping[str, Any]) -> dict[int, PipelineEntry]:
+        entries = self._raw.get("pipelines")
+        if not isinstance(entries, list):
+            return {}
+        return check_pipelines(self._checking, entries, self._section("defaults"), providers)
+
+    def _check_routes(self, channels: Mapping[str, Any], providers: Mapping[str, Any]) -> None:
+        routes = self._raw.get("routes")
+        for index, route in enumerate(routes if isinstance(routes, list) else ()):
+            if not isinstance(route, dict):
+                continue
+            to, match = route.get("to"), route.get("match")
+            for position, name in enumerate(to if isinstance(to, list) else [to]):
+                if isinstance(name, str) and name not in channels:
+                    hint = did_you_mean(name, channels) if channels else " (there are no channels)"
+                    self._checking.refuse(("routes", index, "to", position), f'unknown channel "{name}"{hint}')
+            provider = match.get("provider") if isinstance(match, dict) else None
+            if isinstance(provider, str) and provider not in providers:
+                hint = did_you_mean(provider, providers)
+                path = ("routes", index, "match", "provider")
+                self._checking.warn(path, f'unknown provider "{provider}"{hint}')
+
+    def _check_rules(self, common: Alerts, pipelines: Mapping[int, PipelineEntry]) -> None:
+        """Alone, a section may be incomplete; merged, it must not be."""
+        if _incomplete(common, None):
+            self._checking.refuse(("alerts", "success_rate_below"), _incomplete(common, None))
+            return
+        for index, entry in pipelines.items():
+            if text := _incomplete(common, getattr(entry, "alerts", None)):
+                self._checking.refuse(("pipelines", index, "alerts", "success_rate_below"), text)
+
+    def _assembled(
+        self,
+        path: Path,
+        document: Document,
+        store: StoreSettings,
+        providers: Mapping[str, ProviderSettings],
+        pipelines: Mapping[int, PipelineEntry],
+        channels: Mapping[str, ChannelSettings],
+    ) -> Configuration:
+        plugins = self._checking.plugins
+        entries = tuple(pipelines.values())
+        found = {secret for _, secret in secrets_of([dict(providers), dict(channels), entries])}
+        return Configuration(
+            path=path,
+            loaded=hashlib.sha256(json.dumps(self._raw, sort_keys=True, default=str).encode()).hexdigest(),
+            timezone=document.timezone,
+            day_starts_at=document.day_starts_at,
+            store=store,
+            providers=providers,
+            pipelines=entries,
+            channels=channels,
+            alerts=document.alerts,
+            rules=rules_from(document.alerts),
+            routes=_routes(document.routes, channels),
+            log=document.log,
+            include=document.include,
+            files=(*self._files, *sorted(self._references.files)),
+            secrets=frozenset({*found, *self._references.secrets, *password_of(store.url.get_secret_value())}),
+            provider_plugins={one.kind: plugins.providers.get(one.kind) for one in providers.values()},
+            channel_plugins={one.kind: plugins.channels.get(one.kind) for one in channels.values()},
+        )
+
+
+def _store(store: Store, folder: Path) -> StoreSettings:
+    url = resolved_url(store.url.get_secret_value(), folder)
+    return StoreSettings(url=SecretStr(url), keep=Keep(builds=store.keep.builds, logs=store.keep.logs))
+
+
+def _incomplete(common: Alerts, own: EntryAlerts | None) -> str:
+    try:
+        rules_from(common, own)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _routes(entries: list[RouteEntry] | None, channels: Mapping[str, Any]) -> tuple[Route, ...]:
+    """The routes as values; without `routes:` every channel gets everything."""
+    if entries is None:
+        return (Route(to=tuple(channels)),) if channels else ()
+    return tuple(
+        Route(
+            match=Match(**one.match.model_dump()) if one.match else Match(),
+            to=one.to,
+            then_continue=one.then_continue,
+        )
+        for one in entries
+    )
