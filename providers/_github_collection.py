@@ -1,0 +1,165 @@
+"""What one poll of a repository has found so far: builds, and what became of the runs that are followed."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from domain.build import Build, Outcome, Pipeline, Status
+from providers._base import Trouble, Unavailable, Unreadable
+from providers._github_client import Client, Tag
+from providers._github_runs import (
+    Run,
+    attempt_of,
+    is_over,
+    kept,
+    pipeline_of,
+    run_id,
+    to_build,
+    unreadable,
+    workflow_path,
+)
+from providers._github_state import RepositoryState
+
+PASSING: Final = frozenset({Trouble.SERVER_ERROR, Trouble.NOT_JSON, Trouble.TOO_LARGE, Trouble.NOT_FOUND})
+"""Troubles of one answer that say nothing about the others: a single run must not stop its repository."""
+
+_UNHAPPY: Final = frozenset({Outcome.FAILURE, Outcome.TIMEOUT, Outcome.CANCELLED, Outcome.SKIPPED, Outcome.UNKNOWN})
+_ATTEMPTS_EACH: Final = 10
+_ATTEMPTS_PER_POLL: Final = 50
+_ATTEMPTS_AT_FIRST: Final = 10
+_BROKEN: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What config.yaml asks for: `matches` takes a pipeline key with the configured name of the repository."""
+
+    provider: str
+    web_url: str
+    matches: Callable[[str], bool]
+
+
+class Collection:
+    """Takes runs, keeps builds, and moves the state of the repository along."""
+
+    def __init__(self, client: Client, wanted: Wanted, repository: str, state: RepositoryState) -> None:
+        self._client = client
+        self._wanted = wanted
+        self._configured = repository
+        self._state = state
+        self._first_contact = state.newest is None
+        self._builds: dict[tuple[int, int], Build] = {}
+        self._pipelines: dict[str, Pipeline] = {}
+        self._reruns: dict[int, int] = {}  # run → its attempt, where earlier ones may be unknown
+        self.seen: set[int] = set()
+        self.unreadable: list[Unreadable] = []
+
+    def builds(self) -> list[Build]:
+        """Everything found, oldest first, earlier attempts before later ones."""
+        return [self._builds[key] for key in sorted(self._builds)]
+
+    def take(self, run: object, *, listed: bool = False, tag: Tag | None = None) -> None:
+        """Note a run as the list or its own URL shows it.
+
+        Args:
+            run: Anything; what is not a run becomes an Unreadable.
+            listed: From the list, newest first: the first name of a workflow is its newest.
+            tag: Of its own URL, to ask again for nothing.
+        """
+        number = run_id(run)
+        build = self._note(run, listed=listed)
+        if number is None or not isinstance(run, Mapping):
+            return
+        self.seen.add(number)
+        if build is None:
+            if is_over(run):
+                self._state.settle(number)
+            return
+        if self._is_stale(run, number):
+            return
+        self._follow(run, build, number, tag)
+        if build.attempt > max(self._state.attempts.get(str(number), 1), 1):
+            self._reruns[number] = build.attempt
+
+    def fetch_earlier_attempts(self, deadline: float) -> None:
+        """The attempts before those that were met: a re-run replaces the run that failed in every list."""
+        budget = _ATTEMPTS_AT_FIRST if self._first_contact else _ATTEMPTS_PER_POLL
+        for number, attempt in sorted(self._reruns.items(), reverse=True):
+            unknown = list(range(max(self._state.attempts.get(str(number), 1), 1), attempt))[-_ATTEMPTS_EACH:]
+            budget -= len(unknown)
+            if budget < 0:
+                return
+            for earlier in unknown:
+                self._fetch_attempt(number, earlier, deadline)
+            self._state.attempts[str(number)] = attempt
+
+    def _fetch_attempt(self, number: int, attempt: int, deadline: float) -> None:
+        path = f"/repos/{self._state.repository}/actions/runs/{number}/attempts/{attempt}"
+        try:
+            reply = self._client.get(path, {"exclude_pull_requests": "true"}, may_be_gone=True, deadline=deadline)
+            if reply.found:
+                self._note(reply.json(), listed=False)
+        except Unavailable as error:
+            if error.trouble not in PASSING:
+                raise
+            _log.warning("earlier attempt not read run=%s attempt=%s problem=%s", number, attempt, error)
+
+    def _note(self, run: object, *, listed: bool) -> Build | None:
+        """The run as a build, if it is wanted and makes sense."""
+        try:
+            if not isinstance(run, Mapping):
+                message = f"a run is an object, not {type(run).__name__}"
+                raise TypeError(message)
+            path = workflow_path(run) or self._path_by_id(run)
+            if not self._wanted.matches(f"{self._configured}/{path}"):
+                return None
+            build = to_build(run, self._pipeline(run, path, listed=listed))
+        except _BROKEN as error:
+            self.unreadable.append(unreadable(run, self._state.repository, error))
+            return None
+        self._builds[int(build.external_id), build.attempt] = build
+        return build
+
+    def _pipeline(self, run: Run, path: str, *, listed: bool) -> Pipeline:
+        state = self._state
+        if path not in self._pipelines:
+            name = None if listed else state.workflows.get(path)
+            self._pipelines[path] = pipeline_of(
+                {"name": name} if name else run,
+                provider=self._wanted.provider,
+                repository=state.repository,
+                path=path,
+                web_url=self._wanted.web_url,
+                branch=state.branch,
+            )
+            state.workflows[path] = self._pipelines[path].name
+        return self._pipelines[path]
+
+    def _path_by_id(self, run: Run) -> str:
+        """Servers before 2022 do not say the path of a run's workflow: asked for once."""
+        workflow = str(run["workflow_id"])
+        if workflow not in self._state.paths:
+            reply = self._client.get(f"/repos/{self._state.repository}/actions/workflows/{workflow}", may_be_gone=True)
+            found = workflow_path(reply.json()) if reply.found else None
+            self._state.paths[workflow] = found or f"workflows/{workflow}"
+        return self._state.paths[workflow]
+
+    def _is_stale(self, run: Run, number: int) -> bool:
+        """Whether a later attempt of the run is followed already: lists lag behind."""
+        return any(
+            entry["run"]["id"] == number and attempt_of(entry["run"]) > attempt_of(run) for entry in self._state.open
+        )
+
+    def _follow(self, run: Run, build: Build, number: int, tag: Tag | None) -> None:
+        state = self._state
+        if build.status is not Status.FINISHED:
+            state.unwatch(number)
+            state.follow(kept(run), tag)
+            return
+        state.settle(number)
+        state.unwatch(number)
+        if build.outcome in _UNHAPPY and build.finished_at is not None:
+            state.watch_for_rerun(number, build.finished_at)

@@ -1,0 +1,77 @@
+"""What buildwatch remembers of one repository between two polls: the cursor, as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any, Final, Self
+
+from providers._github_client import Tag
+from providers._github_runs import Run
+
+CURSOR: Final = "repository"
+_REMEMBERED_ATTEMPTS: Final = 200
+
+
+@dataclass(slots=True, kw_only=True)
+class RepositoryState:
+    """Times are ISO 8601 texts in UTC, ids are texts where they are keys: JSON knows nothing else."""
+
+    repository: str = ""  # owner/name as GitHub spells it today
+    repository_id: int | None = None
+    branch: str | None = None  # the default branch
+    described_at: str | None = None  # when those three were read
+    tag: dict[str, str] | None = None  # of page 1
+    newest: int | None = None  # every run up to this id was seen; None: never read
+    floor: int = 0  # the lowest run id on page 1: what happens above it changes the page's ETag
+    read_at: str | None = None  # when the list was last read (not answered by 304)
+    open: list[dict[str, Any]] = field(default_factory=list)  # {run, tag?, misses?}, least recently read first
+    failed: list[list[Any]] = field(default_factory=list)  # [id, when it ended], least recently read first
+    slow_at: str | None = None  # when the failed ones were last read again
+    attempts: dict[str, int] = field(default_factory=dict)  # run id → attempts up to this one were seen
+    workflows: dict[str, str] = field(default_factory=dict)  # path → name
+    paths: dict[str, str] = field(default_factory=dict)  # workflow id → path, where runs do not say (old servers)
+    misses: int = 0  # 404s in a row
+
+    @classmethod
+    def load(cls, cursor: Mapping[str, Any] | None) -> Self:
+        """From a cursor; what a later or earlier version wrote into it besides is dropped."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in (cursor or {}).items() if name in known})
+
+    def dump(self) -> dict[str, Any]:
+        """As a cursor."""
+        newest = sorted(self.attempts, key=int)[-_REMEMBERED_ATTEMPTS:]
+        self.attempts = {run: self.attempts[run] for run in newest}
+        return asdict(self)
+
+    def open_ids(self) -> set[int]:
+        """The runs that had not ended when they were last seen."""
+        return {entry["run"]["id"] for entry in self.open}
+
+    def settle(self, run: int) -> None:
+        """This run has ended, or is gone."""
+        self.open = [entry for entry in self.open if entry["run"]["id"] != run]
+
+    def follow(self, run: Run, tag: Tag | None) -> None:
+        """This run goes on: ask for it by its id at every poll."""
+        self.settle(run["id"])
+        self.open.append({"run": dict(run), "tag": tag_json(tag)})
+
+    def watch_for_rerun(self, run: int, ended: datetime) -> None:
+        """This run did not succeed: somebody may run it again."""
+        self.unwatch(run)
+        self.failed.append([run, ended.isoformat()])
+
+    def unwatch(self, run: int) -> None:
+        """Nobody has to look at this run again."""
+        self.failed = [entry for entry in self.failed if entry[0] != run]
+
+
+def tag_json(tag: Tag | None) -> dict[str, str] | None:
+    """An ETag for the cursor."""
+    return {"value": tag.value, "of": tag.of} if tag else None
+
+
+def tag_of(stored: Mapping[str, str] | None) -> Tag | None:
+    """An ETag from the cursor."""
+    return Tag(value=stored["value"], of=stored["of"]) if stored else None

@@ -1,0 +1,250 @@
+"""GitHub Actions: repositories on github.com or on a GitHub Enterprise Server."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from typing_extensions import override
+
+from domain.build import Pipeline
+from providers._base import (
+    Candidate,
+    Cursor,
+    Page,
+    PipelineEntry,
+    Probe,
+    ProviderError,
+    ProviderPlugin,
+    ProviderSettings,
+    Target,
+)
+from providers._github_auth import AppToken, Credentials, FixedToken
+from providers._github_backfill import BACKFILL, RepositoryBackfill
+from providers._github_client import Client
+from providers._github_collection import Wanted
+from providers._github_polling import RepositoryPoll
+from providers._github_quota import Quota
+from providers._github_runs import pipeline_of
+from providers._github_survey import Repository, all_repositories, login, probe, repositories_of, workflows_of
+from providers._http import Http
+
+PUBLIC_API = "https://api.github.com"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        message = "write it like https://github.example.com/api/v3"
+        raise ValueError(message)
+    return text.rstrip("/")
+
+
+class GitHubSettings(ProviderSettings):
+    """`kind: github` under `providers:`."""
+
+    kind: Literal["github"]
+    api_url: Annotated[str, AfterValidator(_base_url)] = PUBLIC_API
+    token: SecretStr | None = None  # a personal access token; none: public repositories, 60 requests an hour
+    app_id: str | int | None = None  # or a GitHub App, with the two keys below
+    private_key: SecretStr | None = None  # PEM
+    installation_id: int | None = None
+    ca_file: Path | None = None  # certificates of an own authority, PEM
+    verify: bool = True
+    proxy: SecretStr | None = None
+    trust_env: bool = False  # whether ~/.netrc and *_PROXY count
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        app = (self.app_id, self.private_key, self.installation_id)
+        if any(part is not None for part in app) and None in app:
+            message = "a GitHub App needs all three: app_id, private_key and installation_id"
+            raise ValueError(message)
+        if self.token is not None and self.app_id is not None:
+            message = "either token, or app_id with private_key and installation_id, not both"
+            raise ValueError(message)
+        return self
+
+    @property
+    def web_url(self) -> str:
+        """Where people look at what the API shows."""
+        if self.api_url == PUBLIC_API:
+            return "https://github.com"
+        parts = urlsplit(self.api_url)
+        return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/api/v3').removesuffix('/api')}"
+
+
+class GitHubEntry(PipelineEntry):
+    """An entry of `pipelines:` on GitHub."""
+
+    repo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9._*?-]+$")]  # owner/name; * and ? in the name
+    workflow: str | None = None  # file name (ci.yml), path, or a glob of either; default: all
+
+    @property
+    def owner(self) -> str:
+        """The organisation or person."""
+        return self.repo.partition("/")[0]
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether the repositories have to be looked up."""
+        return "*" in self.repo or "?" in self.repo
+
+    def matches_repository(self, repository: str) -> bool:
+        """Whether this entry watches workflows of `owner/name`. GitHub's names ignore case."""
+        return fnmatchcase(repository.casefold(), self.repo.casefold())
+
+    @override
+    def matches(self, key: str) -> bool:
+        """`acme/web/.github/workflows/ci.yml` is watched by `repo: acme/*` with `workflow: ci.yml`."""
+        owner, _, rest = key.partition("/")
+        name, _, path = rest.partition("/")
+        if not path or not self.matches_repository(f"{owner}/{name}"):
+            return False
+        if self.workflow is None:
+            return True
+        subject = path if "/" in self.workflow else path.rpartition("/")[2]
+        return fnmatchcase(subject, self.workflow.removeprefix("/"))
+
+
+class GitHub:
+    """One server with one set of credentials."""
+
+    def __init__(self, name: str, settings: GitHubSettings, entries: Sequence[GitHubEntry]) -> None:
+        self.name = name
+        self._settings = settings
+        self._entries = entries
+        proxy = settings.proxy.get_secret_value() if settings.proxy else None
+        self._http = Http(trust_env=settings.trust_env, proxy=proxy, ca_file=settings.ca_file, verify=settings.verify)
+        self._credentials = self._chosen_credentials()
+        quota = Quota(limited=settings.api_url == PUBLIC_API)
+        self._client = Client(self._http, settings.api_url, self._credentials, quota)
+        self._wanted = Wanted(provider=name, web_url=settings.web_url, matches=self._watches)
+
+    def _chosen_credentials(self) -> Credentials:
+        settings = self._settings
+        if settings.private_key is None or settings.installation_id is None:
+            return FixedToken(settings.token.get_secret_value() if settings.token else None)
+        return AppToken(
+            self._http,
+            api_url=settings.api_url,
+            app_id=str(settings.app_id),
+            private_key=settings.private_key.get_secret_value,
+            installation_id=settings.installation_id,
+        )
+
+    @property
+    def _as_app(self) -> bool:
+        return isinstance(self._credentials, AppToken)
+
+    def _watches(self, key: str) -> bool:
+        return any(entry.matches(key) for entry in self._entries)
+
+    def targets(self) -> Sequence[Target]:
+        """One per repository. A glob whose owner cannot be listed now is a target itself: its poll tells why."""
+        found: dict[str, Target] = {}
+        listed: dict[str, Sequence[Repository] | None] = {}
+        for entry in self._entries:
+            every = entry.poll_every or self._settings.poll_every
+            for name in self._names(entry, listed):
+                known = found.get(name.casefold())
+                soonest = min(every, known.every) if known else every
+                found[name.casefold()] = Target(provider=self.name, key=known.key if known else name, every=soonest)
+        return tuple(found.values())
+
+    def _names(self, entry: GitHubEntry, listed: dict[str, Sequence[Repository] | None]) -> Sequence[str]:
+        if not entry.is_glob:
+            return (entry.repo,)
+        if entry.owner not in listed:
+            try:
+                listed[entry.owner] = repositories_of(self._client, entry.owner, as_app=self._as_app)
+            except ProviderError:
+                listed[entry.owner] = None
+        repositories = listed[entry.owner]
+        if repositories is None:
+            return (entry.repo,)
+        return [each.name for each in repositories if entry.matches_repository(each.name)]
+
+    def poll(self, target: Target, cursors: Mapping[str, Cursor], now: datetime) -> Iterator[Page]:
+        """What is new in a repository."""
+        if "*" in target.key or "?" in target.key:
+            repositories_of(self._client, target.key.partition("/")[0], as_app=self._as_app)  # raises what is wrong
+            return iter(())
+        return RepositoryPoll(self._client, self._wanted, target.key, cursors, now).pages()
+
+    def backfill(
+        self, target: Target, keys: Sequence[str], since: datetime, cursor: Cursor, now: datetime
+    ) -> Iterator[Page]:
+        """History of a repository; `cursor` is what `cursors["backfill"]` of the last page held."""
+        chosen = frozenset(keys)
+        wanted = Wanted(
+            provider=self.name,
+            web_url=self._settings.web_url,
+            matches=lambda key: (not chosen or key in chosen) and self._watches(key),
+        )
+        place = cursor.get(BACKFILL, cursor)
+        return RepositoryBackfill(self._client, wanted, target.key, place or {}, now).pages(since)
+
+    def discover(self) -> Iterator[Candidate]:
+        """Every workflow of every repository that the credentials can see, and of the owners in config.yaml."""
+        for repository in self._visible():
+            for workflow in workflows_of(self._client, repository.name):
+                pipeline = self._pipeline(repository, workflow)
+                path = str(workflow["path"])
+                short = path.removeprefix(".github/workflows/")
+                yield Candidate(
+                    pipeline=pipeline,
+                    entry={"provider": self.name, "repo": repository.name, "workflow": short},
+                    watched=self._watches(pipeline.key),
+                )
+
+    def _visible(self) -> Iterator[Repository]:
+        seen: set[str] = set()
+        owners = {entry.owner.casefold(): entry.owner for entry in self._entries}
+        lists = [repositories_of(self._client, owner, as_app=self._as_app) for owner in owners.values()]
+        everything = all_repositories(self._client, as_app=self._as_app) if self._credentials.token() else iter(())
+        for repository in (*(each for listed in lists for each in listed), *everything):
+            if repository.name not in seen:
+                seen.add(repository.name)
+                yield repository
+
+    def _pipeline(self, repository: Repository, workflow: Mapping[str, Any]) -> Pipeline:
+        return pipeline_of(
+            workflow,
+            provider=self.name,
+            repository=repository.name,
+            path=str(workflow["path"]),
+            web_url=self._settings.web_url,
+            branch=repository.branch,
+        )
+
+    def probe(self) -> Probe:
+        """Rate limits, identity, scopes, expiry of the token, and the difference of the clocks."""
+        return probe(self._client, identity=self._identity(), warnings=self._warnings(), now=datetime.now(UTC))
+
+    def _identity(self) -> str | None:
+        if isinstance(self._credentials, AppToken):
+            return f"app {self._credentials.app().get('slug', self._settings.app_id)}"
+        return login(self._client) if self._settings.token else None
+
+    def _warnings(self) -> list[str]:
+        settings, parts = self._settings, urlsplit(self._settings.api_url)
+        warnings = []
+        if settings.token is None and not self._as_app:
+            warnings.append("no token: 60 requests an hour, public repositories only")
+        elif parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            warnings.append(f"the token travels unencrypted to {parts.hostname}: use https")
+        if not settings.verify:
+            warnings.append("verify: false: anybody on the way can read the token and answer as GitHub")
+        return warnings
+
+    def close(self) -> None:
+        """Close all sessions."""
+        self._http.close()
+
+
+PLUGIN = ProviderPlugin(settings=GitHubSettings, entry=GitHubEntry, provider=GitHub)
