@@ -127,7 +127,7 @@ def rules_from(common: Alerts, own: EntryAlerts | None = None) -> Rules:
     failure = _merged(common, own, "failure")
     drop = _merged(common, own, "success_rate_drop")
     below = _merged(common, own, "success_rate_below")
-    unreachable = common.provider_unreachable
+    unreachable: Any = common.provider_unreachable
     if below is not None and below.percent is None:
         raise ValueError('success_rate_below needs "percent", the success rate to stay above')
     return Rules(

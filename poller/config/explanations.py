@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from types import UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -127,7 +126,7 @@ def is_secret(annotation: object) -> bool:
 
 def models_in(annotation: object) -> Iterator[type[BaseModel]]:
     """The models in an annotation: `Keep`, `RouteMatch | None`, `tuple[RouteEntry, ...]`."""
-    if isinstance(annotation, type) and not isinstance(annotation, UnionType) and get_origin(annotation) is None:
+    if isinstance(annotation, type) and get_origin(annotation) is None:
         if issubclass(annotation, BaseModel):
             yield annotation
         return

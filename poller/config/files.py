@@ -1,7 +1,6 @@
 """Reads config.yaml and the files it includes into one tree."""
 
 import glob
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,25 +18,27 @@ class Reading:
     files: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    digest: str = ""
 
 
 def read_files(path: Path) -> Reading:
     """The tree of a file with its includes merged in. Never raises."""
     reading = Reading(tree=Section(Mark(path, 1, 1)))
-    contents = hashlib.sha256()
-    reading.tree = _read(path, reading, contents)
+    reading.tree = _read(path, reading)
     for pattern, mark in _includes(reading.tree):
-        found = sorted(glob.glob(pattern, root_dir=path.parent))
+        found = matching(pattern, path.parent)
         if not found:
             reading.warnings.append(Problem.at(mark, ("include",), f'include: no file matches "{pattern}"'))
         for name in found:
-            _merge(reading, _read(path.parent / name, reading, contents))
-    reading.digest = contents.hexdigest()
+            _merge(reading, _read(path.parent / name, reading))
     return reading
 
 
-def _read(path: Path, reading: Reading, contents: "hashlib._Hash") -> Section:
+def matching(pattern: str, folder: Path) -> list[str]:
+    """The files that a pattern of `include:` stands for, in the order of their names; hidden files are left out."""
+    return sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207  (Path.glob takes hidden ones)
+
+
+def _read(path: Path, reading: Reading) -> Section:
     reading.files.append(path)
     top = Section(Mark(path, 1, 1))
     try:
@@ -46,7 +47,6 @@ def _read(path: Path, reading: Reading, contents: "hashlib._Hash") -> Section:
     except OSError as error:
         reading.problems.append(Problem.at(top.mark, (), f"{path} cannot be read: {error.strerror}"))
         return top
-    contents.update(b"%d:" % len(content) + content)
     if len(content) > _LARGEST:
         reading.problems.append(Problem.at(top.mark, (), f"larger than {_LARGEST // 2**20} MiB"))
         return top

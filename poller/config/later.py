@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, Field
-from pydantic.fields import FieldInfo
 
 from poller.config.problems import KeyPath
 
@@ -18,7 +17,7 @@ _MARK: Final = _Later()
 
 def later(purpose: str) -> Any:
     """The field of a key that has no effect yet; annotate it with what it must be, or None."""
-    field: FieldInfo = Field(default=None, description=f"{purpose} Accepted; has no effect in this version.")
+    field: Any = Field(default=None, description=f"{purpose} Accepted; has no effect in this version.")
     field.metadata.append(_MARK)
     return field
 

@@ -20,7 +20,7 @@ from poller.config.explanations import explained
 from poller.config.files import Reading, read_files
 from poller.config.places import Places
 from poller.config.plugins import Plugins, find_plugins
-from poller.config.problems import ConfigurationError, KeyPath, Problem, did_you_mean, in_order
+from poller.config.problems import ConfigurationError, Problem, did_you_mean, in_order
 from poller.config.references import References
 from poller.config.sections import RouteEntry, Store
 from poller.config.sources import Override, applied, from_credentials, from_environment
@@ -58,7 +58,8 @@ def load(
         return loader.configuration(path, state_directory or path.parent)
     except ConfigurationError as error:
         hidden = Redaction({*references.secrets, *references.environment_values})
-        raise ConfigurationError(_redacted(problem, hidden) for problem in error.problems) from None
+        files = (*reading.files, *sorted(references.files))
+        raise ConfigurationError((_redacted(problem, hidden) for problem in error.problems), files) from None
 
 
 def _redacted(problem: Problem, hidden: Redaction) -> Problem:
@@ -109,7 +110,9 @@ class _Loader:
         if checking.problems:
             raise ConfigurationError(checking.problems)
         store = _store(document.store, data_folder)
-        configuration = self._assembled(path, document, store, providers, pipelines, channels)
+        configuration = self._assembled(
+            path, document, store=store, providers=providers, pipelines=pipelines, channels=channels
+        )
         advice.advise(configuration, document, list(pipelines), checking, self._written)
         if checking.problems:
             raise ConfigurationError(checking.problems)
@@ -164,6 +167,7 @@ class _Loader:
         self,
         path: Path,
         document: Document,
+        *,
         store: StoreSettings,
         providers: Mapping[str, ProviderSettings],
         pipelines: Mapping[int, PipelineEntry],

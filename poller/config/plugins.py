@@ -20,6 +20,7 @@ from poller.config.alerting import EntryAlerts
 from poller.config.later import later
 from providers._base import PipelineEntry, ProviderPlugin
 
+_Unstable = Literal["passed", "failed"]
 P = TypeVar("P", ProviderPlugin, ChannelPlugin)
 
 
@@ -113,7 +114,7 @@ def _with_our_keys(base: type[PipelineEntry]) -> type[PipelineEntry]:
         __base__=base,
         __module__=base.__module__,
         alerts=(EntryAlerts | None, alerts_of_entry),
-        unstable=(Literal["passed", "failed"], unstable),
+        unstable=(_Unstable, unstable),
         expect=(dict[str, Any] | str | None, later("When a build is due.")),
         rerun=(dict[str, Any] | None, later("How long a re-run is awaited.")),
         parsers=(list[Any] | dict[str, Any] | None, later("Which reports are read.")),

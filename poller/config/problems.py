@@ -43,10 +43,14 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used. `problems` holds everything that was found, in the order of the file."""
+    """The configuration cannot be used. `problems` holds everything that was found, in the order of the file.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    `files` are the files that were read, or should have been: a change of one of them may be the cure.
+    """
+
+    def __init__(self, problems: Iterable[Problem], files: Iterable[Path] = ()) -> None:
         self.problems = in_order(problems)
+        self.files = tuple(files)
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -111,9 +111,9 @@ class References:
 def _texts(tree: Section | Items, path: KeyPath) -> Iterator[tuple[Any, Any, KeyPath, Mark]]:
     """Every text value below: what holds it, under which key, its path and its place."""
     if isinstance(tree, Section):
-        children = [(key, value, tree.values_at[key]) for key, value in tree.items()]
+        children: list[tuple[Any, Any, Mark]] = [(key, value, tree.values_at[key]) for key, value in tree.items()]
     else:
-        children = list(zip(range(len(tree)), tree, tree.items_at, strict=True))
+        children = [(index, value, tree.items_at[index]) for index, value in enumerate(tree)]
     for key, value, mark in children:
         if isinstance(value, str):
             yield tree, key, (*path, key), mark

@@ -1,6 +1,6 @@
 """The JSON Schema of config.yaml, for editors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -98,7 +98,7 @@ def _defined(name: str, model: type[BaseModel], definitions: dict[str, Any]) -> 
     return {"$ref": _DEFINITIONS.format(model=name)}
 
 
-def _one_of(models: dict[str, type[BaseModel]], role: str, definitions: dict[str, Any]) -> dict[str, Any]:
+def _one_of(models: Mapping[str, type[BaseModel]], role: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """Told apart by `kind`."""
     cases = []
     for kind, model in models.items():
@@ -107,11 +107,13 @@ def _one_of(models: dict[str, type[BaseModel]], role: str, definitions: dict[str
     return {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": list(models)}}, "allOf": cases}
 
 
-def _any_of(models: dict[str, type[BaseModel]], role: str, definitions: dict[str, Any]) -> dict[str, Any]:
+def _any_of(models: Mapping[str, type[BaseModel]], role: str, definitions: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [_defined(f"{role}.{kind}", model, definitions) for kind, model in models.items()]}
 
 
-def _defaults(models: dict[str, type[BaseModel]], definitions: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def _defaults(
+    models: Mapping[str, type[BaseModel]], definitions: dict[str, Any], own: dict[str, Any]
+) -> dict[str, Any]:
     """Any key of any kind of entry, none required."""
     properties: dict[str, Any] = {}
     for kind in models:

@@ -98,8 +98,9 @@ def applied(overrides: list[Override], below: dict[str, Any]) -> tuple[dict[str,
     return contribution, misplaced
 
 
-def _put(state: Any, path: KeyPath, value: object) -> bool:
+def _put(document: dict[str, Any], path: KeyPath, value: object) -> bool:
     """Set the value at a path, making the mappings on the way; a list takes its items and one more."""
+    state: Any = document
     for depth, key in enumerate(path):
         last = depth == len(path) - 1
         if isinstance(state, list):
@@ -112,10 +113,11 @@ def _put(state: Any, path: KeyPath, value: object) -> bool:
         if last:
             state[key] = value
             return True
-        inner = state[key] if isinstance(state, list) else state.get(key)
-        if not isinstance(inner, dict | list):
-            inner = state[key] = {}
-        state = inner
+        if isinstance(state, dict):
+            state.setdefault(key, {})
+        if not isinstance(state[key], dict | list):
+            state[key] = {}
+        state = state[key]
     return False
 
 

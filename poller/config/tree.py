@@ -67,10 +67,8 @@ def read_tree(text: str, file: Path) -> tuple[Section, list[Problem]]:
     top = Section(Mark(file, 1, 1))
     try:
         node = YAML(typ="safe", pure=True).compose(text)
-        if node is None:
-            return top, []
         builder = _Builder(file)
-        tree = builder.value(node, ())
+        tree = top if node is None else builder.value(node, ())
     except ReaderError as error:
         return top, [_unreadable_character(error, text, file)]
     except MarkedYAMLError as error:
@@ -82,10 +80,10 @@ def read_tree(text: str, file: Path) -> tuple[Section, list[Problem]]:
         ]
     except RecursionError:
         return top, [Problem.at(top.mark, (), "not valid YAML: nested too deeply")]
-    if not isinstance(tree, Section):
-        problem = "the configuration must be a mapping: `providers:`, `pipelines:`, `channels:` ..."
-        return top, [*builder.problems, Problem.at(_mark(node, file), (), problem)]
-    return tree, builder.problems
+    if isinstance(tree, Section):
+        return tree, builder.problems
+    problem = "the configuration must be a mapping: `providers:`, `pipelines:`, `channels:` ..."
+    return top, [*builder.problems, Problem.at(_mark(node, file), (), problem)]
 
 
 @dataclass
@@ -117,7 +115,7 @@ class _Builder:
             return self._refuse(node, path, f"the tag {node.tag} is not supported")
         return _scalar_value(node.tag.removeprefix(_TAG), node.value)
 
-    def _items(self, node: SequenceNode, path: KeyPath) -> Items:
+    def _items(self, node: Node, path: KeyPath) -> Items:
         if node.tag != f"{_TAG}seq":
             self._refuse(node, path, f"the tag {node.tag} is not supported")
         items = Items(_mark(node, self.file))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from poller.config.files import matching
+
 _SETTLED = 0.2  # seconds of rest after which a file is taken as written to its end
 
 
@@ -22,11 +24,11 @@ class Watcher:
 
     An editor that renames, a file that is truncated and written in two halves, and a symlink that is swapped
     (Kubernetes) all show as one change, when the new content has been the same for 200 ms. A file that was touched
-    without another content shows no change; one that has vanished shows none before it is back or has stayed away.
+    without another content shows no change.
 
     Args:
         paths: the files: config.yaml, its includes and its secret files.
-        patterns: a function that gives more files, asked each time: what `include:` matches now.
+        include: globs of `include:`, relative to the folder of the first path; their files may come and go.
         monotonic: the clock, in seconds.
     """
 
@@ -34,11 +36,12 @@ class Watcher:
         self,
         paths: Iterable[Path],
         *,
-        patterns: Callable[[], Iterable[Path]] = tuple,
+        include: Iterable[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._paths = tuple(paths)
-        self._patterns = patterns
+        self._folder = [path.parent for path in self._paths[:1]]
+        self._include = tuple(include)
         self._monotonic = monotonic
         self._reported = self._contents()
         self._state = self._states()
@@ -64,7 +67,10 @@ class Watcher:
         return True
 
     def _all(self) -> list[Path]:
-        return list(dict.fromkeys([*self._paths, *sorted(self._patterns())]))
+        found = [
+            folder / name for folder in self._folder for pattern in self._include for name in matching(pattern, folder)
+        ]
+        return list(dict.fromkeys([*self._paths, *found]))
 
     def _states(self) -> dict[Path, _Seen | None]:
         return {path: _seen(path) for path in self._all()}
