@@ -5,7 +5,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from typing_extensions import override
@@ -88,7 +88,7 @@ class GithubServer(Server):
         return self.origin + self.prefix
 
     @override
-    def start(self) -> "GithubServer":
+    def start(self) -> Self:
         self.storage.start()
         return super().start()
 
