@@ -46,7 +46,7 @@ class Subject:
     pipeline: str | None = None  # Pipeline.key
     name: str | None = None  # Pipeline.name
     branch: str | None = None
-    labels: Mapping[str, str] = NO_LABELS
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
     kind: AlertKind | str
     severity: Severity | str
     bucket: str | None = None
