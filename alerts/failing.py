@@ -244,15 +244,18 @@ def _evidence(episode: Episode, *, after: int) -> dict[str, Any]:
 def _kept(alert: Alert, episode: Episode, tail: Sequence[Settled]) -> dict[str, Any]:
     """What the alert remembers of its episode from before the beginning of the tail."""
     kept = {"baseline": True} if alert.evidence.get("baseline") else {}
+    if episode.last_passed is None and "last_passed" in alert.evidence:
+        kept["last_passed"] = alert.evidence["last_passed"]
     first, last = order_of(alert, "first_failed"), order_of(alert, "last_failed")
     if first is None or last is None or first >= order(tail[0]):
         return kept
     new = sum(order(failed) > last for failed in episode.failures)
     unbroken = episode.in_a_row == len(episode.failures)
-    in_a_row = alert.evidence["in_a_row"] + new if unbroken else episode.in_a_row
-    newest = reference(episode.failures[-1]) if new else alert.evidence["last_failed"]
-    passed = {"last_passed": alert.evidence["last_passed"]} if "last_passed" in alert.evidence else {}
-    return kept | {"failures": alert.evidence["failures"] + new, "in_a_row": in_a_row, "last_failed": newest} | passed
+    return kept | {
+        "failures": alert.evidence["failures"] + new,
+        "in_a_row": alert.evidence["in_a_row"] + new if unbroken else episode.in_a_row,
+        "last_failed": reference(episode.failures[-1]) if new else alert.evidence["last_failed"],
+    }
 
 
 def _remembered(alert: Alert) -> Settled:
