@@ -1,0 +1,80 @@
+"""The command line. Each command is a module that is imported only when it is asked for."""
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+import typer.core
+from typing_extensions import override
+
+from poller.cli.exits import exit_status
+
+COMMANDS = {
+    "run": "The daemon, in the foreground.",
+    "poll": "One cycle of everything due, deliver, exit (for cron).",
+    "demo": "The whole product against built-in servers, with a story that breaks and heals.",
+    "check": "Validate config.yaml; --online also reaches providers and channels.",
+    "status": "Providers and pipelines: state, last build, success rate, open alerts.",
+    "builds": "Recent builds.",
+    "alerts": "Alerts and what was said about them.",
+    "test-channel": "Send a sample firing and resolved message.",
+    "discover": "What could be watched, as entries ready to paste.",
+    "backfill": "History, with a progress bar, resumable, raising no alerts.",
+    "outbox": "Messages waiting, every attempt and answer, dead letters.",
+    "doctor": "Database, lock, clocks, tokens, disk, channels.",
+    "db": "The store: upgrade, stats, backup, prune.",
+    "schema": "JSON Schema of config.yaml.",
+    "init": "Write a commented config.yaml by asking, or --demo.",
+    "install-service": "User, directories, unit, credentials; --print only shows it.",
+}
+"""Every command with its line of help, in the order of a day with buildwatch."""
+
+
+class Commands(typer.core.TyperGroup):
+    """Finds a command by its module: `test-channel` is `app` in `poller.cli.test_channel`."""
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All commands, in order."""
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command with this name, imported now; None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"poller.cli.{cmd_name.replace('-', '_')}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+    @override
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands from the table above, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+app = typer.Typer(
+    name="buildwatch",
+    cls=Commands,
+    help="Watches Jenkins and GitHub Actions and tells the right people, once, what really broke.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def buildwatch() -> None:
+    """Watches Jenkins and GitHub Actions and tells the right people, once, what really broke."""
+
+
+def main() -> None:
+    """The console script `buildwatch`. Exit statuses: poller/cli/exits.py."""
+    try:
+        app(prog_name="buildwatch")
+    except Exception as error:  # noqa: BLE001  (every error becomes a line and an exit status, or a traceback)
+        sys.exit(exit_status(error))

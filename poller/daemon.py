@@ -1,0 +1,280 @@
+"""The daemon: reads like its day. Open the store, take the lock, connect, poll, deliver, reload, drain, leave."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from domain.duration import format_duration
+from poller import standing
+from poller.clock import Clock, JumpDetector
+from poller.config import Configuration
+from poller.config.changes import diff
+from poller.connections import Connections, connect, reconnect
+from poller.dispatch import Dispatcher
+from poller.failpoint import Failpoints
+from poller.health import Health
+from poller.ingest import Ingested
+from poller.notify import Systemd
+from poller.polling import Polling
+from poller.progress import Progress
+from poller.record import record_configuration, record_standing, record_start
+from poller.reload import Reload
+from poller.schedule import Schedule
+from poller.signals import Signals
+from providers._base import ProviderError, Target
+from store import providers as stored_providers
+from store.engine import Database, Session
+from store.errors import StoreError
+from store.lock import StoreLock
+from store.providers import ProviderHealth
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+LOOK = 0.5  # seconds between two looks at config.yaml, the clocks and the watchdog
+CHORES = timedelta(seconds=5)
+TARGETS_EVERY = 300.0  # seconds until an organisation's repositories are listed again
+SCHEDULE_ALIVE = 60.0
+POLLS_DRAIN = 5.0  # seconds that polls under way are given at the end; what they fetched is fetched again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the daemon stands on; tests give other ones."""
+
+    environ: Mapping[str, str]
+    clock: Clock
+    load: Callable[[], Configuration]  # reads config.yaml again; raises ConfigurationError
+    configured: Callable[[Configuration], None]  # a new configuration is in use: its log level, its secrets
+
+
+class Daemon:
+    """One run of buildwatch. `run` returns when it is asked to stop."""
+
+    def __init__(
+        self, surroundings: Surroundings, configuration: Configuration, database: Database, lock: StoreLock
+    ) -> None:
+        self._around = surroundings
+        self._lock = lock
+        self._clock = surroundings.clock
+        self._configuration = configuration
+        self._database = database
+        self._systemd = Systemd(surroundings.environ)
+        self.signals = Signals(self._systemd)
+        self._failpoint = Failpoints.of(surroundings.environ)
+        self._progress = Progress(self._clock.monotonic)
+        self._connections = connect(configuration)
+        self._dispatcher = Dispatcher(
+            database=database, clock=self._clock, progress=self._progress, failpoint=self._failpoint
+        )
+        self._polling = Polling(
+            database=database,
+            clock=self._clock,
+            progress=self._progress,
+            failpoint=self._failpoint,
+            after_commit=self._after_commit,
+            configuration=configuration,
+        )
+        self._schedule = Schedule(self._polling.poll)
+        self._reload = Reload(configuration, load=surroundings.load, build=self._apply, clock=self._clock)
+        self._next_ping = 0.0
+        self._next_note = 0.0
+        self._next_listing: dict[str, float] = {}
+        self._baseline_due = True  # a summary may have been left untold by an earlier run
+        self._jumps = JumpDetector(self._clock)
+
+    def run(self) -> int:
+        """Until SIGTERM. The caller holds the store's lock. Returns the exit status."""
+        self.signals.install()
+        orphans = self._dispatcher.recover()
+        if orphans:
+            log.warning("messages under way when the last run ended will be tried again messages=%s", orphans)
+        self._write(lambda session, now: record_start(session, self._configuration, now))
+        self._use(self._connections)
+        self._schedule.chore("standing", self._look_after, CHORES)
+        self._schedule.chore("housekeeping", self._keep_house, timedelta(hours=1))
+        self._progress.expect("schedule", within=SCHEDULE_ALIVE)
+        self._schedule.start()
+        self._systemd.ready(self._status())
+        log.info("watching providers=%s channels=%s", len(self._connections.providers), len(self._connections.channels))
+        try:
+            while not self.signals.stop:
+                self._look()
+                self.signals.wait(LOOK)
+        finally:
+            clean = self._leave()
+        return 0 if clean else STUCK
+
+    def _look(self) -> None:
+        """The main thread's round: clocks, config.yaml, watchdog."""
+        jump = self._jumps.jump()
+        if jump is not None:
+            log.warning("clock was set or the machine slept, rescheduling jump=%s", format_duration(jump))
+            self._schedule.clock_jumped()
+            self._dispatcher.clock_jumped()
+        asked, self.signals.reload = self.signals.reload, False
+        self._reload.look(asked=asked)
+        if asked:
+            self._systemd.ready(self._status())
+        self._watchdog()
+
+    def _watchdog(self) -> None:
+        every = self._systemd.watchdog_every
+        if not every or self._clock.monotonic() < self._next_ping:
+            return
+        overdue = self._progress.overdue()
+        if overdue:
+            log.error("no progress, the watchdog gets no ping overdue=%s", ", ".join(overdue))
+        else:
+            self._systemd.ping()
+        self._next_ping = self._clock.monotonic() + min(every, 10.0)
+
+    def _apply(self, new: Configuration) -> None:
+        """Swap to a new configuration. Everything that can fail comes first."""
+        changes = diff(self._configuration, new)
+        connections = reconnect(self._connections, new, changes)
+        if changes.store:
+            log.warning("store.url has changed: that takes effect at the next start")
+        self._configuration = self._polling.configuration = new
+        for name in self._connections.providers.keys() - connections.providers.keys():
+            self._schedule.drop(name)
+            self._polling.health.pop(name, None)
+        self._use(connections)
+        self._around.configured(new)
+        log.info("configuration applied %s", changes)
+
+    def _use(self, connections: Connections) -> None:
+        """Poll and deliver through these; only what is new or changed is disturbed."""
+        for name, provider in connections.providers.items():
+            if self._polling.providers.get(name) is not provider:
+                self._polling.health[name] = Health(self._clock, self._known(name))
+                self._next_listing[name] = 0.0
+        self._polling.providers = connections.providers
+        self._connections = connections
+        self._write(lambda session, now: standing.close_orphans(session, self._configuration, now))
+        self._dispatcher.use(connections.channels)
+        self._dispatcher.wake_all()
+        for name in connections.providers:
+            if self._next_listing[name] == 0.0:
+                self._schedule.chore(f"targets of {name}", Listing(self, name), CHORES)
+
+    def list_targets(self, name: str) -> None:
+        """Ask a provider what to poll, now and every few minutes: an organisation may have new repositories."""
+        provider, health = self._polling.providers.get(name), self._polling.health.get(name)
+        now = self._clock.monotonic()
+        if provider is None or health is None or now < self._next_listing.get(name, 0.0):
+            return
+        everything = Target(provider=name, key="*", every=timedelta(seconds=60))
+        if not health.may_poll(everything):
+            return
+        try:
+            with self._progress.doing(f"list {everything}", limit=SCHEDULE_ALIVE * 3):
+                targets = provider.targets()
+        except ProviderError as error:
+            if health.failed(everything, error):
+                log.warning("targets not listed, will retry provider=%s error=%s", name, error)
+            return
+        first, self._next_listing[name] = self._next_listing.get(name) == 0.0, now + TARGETS_EVERY
+        self._schedule.use(name, targets, again=first)
+
+    def _after_commit(self, ingested: Ingested) -> None:
+        for alert in ingested.transitions:
+            log.info("alert %s kind=%s summary=%s", alert.state, alert.kind, alert.summary)
+        self._baseline_due = self._baseline_due or ingested.baseline
+        self._dispatcher.wake(ingested.told)
+
+    def _look_after(self) -> None:
+        """Every five seconds: what time alone can change."""
+        self._progress.expect("schedule", within=SCHEDULE_ALIVE)
+        if not self._lock.still_held():
+            log.critical("the lock on the store is lost, another daemon may hold it: leaving")
+            self.signals.ask_to_stop()
+            return
+        try:
+            self._judge_standing()
+            self._record_standing()
+        except StoreError as error:
+            log.warning("store not available, will retry error=%s", error)
+
+    def _judge_standing(self) -> None:
+        told: frozenset[str] = frozenset()
+        for health in list(self._polling.health.values()):
+            if health.worth_a_look():
+                told |= self._judge(health)
+        listed = all(self._next_listing.get(name) for name in self._polling.providers)
+        if self._baseline_due and listed and self._polling.first_round_done(self._schedule.targets()):
+            self._baseline_due = False
+            told |= self._write(lambda session, now: standing.tell_baseline(session, self._configuration, now))
+        if self._reload.worth_a_look():
+            told |= self._write(self._judge_configuration)
+        self._dispatcher.wake(told)
+
+    def _judge(self, health: Health) -> frozenset[str]:
+        return self._write(lambda s, now: standing.judge_provider(s, health.facts, self._configuration, now))
+
+    def _known(self, name: str) -> ProviderHealth:
+        return self._database.read(lambda session: stored_providers.load(session, name))
+
+    def _judge_configuration(self, session: Session, now: datetime) -> frozenset[str]:
+        record_configuration(session, self._configuration, self._reload.broken, now)
+        return standing.judge_configuration(session, self._reload.broken, self._configuration, now)
+
+    def _write(self, unit: Callable[[Session, datetime], T]) -> T:
+        now = self._clock.now()
+        return self._database.transact(lambda session: unit(session, now))
+
+    def _record_standing(self) -> None:
+        """At most every 15 s: a note costs a commit."""
+        if self._clock.monotonic() < self._next_note:
+            return
+        self._next_note = self._clock.monotonic() + 15.0
+        targets = self._schedule.targets()
+        self._write(
+            lambda session, now: record_standing(session, self._dispatcher.statuses(), self._polling, targets, now)
+        )
+
+    def _keep_house(self) -> None:
+        """Every hour: forget what is older than `store.keep` says."""
+        try:
+            self._database.prune(self._configuration.store.keep)
+        except StoreError as error:
+            log.warning("store not pruned, will retry error=%s", error)
+
+    def _status(self) -> str:
+        failing = [name for name, health in self._polling.health.items() if health.facts.failing_since]
+        text = f"{len(self._schedule.targets())} targets of {len(self._polling.providers)} providers"
+        if failing:
+            text += f", not answering: {', '.join(failing)}"
+        if self._reload.broken:
+            text += ", config.yaml is broken: the old configuration is in use"
+        return text
+
+    def _leave(self) -> bool:
+        """Drain within 30 s. False when something is stuck and the process must be left by force."""
+        self._systemd.stopping()
+        log.info("stopping")
+        self._schedule.stop()
+        delivered = self._dispatcher.drain()
+        polled = self._polling.drain(POLLS_DRAIN)
+        self.signals.close()
+        log.info("stopped")
+        return delivered and polled
+
+
+STUCK = -1
+"""What `run` returns when a thread would not end: leave with os._exit(0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A chore that can be compared and named: list the targets of one provider."""
+
+    daemon: Daemon
+    name: str
+
+    def __call__(self) -> None:
+        """Run the chore."""
+        self.daemon.list_targets(self.name)

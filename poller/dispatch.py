@@ -1,0 +1,232 @@
+"""Delivers the outbox: one thread per channel, so that a broken channel never holds up another.
+
+A notification goes pending → sending → (send) → sent, each arrow a transaction of its own. Whatever is
+`sending` when the daemon starts was orphaned by its end: only the holder of the store's lock delivers, so no
+lease and no clock is needed to know that.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from alerts.channels._base import Channel, ChannelError
+from domain.alert import Notification
+from poller.clock import Clock
+from poller.failpoint import Failpoints
+from poller.progress import Progress
+from store import outbox
+from store.engine import Database
+from store.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(minutes=15)
+LONGEST_PAUSE = timedelta(hours=1)  # of what a server may ask for with Retry-After
+MOST_ATTEMPTS = 295  # 5 s, 10 s, ... 15 min, 15 min: 72 hours, counted in tries and not by a clock that may jump
+DAMAGED_STORE_WAIT = 10.0  # seconds until the store is tried again
+IDLE_WAIT = 30.0
+SEND_LIMIT = 120.0  # seconds a send may take before the watchdog calls it hung
+DRAIN = 20.0  # seconds a send under way is given at the end
+
+
+def backoff(attempts: int, chance: float) -> timedelta:
+    """How long to wait after so many attempts (from 1): doubling from 5 s, at most 15 min, ±20 % by `chance` (0-1)."""
+    doublings: int = min(max(attempts - 1, 0), 16)
+    wait = min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
+    return wait * (0.8 + 0.4 * chance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStatus:
+    """How a channel is: ok, paused (the server asked for it) or broken (a person must act)."""
+
+    state: str
+    error: str | None = None
+
+
+class Courier:
+    """Takes one channel's notifications out of the outbox, oldest first, and has them delivered."""
+
+    def __init__(
+        self, channel: Channel, *, database: Database, clock: Clock, progress: Progress, failpoint: Failpoints
+    ) -> None:
+        self._channel = channel
+        self._database = database
+        self._clock = clock
+        self._progress = progress
+        self._failpoint = failpoint
+        self._awake = threading.Event()
+        self._stopping = threading.Event()
+        self._held_until = 0.0  # monotonic; the whole channel waits
+        self._chance = random.Random()  # noqa: S311  (spreads retries, guards nothing)
+        self._thread = threading.Thread(target=self._run, name=f"channel {channel.name}", daemon=True)
+        self.status = ChannelStatus(state="ok")
+
+    @property
+    def name(self) -> str:
+        """The channel's key in config.yaml."""
+        return self._channel.name
+
+    def start(self) -> None:
+        """Begin to deliver in a thread of its own."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something new may be due."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Claim nothing new."""
+        self._stopping.set()
+        self._awake.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the send under way; False when it outlasts the time. The row stays `sending` then."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        loop = f"channel {self.name}"
+        while not self._stopping.is_set():
+            self._progress.expect(loop, within=SEND_LIMIT + getattr(self._channel, "send_limit", 0.0))
+            self._awake.clear()
+            try:
+                wait = self.deliver_one()
+            except StoreError as error:
+                log.warning("outbox not readable, will retry channel=%s error=%s", self.name, error)
+                wait = DAMAGED_STORE_WAIT
+            except Exception:
+                log.exception("delivery stumbled, will retry channel=%s", self.name)
+                wait = DAMAGED_STORE_WAIT
+            if wait > 0:
+                self._awake.wait(min(wait, IDLE_WAIT))
+        self._progress.forget(loop)
+        self._channel.close()
+
+    def deliver_one(self) -> float:
+        """Deliver the next due notification, if there is one; seconds to wait before the next look."""
+        held = self._held_until - self._clock.monotonic()
+        if held > 0:
+            self._stopping.wait(min(held, IDLE_WAIT))
+            return 0.0
+        notification = self._database.transact(lambda session: outbox.claim(session, self.name, self._clock.now()))
+        if notification is None:
+            return self._until_next()
+        self._failpoint("after_claim")
+        self._send(notification)
+        self._held_until = max(self._held_until, self._clock.monotonic() + self._channel.min_interval)
+        return 0.0
+
+    def _until_next(self) -> float:
+        due = self._database.read(lambda session: outbox.next_due(session, self.name))
+        if due is None:
+            return IDLE_WAIT
+        return max((due - self._clock.now()).total_seconds(), 0.05)
+
+    def _send(self, notification: Notification) -> None:
+        number = notification.id
+        if number is None:
+            raise ValueError("a notification out of the outbox has an id")
+        try:
+            receipt = self._channel.send(notification)
+        except ChannelError as error:
+            self._not_accepted(number, notification, error)
+            return
+        except Exception as error:  # a defect of a channel must not stop the others, nor lose this message
+            log.exception("channel failed unexpectedly channel=%s notification=%s", self.name, number)
+            self._not_accepted(number, notification, ChannelError(f"unexpected {type(error).__name__}", ambiguous=True))
+            return
+        self._failpoint("after_send")
+        now = self._clock.now()
+        self._database.transact(lambda session: outbox.mark_sent(session, number, receipt, now))
+        self._failpoint("after_mark")
+        if self.status.state != "ok":
+            log.info("channel delivers again channel=%s", self.name)
+            self.status = ChannelStatus(state="ok")
+        log.info("message delivered channel=%s notification=%s reason=%s", self.name, number, notification.reason)
+
+    def _not_accepted(self, number: int, notification: Notification, error: ChannelError) -> None:
+        now, text = self._clock.now(), str(error)
+        broken = error.permanent and error.channel_wide
+        if (error.permanent and not broken) or notification.attempts >= MOST_ATTEMPTS:
+            log.error("message given up channel=%s notification=%s error=%s", self.name, number, text)
+            self._database.transact(lambda session: outbox.mark_dead(session, number, text, now))
+            return
+        wait = LONGEST_WAIT if broken else backoff(notification.attempts, self._chance.random())
+        if error.retry_after is not None:
+            wait = min(timedelta(seconds=error.retry_after) * (1 + 0.1 * self._chance.random()), LONGEST_PAUSE)
+        self._database.transact(
+            lambda session: outbox.mark_retry(
+                session, number, text, now + wait, ambiguous=error.ambiguous, progress=error.progress
+            )
+        )
+        if error.channel_wide:
+            self._held_until = self._clock.monotonic() + wait.total_seconds()
+            self._tell_state(ChannelStatus(state="broken" if broken else "paused", error=text))
+        log.info("message not accepted, will retry channel=%s notification=%s error=%s", self.name, number, text)
+
+    def _tell_state(self, status: ChannelStatus) -> None:
+        if status == self.status:
+            return  # said already in this episode
+        level = logging.ERROR if status.state == "broken" else logging.WARNING
+        log.log(level, "channel %s channel=%s error=%s", status.state, self.name, status.error)
+        self.status = status
+
+
+class Dispatcher:
+    """All couriers of the daemon."""
+
+    def __init__(self, *, database: Database, clock: Clock, progress: Progress, failpoint: Failpoints) -> None:
+        self._make = {"database": database, "clock": clock, "progress": progress, "failpoint": failpoint}
+        self._database = database
+        self._clock = clock
+        self._couriers: dict[str, Courier] = {}
+
+    def recover(self) -> int:
+        """Give orphaned sends back to the outbox, marked ambiguous. Only for the holder of the lock, at start."""
+        return self._database.transact(outbox.recover)
+
+    def use(self, channels: Mapping[str, Channel]) -> None:
+        """Deliver through exactly these channels from now on; the ones already in use go on undisturbed."""
+        for name, courier in list(self._couriers.items()):
+            if channels.get(name) is not courier._channel:  # noqa: SLF001  (its own class)
+                courier.stop()
+                del self._couriers[name]
+        for name, channel in channels.items():
+            if name not in self._couriers:
+                courier = Courier(channel, **self._make)  # type: ignore[arg-type]
+                self._couriers[name] = courier
+                courier.start()
+
+    def wake(self, names: frozenset[str]) -> None:
+        """These channels have something new."""
+        for name in names & self._couriers.keys():
+            self._couriers[name].wake()
+
+    def wake_all(self) -> None:
+        """Look again at everything, for instance after the clock was set."""
+        self.wake(frozenset(self._couriers))
+
+    def clock_jumped(self) -> None:
+        """Retries were planned for another time: look at all of them within the usual waits again."""
+        now = self._clock.now()
+        self._database.transact(lambda session: outbox.bring_forward(session, now, now + LONGEST_PAUSE))
+        self.wake_all()
+
+    def statuses(self) -> dict[str, ChannelStatus]:
+        """How each channel is."""
+        return {name: courier.status for name, courier in self._couriers.items()}
+
+    def drain(self) -> bool:
+        """Let the sends under way finish within 20 s; False when one did not."""
+        for courier in self._couriers.values():
+            courier.stop()
+        end = self._clock.monotonic() + DRAIN
+        late = [
+            courier for courier in self._couriers.values() if not courier.join(max(0.0, end - self._clock.monotonic()))
+        ]
+        return not late

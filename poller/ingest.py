@@ -1,0 +1,206 @@
+"""One page of builds, in one transaction: stored, judged, and what is to be said put in the outbox.
+
+This is the only way in for builds, whether polled, backfilled or pushed.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alerts.decide import Decision, decide
+from alerts.missing import decide_missing
+from alerts.routing import watched
+from alerts.rules import Rules
+from alerts.verdict import verdict_of
+from domain.alert import Alert, Scope
+from domain.build import Build, Pipeline, Verdict
+from metrics.windows import daily, rolling
+from poller.config import Configuration
+from poller.tell import tell_all
+from providers._base import Page
+from store import alerts as stored_alerts
+from store import builds as stored_builds
+from store import cursors, pipelines, quarantine, streams
+from store.engine import Session
+from store.pipelines import Key, Known
+
+CLOCKS_DISAGREE = timedelta(minutes=1)  # between a provider and us, at most, in the usual case
+UNKNOWN_PAST = timedelta(hours=1)  # what a pipeline without builds may have finished before first contact
+INSTANT = timedelta(milliseconds=1)
+DECIDING = frozenset({Verdict.PASSED, Verdict.FAILED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """What a page brought."""
+
+    changes: Sequence[stored_builds.Change]
+    told: frozenset[str] = frozenset()  # channels that have something new
+    transitions: Sequence[Alert] = ()  # what has begun or ended, for the log
+    baseline: bool = False  # something was already failing at first contact: a summary is due
+    unreadable: int = 0
+
+
+def ingest(
+    session: Session,
+    page: Page,
+    *,
+    provider: str,
+    target: str,
+    configuration: Configuration,
+    now: datetime,
+    last_poll: datetime | None = None,
+    judge: bool = True,
+) -> Ingested:
+    """Store a page and decide what it means, inside the caller's transaction.
+
+    `last_poll` is when this target was last polled with success: what a pipeline that is new to us finished
+    since then is news, what it finished before is baseline. Without `judge` (backfill) nothing is decided.
+    """
+    for old, new in page.renamed.items():
+        pipelines.rename(session, provider, old, new)
+    known = _remember(session, page, last_poll, now)
+    changes = stored_builds.upsert(session, page.builds, lambda build: _verdict(build, configuration), now)
+    quarantine.add(session, provider, page.unreadable, now)
+    cursors.save(session, provider, target, page.cursors)
+    judged: list[tuple[Decision, Pipeline | None]] = []
+    if judge:
+        judged += _judge_streams(session, changes, known, configuration, now)
+        judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
+    return Ingested(
+        changes=changes,
+        told=tell_all(session, judged, configuration, now),
+        transitions=[decision.alert for decision, _ in judged if decision.reason is not None],
+        baseline=any(decision.baseline for decision, _ in judged),
+        unreadable=len(page.unreadable),
+    )
+
+
+def _verdict(build: Build, configuration: Configuration) -> Verdict | None:
+    entry = configuration.entry_of(build.pipeline)
+    return verdict_of(build, unstable_passes=configuration.unstable_passes(entry))
+
+
+def _remember(session: Session, page: Page, last_poll: datetime | None, now: datetime) -> dict[Key, Known]:
+    met = {(each.provider, each.key): each for each in (build.pipeline for build in page.builds)}
+    met |= {(each.provider, each.key): each for each in page.pipelines}
+    if last_poll is not None:
+        since = dict.fromkeys(met, last_poll - CLOCKS_DISAGREE)
+    else:
+        # The provider's own clock says best what had finished when we first looked.
+        since = dict.fromkeys(met, now - UNKNOWN_PAST)
+        for build in page.builds:
+            key = (build.pipeline.provider, build.pipeline.key)
+            if build.finished_at is not None and build.finished_at >= since[key]:
+                since[key] = build.finished_at + INSTANT
+    return pipelines.remember(session, met.values(), now, watched_since=since)
+
+
+@dataclass(slots=True)
+class _Touched:
+    """A stream in which a verdict is new or different."""
+
+    pipeline: Pipeline
+    rules: Rules
+    fresh: list[int]
+
+
+def _judge_streams(
+    session: Session,
+    changes: Sequence[stored_builds.Change],
+    known: Mapping[Key, Known],
+    configuration: Configuration,
+    now: datetime,
+) -> Iterator[tuple[Decision, Pipeline | None]]:
+    for (key, stream), touched in _touched(changes, configuration).items():
+        decisions = judge_stream(
+            session,
+            Scope(provider=key[0], pipeline=key[1], branch=stream),
+            touched.rules,
+            watched_since=known[key].watched_since,
+            fresh=touched.fresh,
+            configuration=configuration,
+            now=now,
+        )
+        for decision in decisions:
+            yield decision, touched.pipeline
+
+
+def _touched(changes: Sequence[stored_builds.Change], configuration: Configuration) -> dict[tuple[Key, str], _Touched]:
+    touched: dict[tuple[Key, str], _Touched] = {}
+    for change in changes:
+        build = change.build
+        if build.stream is None or DECIDING.isdisjoint({change.verdict, change.before_verdict}):
+            continue
+        entry = configuration.entry_of(build.pipeline)
+        if entry is None or not watched(build, entry.branches, build.pipeline.default_branch):
+            continue
+        key = (build.pipeline.provider, build.pipeline.key), build.stream
+        if key not in touched:
+            touched[key] = _Touched(pipeline=build.pipeline, rules=configuration.rules_of(entry), fresh=[])
+        if build.id is not None:
+            touched[key].fresh.append(build.id)
+    return touched
+
+
+def judge_stream(
+    session: Session,
+    scope: Scope,
+    rules: Rules,
+    *,
+    watched_since: datetime,
+    configuration: Configuration,
+    now: datetime,
+    fresh: Collection[int] | None = None,
+) -> tuple[Decision, ...]:
+    """What becomes of the alerts of one stream, from what is stored of it."""
+    key, stream = scope.pipeline or "", scope.branch or ""
+    return decide(
+        scope=scope,
+        tail=streams.tail(session, scope.provider, key, stream),
+        stored=stored_alerts.of_scope(session, scope),
+        rules=rules,
+        counts=_counts(session, scope, rules, configuration, now),
+        watched_since=watched_since,
+        now=now,
+        fresh=fresh,
+    )
+
+
+def _counts(
+    session: Session, scope: Scope, rules: Rules, configuration: Configuration, now: datetime
+) -> tuple[int, int] | None:
+    rule = rules.success_rate_below
+    if rule is None:
+        return None
+    where = session, scope.provider, scope.pipeline or "", scope.branch or ""
+    if isinstance(rule.window, int):
+        return streams.counts(*where, last=rule.window)
+    if isinstance(rule.window, timedelta):
+        return streams.counts(*where, window=rolling(now, rule.window))
+    return streams.counts(*where, window=daily(now, configuration.day_starts_at, configuration.timezone))
+
+
+def _judge_missing(
+    session: Session,
+    page: Page,
+    known: Mapping[Key, Known],
+    configuration: Configuration,
+    *,
+    provider: str,
+    now: datetime,
+) -> Iterator[tuple[Decision, Pipeline | None]]:
+    """Pipelines that the provider says are gone, and those that are back."""
+    if page.missing:
+        pipelines.set_missing(session, provider, page.missing, now)
+    gone = pipelines.find(session, [(provider, key) for key in page.missing])
+    back = {key: each for key, each in known.items() if each.is_back}
+    for (_, name), each in {**back, **gone}.items():
+        entry = configuration.entry_of(each.pipeline)
+        if entry is None or not configuration.rules_of(entry).pipeline_missing:
+            continue
+        scope = Scope(provider=provider, pipeline=name)
+        is_missing = (provider, name) in gone
+        stored = stored_alerts.of_scope(session, scope)
+        for decision in decide_missing(scope=scope, missing=is_missing, stored=stored, now=now):
+            yield decision, each.pipeline

@@ -1,0 +1,163 @@
+"""One poll of one target: fetch, store and judge page by page, and remember how the provider is."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from poller.clock import Clock
+from poller.config import Configuration
+from poller.failpoint import Failpoints
+from poller.health import Health
+from poller.ingest import Ingested, ingest
+from poller.progress import Progress
+from providers._base import Page, Provider, ProviderError, Target
+from store import cursors, notes
+from store.engine import Database, Session
+from store.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+POLLS = "polls"  # the note that tells when each target was last polled with success
+POLL_DEADLINE = 120.0  # seconds; the rest comes with the next poll
+POLL_LIMIT = POLL_DEADLINE + 60.0  # one call (30 s) and one transaction (30 s) may outlast the deadline
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of a target between two polls: what the store committed, kept at hand."""
+
+    cursors: dict[str, Mapping[str, Any]]
+    last_poll: datetime | None = None
+    polls: int = 0  # since the daemon started
+    misses: int = 0
+
+
+def recall(session: Session, target: Target) -> Memory:
+    """What an earlier run of the daemon left of a target."""
+    polls = notes.get(session, POLLS)
+    last = polls.value.get(str(target)) if polls else None
+    return Memory(
+        cursors=dict(cursors.load(session, target.provider, target.key)),
+        last_poll=datetime.fromisoformat(last) if last else None,
+    )
+
+
+@dataclass(slots=True)
+class Polling:
+    """Polls targets; one instance serves all threads. A target is never polled twice at the same time."""
+
+    database: Database
+    clock: Clock
+    progress: Progress
+    failpoint: Failpoints
+    after_commit: Callable[[Ingested], None]
+    configuration: Configuration
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    health: dict[str, Health] = field(default_factory=dict)
+    _memories: dict[Target, Memory] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _idle: threading.Condition = field(default_factory=threading.Condition)
+    _under_way: int = 0
+
+    def memory_of(self, target: Target) -> Memory:
+        """What is known of this target; read from the store the first time."""
+        with self._lock:
+            memory = self._memories.get(target)
+        if memory is None:
+            memory = self.database.read(lambda session: recall(session, target))
+            with self._lock:
+                self._memories[target] = memory
+        return memory
+
+    def first_round_done(self, targets: list[Target]) -> bool:
+        """Whether each of these has been tried at least once since the start."""
+        with self._lock:
+            return all(
+                (memory := self._memories.get(target)) is not None and memory.polls + memory.misses
+                for target in targets
+            )
+
+    def poll(self, target: Target) -> None:
+        """Poll a target once, if its provider may be asked now. Raises nothing: one failure never stops another."""
+        provider, health = self.providers.get(target.provider), self.health.get(target.provider)
+        if provider is None or health is None or not health.may_poll(target) or self._stopping.is_set():
+            return
+        with self._counted(), self.progress.doing(f"poll {target}", limit=POLL_LIMIT):
+            try:
+                self._pages(provider, target)
+            except ProviderError as error:
+                self._failed(target, health, error)
+            except StoreError as error:
+                log.warning("builds not stored, will retry target=%s error=%s", target, error)
+            except Exception:
+                log.exception("poll stumbled, will retry target=%s", target)
+                self.memory_of(target).misses += 1
+            else:
+                memory = self.memory_of(target)
+                memory.polls += 1
+                if health.succeeded(target):
+                    log.info("provider answers provider=%s", target.provider)
+
+    def _pages(self, provider: Provider, target: Target) -> None:
+        memory = self.memory_of(target)
+        began, until = self.clock.now(), self.clock.monotonic() + POLL_DEADLINE
+        for page in provider.poll(target, memory.cursors, began):
+            self.failpoint("after_fetch")
+            self.store(target, page, memory)
+            if self._stopping.is_set():
+                return
+            if self.clock.monotonic() > until:
+                log.warning("poll takes long, the rest comes next time target=%s", target)
+                return
+        memory.last_poll = began
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._idle:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._under_way -= 1
+                self._idle.notify_all()
+
+    def drain(self, seconds: float) -> bool:
+        """Start no more pages; wait for those under way. False when some outlast the time: nothing is lost."""
+        self._stopping.set()
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._under_way, seconds)
+
+    def store(self, target: Target, page: Page, memory: Memory, *, judge: bool = True) -> Ingested:
+        """Commit a page, then let the world know."""
+        configuration = self.configuration
+        ingested = self.database.transact(
+            lambda session: ingest(
+                session,
+                page,
+                provider=target.provider,
+                target=target.key,
+                configuration=configuration,
+                now=self.clock.now(),
+                last_poll=memory.last_poll,
+                judge=judge,
+            )
+        )
+        self.failpoint("after_commit")
+        for key, value in page.cursors.items():
+            if value is None:
+                memory.cursors.pop(key, None)
+            else:
+                memory.cursors[key] = value
+        self.after_commit(ingested)
+        return ingested
+
+    def _failed(self, target: Target, health: Health, error: ProviderError) -> None:
+        self.memory_of(target).misses += 1
+        if health.failed(target, error):
+            log.warning("poll failed, will retry target=%s trouble=%s error=%s", target, error.trouble, error)

@@ -1,0 +1,46 @@
+"""What the daemon writes down about itself, so that `status` in another process can tell."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+from poller.config import Configuration
+from poller.dispatch import ChannelStatus
+from poller.polling import POLLS, Polling
+from poller.reload import Broken
+from providers._base import Target
+from store import notes
+from store.engine import Session
+
+DAEMON = "daemon"
+CONFIGURATION = "configuration"
+CHANNELS = "channels"
+
+
+def record_start(session: Session, configuration: Configuration, now: datetime) -> None:
+    """A daemon has started with this configuration."""
+    value = {"since": now.isoformat(), "pid": os.getpid(), "host": socket.gethostname()}
+    notes.put(session, DAEMON, value, now)
+    record_configuration(session, configuration, None, now)
+
+
+def record_configuration(session: Session, configuration: Configuration, broken: Broken | None, now: datetime) -> None:
+    """Which configuration is in use, and why not the one on disk."""
+    value = {
+        "path": str(configuration.path),
+        "loaded_at": now.isoformat(),
+        "hash": configuration.loaded,
+        "error": broken.text if broken else None,
+    }
+    notes.put(session, CONFIGURATION, value, now)
+
+
+def record_standing(
+    session: Session, channels: Mapping[str, ChannelStatus], polling: Polling, targets: list[Target], now: datetime
+) -> None:
+    """How the channels are, and when each target was last polled with success."""
+    notes.put(session, CHANNELS, {name: asdict(status) for name, status in channels.items()}, now)
+    polls = {str(target): polling.memory_of(target).last_poll for target in targets}
+    notes.put(session, POLLS, {name: moment.isoformat() for name, moment in polls.items() if moment}, now)

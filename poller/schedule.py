@@ -1,0 +1,120 @@
+"""When what is polled: one APScheduler job per poll target, one pool of threads per provider."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.job import Job
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from poller.trigger import EveryTrigger
+from providers._base import Target
+
+log = logging.getLogger(__name__)
+
+THREADS_PER_PROVIDER = 5  # in a shared pool one dead server holds up the healthy ones
+CHORES = "chores"
+
+
+class Schedule:
+    """Runs `poll(target)` for each target at its period, and a few chores of the daemon.
+
+    Jobs live in memory and are rebuilt from the configuration; what must survive is in the store.
+    """
+
+    def __init__(self, poll: Callable[[Target], None]) -> None:
+        self._poll = poll
+        self._targets: dict[str, Target] = {}
+        self._pools: set[str] = set()
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            jobstores={"default": MemoryJobStore()},
+            executors={CHORES: ThreadPoolExecutor(3)},
+            job_defaults={
+                "coalesce": True,
+                "max_instances": 1,
+                "misfire_grace_time": None,  # waiting for a thread is no reason to skip a poll
+            },
+        )
+        self._scheduler.add_listener(_report, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._scheduler.start()
+
+    def chore(self, name: str, work: Callable[[], None], every: timedelta) -> None:
+        """Something the daemon does for itself, at once and then at this period."""
+        self._scheduler.add_job(
+            work, EveryTrigger(every, name), id=f"chore {name}", executor=CHORES, replace_existing=True
+        )
+
+    def use(self, provider: str, targets: Sequence[Target], *, again: bool = False) -> None:
+        """Poll exactly these targets of this provider from now on; the unchanged ones keep their rhythm.
+
+        New and changed targets are due at once, and with `again` all of them.
+        """
+        if provider not in self._pools:
+            self._scheduler.add_executor(ThreadPoolExecutor(THREADS_PER_PROVIDER), provider)
+            self._pools.add(provider)
+        wanted = {str(target): target for target in targets}
+        for name in [name for name, target in self._targets.items() if target.provider == provider]:
+            if name not in wanted:
+                self._remove(name)
+        for name, target in wanted.items():
+            if again or self._targets.get(name) != target:
+                self._scheduler.add_job(
+                    self._poll,
+                    EveryTrigger(target.every, name),
+                    args=(target,),
+                    id=name,
+                    executor=provider,
+                    replace_existing=True,
+                )
+                self._targets[name] = target
+
+    def drop(self, provider: str) -> None:
+        """Poll nothing of this provider any more."""
+        for name in [name for name, target in self._targets.items() if target.provider == provider]:
+            self._remove(name)
+        if provider in self._pools:
+            self._scheduler.remove_executor(provider, shutdown=False)
+            self._pools.discard(provider)
+
+    def _remove(self, name: str) -> None:
+        del self._targets[name]
+        if self._scheduler.get_job(name):
+            self._scheduler.remove_job(name)
+
+    def targets(self, provider: str | None = None) -> list[Target]:
+        """What is polled now."""
+        return [target for target in self._targets.values() if provider in {None, target.provider}]
+
+    def clock_jumped(self) -> None:
+        """Compute every next run anew: the old ones were meant for another time."""
+        now = datetime.now(UTC)
+        for job in self._jobs():
+            job.modify(next_run_time=job.trigger.get_next_fire_time(now, now))
+
+    def _jobs(self) -> Iterable[Job]:
+        return list(self._scheduler.get_jobs())
+
+    def next_runs(self) -> Mapping[str, datetime]:
+        """When each job is due next, by its id."""
+        return {job.id: job.next_run_time for job in self._jobs() if job.next_run_time}
+
+    def stop(self) -> None:
+        """Start nothing new; what runs goes on."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+
+def _report(event: JobEvent) -> None:
+    if event.code == EVENT_JOB_ERROR:
+        log.error("job failed job=%s error=%r", event.job_id, event.exception)
+    elif event.code == EVENT_JOB_MAX_INSTANCES:
+        log.warning("still polling, this round is left out job=%s", event.job_id)
+    else:
+        log.warning("run missed job=%s", event.job_id)

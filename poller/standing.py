@@ -1,0 +1,148 @@
+"""What is judged by the daemon's own clock instead of an arriving build: providers, baseline, configuration."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from alerts.decide import closed
+from alerts.message import baseline_message
+from alerts.reachability import decide_unreachable
+from alerts.routing import destinations
+from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.build import Pipeline
+from domain.message import Message, Tone
+from poller.config import Configuration
+from poller.reload import Broken
+from poller.tell import say, subject_of, tell, tell_all
+from store import alerts, pipelines
+from store import providers as stored_providers
+from store.engine import Session
+from store.pipelines import Known
+from store.providers import ProviderHealth
+
+log = logging.getLogger(__name__)
+
+Told = frozenset[str]
+"""Channels that have something new."""
+
+SETTLING = timedelta(seconds=15)  # a file that is broken for so long was not just being edited
+
+
+def judge_provider(session: Session, facts: ProviderHealth, configuration: Configuration, now: datetime) -> Told:
+    """Whether a provider that does not answer is worth a message by now, or one that answers again."""
+    stored_providers.save(session, facts)
+    rule = configuration.rules.provider_unreachable
+    scope = Scope(provider=facts.name)
+    stored = alerts.of_scope(session, scope)
+    watched = len(pipelines.all(session, facts.name)) if facts.failing_since else 0
+    decisions = decide_unreachable(facts=facts, stored=stored, rule=rule, pipelines=watched, now=now)
+    return tell_all(session, [(decision, None) for decision in decisions], configuration, now)
+
+
+def tell_baseline(session: Session, configuration: Configuration, now: datetime) -> Told:
+    """One summary of everything that was failing already at first contact, to each channel that it concerns."""
+    untold = alerts.untold_baseline(session)
+    if not untold:
+        return frozenset()
+    known = _known(session)
+    by_channel: dict[str, list[Alert]] = {}
+    for alert in untold:
+        pipeline = _pipeline_of(alert, known)
+        channels = destinations(configuration.routes, subject_of(alert, pipeline))
+        saved = alerts.save(session, replace(alert, channels=channels))
+        for channel in channels:
+            by_channel.setdefault(channel, []).append(saved)
+    alerts.mark_baseline_told(session, [alert.id for alert in untold if alert.id is not None])
+    told: Told = frozenset()
+    for channel, its in by_channel.items():
+        named = {each.key: each for each in (_pipeline_of(alert, known) for alert in its) if each}
+        message = baseline_message(its, named, now)
+        summary = alerts.save(
+            session,
+            Alert(
+                kind=AlertKind.BASELINE,
+                scope=Scope(provider="*", branch=channel),
+                severity=Severity.INFO,
+                state=AlertState.RESOLVED,
+                started_at=now,
+                resolved_at=now,
+                summary=message.headline,
+                channels=(channel,),
+            ),
+        )
+        told |= say(session, summary, message, configuration, reason=Reason.FIRST, now=now)
+    return told
+
+
+def judge_configuration(session: Session, broken: Broken | None, configuration: Configuration, now: datetime) -> Told:
+    """One message when config.yaml stays broken, one when it is valid again: to the channels of the last route."""
+    scope = Scope(provider="buildwatch")
+    firing = next(
+        (
+            alert
+            for alert in alerts.of_scope(session, scope)
+            if alert.kind is AlertKind.CONFIGURATION_BROKEN and alert.state is AlertState.FIRING
+        ),
+        None,
+    )
+    if broken and firing is None and now - broken.since >= SETTLING:
+        alert = Alert(
+            kind=AlertKind.CONFIGURATION_BROKEN,
+            scope=scope,
+            severity=Severity.WARNING,
+            state=AlertState.FIRING,
+            started_at=broken.since,
+            summary="config.yaml is broken, the old configuration stays in use",
+            evidence={"problems": broken.text},
+            channels=configuration.routes[-1].to if configuration.routes else (),
+        )
+        message = _configuration_message(alert, Tone.WORSE, broken.text, now)
+        return say(session, alerts.save(session, alert), message, configuration, reason=Reason.FIRST, now=now)
+    if not broken and firing is not None:
+        fixed = replace(
+            firing,
+            state=AlertState.RESOLVED,
+            resolved_at=now,
+            transition=firing.transition + 1,
+            summary="config.yaml is valid again and in use",
+        )
+        message = _configuration_message(fixed, Tone.FIXED, None, now)
+        return say(session, alerts.save(session, fixed), message, configuration, reason=Reason.RESOLVED, now=now)
+    return frozenset()
+
+
+def _configuration_message(alert: Alert, tone: Tone, details: str | None, now: datetime) -> Message:
+    sign = "🟢" if tone is Tone.FIXED else "🟡"
+    return Message(
+        tone=tone,
+        headline=f"{sign} buildwatch: {alert.summary}",
+        details=details,
+        thread=f"{alert.fingerprint}|{alert.started_at.isoformat()}",
+        at=now,
+    )
+
+
+def close_orphans(session: Session, configuration: Configuration, now: datetime) -> Told:
+    """End the alerts on what is not watched any more, so that nobody waits for a fix that cannot come."""
+    known = _known(session)
+    told: Told = frozenset()
+    for alert in alerts.firing(session):
+        pipeline = _pipeline_of(alert, known)
+        gone = alert.kind is not AlertKind.CONFIGURATION_BROKEN and (
+            alert.scope.provider not in configuration.providers
+            or (pipeline is not None and configuration.entry_of(pipeline) is None)
+        )
+        if gone:
+            decision = closed(alert, because="no longer watched", at=now)
+            told |= tell(session, decision, pipeline, configuration, now)
+    return told
+
+
+def _known(session: Session) -> Mapping[tuple[str, str], Known]:
+    return {(each.pipeline.provider, each.pipeline.key): each for each in pipelines.all(session)}
+
+
+def _pipeline_of(alert: Alert, known: Mapping[tuple[str, str], Known]) -> Pipeline | None:
+    each = known.get((alert.scope.provider, alert.scope.pipeline or ""))
+    return each.pipeline if each else None
