@@ -1,0 +1,140 @@
+"""Jobs that the heartbeat does not show any more: renamed, deleted, or only hidden from us.
+
+A missing permission looks exactly like a deletion (404, or an empty list), so nothing counts as deleted before it
+was absent several times in a row while the credentials provably worked, and never when most of it is gone at once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from providers._base import Cursor, Page, ProviderError, Trouble, Unavailable
+from providers._jenkins_client import JenkinsClient
+from providers._jenkins_names import path_of
+from providers._jenkins_state import JobState, cursor_key, job_of
+from providers._jenkins_tree import Folder, Job
+from providers._jenkins_watch import Watch
+
+POLLS: Final = 3  # absent so often: ask for the job itself, and believe a 404
+POLLS_FOR_MANY: Final = 30
+MANY: Final = 3  # more pipelines than this, and more than half of all, at once: suspicious
+CONFIRMED_AT_ONCE: Final = 20
+
+Attempt = Callable[[Callable[[], bool | None]], bool | None]
+
+
+class Absences:
+    """What the cursors know and this heartbeat does not show."""
+
+    def __init__(self, client: JenkinsClient, watch: Watch, cursors: Mapping[str, Cursor]) -> None:
+        self._client = client
+        self._watch = watch
+        self._cursors = cursors
+        self._lost: dict[str, JobState] = {}
+        self._by_build: dict[tuple[int, int], str] = {}
+        self._known = 0
+        self._present: set[str] = set()
+
+    def look(self, root: Folder, jobs: Sequence[Job]) -> None:
+        """Find what is absent. Raises Unavailable (suspicious) when the server shows nothing at all any more."""
+        shown = {job.full_name for job in jobs}
+        known: set[str] = set()
+        self._present = {job.project or job.full_name for job in jobs} | set(root.projects())
+        for key in self._cursors:
+            name = job_of(key)
+            if name is None:
+                continue
+            state = JobState.of(self._cursors[key]) if name not in shown else None
+            project = state.project if state else self._cursors[key].get("in")
+            if self._watch.rule_of(Job(name, project, 1, 0, 0, False, None)) is None:  # noqa: FBT003
+                continue
+            if state is None or not state.gone:
+                known.add(project or name)
+            if state is not None:
+                self._lost[name] = state
+        self._by_build = {(state.last, state.last_at): name for name, state in self._lost.items() if state.last}
+        self._known = len(known)
+        if known and not root.items:
+            raise Unavailable(
+                Trouble.SUSPICIOUS,
+                f"{self._client.url} shows no jobs any more, {len(known)} are known: the permission to see them is "
+                "missing, or a restart is not over",
+            )
+
+    def formerly(self, job: Job, seen: Mapping[int, int]) -> tuple[str, JobState] | None:
+        """The job that a new one was called before: one that is absent and had the same build at the same time."""
+        for build in seen.items() if self._by_build else ():
+            name = self._by_build.get(build)
+            if name is None or name not in self._lost:
+                continue
+            state = self._lost[name]
+            moved = (state.project or name) != (job.project or job.full_name)
+            if moved and _branch_name(name, state.project) == _branch_name(job.full_name, job.project):
+                del self._lost[name]
+                return name, state
+        return None
+
+    def pages(self, attempt: Attempt) -> Iterator[Page]:
+        """Count the absences that are left, and tell those that are confirmed.
+
+        Args:
+            attempt: Makes a request, notes a failure, and returns None then.
+        """
+        lost = {name: state for name, state in self._lost.items() if not state.gone}
+        branches = {name: state for name, state in lost.items() if state.project in self._present}
+        cursors: dict[str, Cursor | None] = {
+            cursor_key(name): replace(state, gone=True, open={}, gap=None).cursor() for name, state in branches.items()
+        }
+        jobs = {name: state for name, state in lost.items() if name not in branches}
+        gone = self._judged(jobs, cursors, attempt) if jobs else []
+        if cursors:
+            yield Page(cursors=cursors, missing=gone)
+
+    def _judged(self, jobs: dict[str, JobState], cursors: dict[str, Cursor | None], attempt: Attempt) -> list[str]:
+        """Writes the cursors of absent jobs; returns the keys of the pipelines that are gone for certain."""
+        pipelines = {state.project or name for name, state in jobs.items()}
+        many = len(pipelines) > MANY and len(pipelines) * 2 > self._known
+        if not attempt(self._are_credentials_fine):
+            return []
+        if many:
+            attempt(lambda: self._complain(len(pipelines)))
+        confirmed: dict[str, bool | None] = {}
+        for name, state in sorted(jobs.items()):
+            key, absent = state.project or name, state.absent + 1
+            if absent >= (POLLS_FOR_MANY if many else POLLS):
+                if key not in confirmed and len(confirmed) < CONFIRMED_AT_ONCE:
+                    confirmed[key] = attempt(partial(self._is_not_there, key))
+                state = replace(state, gone=confirmed.get(key) is True)  # noqa: PLW2901
+                absent = 0 if confirmed.get(key) is False else absent
+            cursors[cursor_key(name)] = replace(state, absent=absent, open={} if state.gone else state.open).cursor()
+        return sorted(key for key, is_gone in confirmed.items() if is_gone)
+
+    def _are_credentials_fine(self) -> bool:
+        if self._client.anonymous or self._client.identity().known:
+            return True
+        raise Unavailable(
+            Trouble.SUSPICIOUS,
+            f"{self._client.url} does not show some jobs any more and does not say who we are: "
+            "the credentials may have lost their permissions",
+        )
+
+    def _complain(self, count: int) -> None:
+        raise Unavailable(
+            Trouble.SUSPICIOUS,
+            f"{self._client.url} does not show {count} of {self._known} known pipelines any more: a permission may be "
+            "missing; remove them from config.yaml if they are really gone",
+        )
+
+    def _is_not_there(self, full_name: str) -> bool:
+        try:
+            self._client.get(path_of(full_name), "name")
+        except ProviderError as error:
+            if error.trouble is Trouble.NOT_FOUND:
+                return True
+            raise
+        return False
+
+
+def _branch_name(full_name: str, project: str | None) -> str | None:
+    return full_name.removeprefix(project + "/") if project else None

@@ -1,0 +1,265 @@
+"""From what Jenkins says about one build to a `Build`. Pure; the hot path of the first synchronization."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from domain.build import Build, Outcome, Pipeline, Status
+from domain.testreport import TestReport
+from domain.text import TITLE_LIMIT, clean
+from providers._base import Unreadable
+from providers._jenkins_labels import LabelSource
+from providers._jenkins_names import branch_reported
+from providers._jenkins_scm import Remotes, Revision
+
+BUILD_FIELDS: Final = (
+    "number,result,building,inProgress,timestamp,duration,displayName{more},actions[_class,"
+    "causes[_class,shortDescription,userId,userName],lastBuiltRevision[SHA1,branch[name]],remoteUrls,"
+    "failCount,skipCount,totalCount,urlName,queuingDurationMillis{more_actions}]"
+)
+RAW_LIMIT: Final = 16 * 1024
+_TOO_LARGE: Final = 2**31
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_OUTCOMES: Final = {
+    "SUCCESS": Outcome.SUCCESS,
+    "UNSTABLE": Outcome.UNSTABLE,
+    "FAILURE": Outcome.FAILURE,
+    "ABORTED": Outcome.CANCELLED,
+    "NOT_BUILT": Outcome.SKIPPED,
+    "NOT_BUILD": Outcome.SKIPPED,  # so spelled in answers that passed through other collectors
+}
+_NOT_A_BUILD: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+
+
+def moment(milliseconds: int) -> datetime:
+    """Jenkins counts in milliseconds since 1970. Raises OverflowError beyond the year 9999."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def fields_for(labels: Iterable[LabelSource]) -> str:
+    """The fields of a build that a `tree=` has to name, given what labels are read off builds."""
+    wanted = {source.field for source in labels if source.field}
+    more = "".join(f",{name}" for name in sorted(wanted - {"parameters", "displayName"}))
+    return BUILD_FIELDS.format(more=more, more_actions=",parameters[name,value]" if "parameters" in wanted else "")
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What the actions of a build, a list of anything that plugins attach, have to say."""
+
+    trigger: str | None = None
+    actor: str | None = None
+    interruption: str | None = None
+    timed_out: bool = False
+    revisions: list[Revision] | None = None
+    parameters: dict[str, Any] | None = None
+    tests: TestReport | None = None
+    queued_for: int | None = None
+
+
+class BuildReader:
+    """Reads the builds of one job.
+
+    Args:
+        pipeline: What the builds belong to; for a branch job its multibranch project.
+        url: Of the job, on the configured server, with a slash at the end.
+        branch: Of a branch job, decoded; None for a plain job, whose builds say it themselves.
+        is_pull_request: Whether the branch job is one of a pull request.
+        labels: What to read off each build.
+        job_labels: The labels that follow from the job's name.
+        remotes: What is known about the repositories that pipelines share.
+    """
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        url: str | None,
+        branch: str | None,
+        is_pull_request: bool,
+        labels: Sequence[LabelSource],
+        job_labels: Mapping[str, str],
+        remotes: Remotes,
+    ) -> None:
+        self.pipeline = pipeline
+        self._url = url
+        self._branch = branch
+        self._is_pull_request = is_pull_request
+        self._labels = labels
+        self._job_labels = job_labels
+        self._remotes = remotes
+        self._prefix = f"{branch}#" if branch is not None else ""
+
+    def external_id(self, number: int, timestamp: int) -> str:
+        """Unique for ever: a number that is used again comes with another timestamp."""
+        return f"{self._prefix}{number}@{timestamp}"
+
+    def read_all(self, raws: Iterable[Any], generation: int) -> tuple[list[Build], list[Unreadable]]:
+        """Each build for itself: one that cannot be understood never takes the others with it."""
+        builds: list[Build] = []
+        unreadable: list[Unreadable] = []
+        for raw in raws:
+            try:
+                builds.append(self.read(raw, generation))
+            except _NOT_A_BUILD as problem:
+                unreadable.append(self._quarantined(raw, problem))
+        return builds, unreadable
+
+    def read(self, raw: Mapping[str, Any], generation: int) -> Build:
+        """One build. Raises ValueError, TypeError, KeyError, AttributeError or OverflowError when it is none."""
+        number, timestamp = raw["number"], raw["timestamp"]
+        if type(number) is not int or type(timestamp) is not int or not 0 <= number < _TOO_LARGE or timestamp < 0:
+            raise ValueError(f"{number!r} is not a build number, or {timestamp!r} not a time")
+        created = moment(timestamp)
+        result: Any = raw.get("result")
+        # A result may stand long before the end (junit step), and `building` ends before the log does.
+        finished = result is not None and not raw.get("building") and not raw.get("inProgress")
+        facts = _facts(raw.get("actions") or ())
+        outcome, reason = _outcome(result, facts) if finished else (None, None)
+        branch, commit = self._branch, None
+        if facts.revisions is not None:
+            revision = self._remotes.choose(facts.revisions, self.pipeline.key)
+            commit = revision.commit
+            if branch is None:
+                branch = revision.branch
+        title = raw.get("displayName")
+        return Build(
+            pipeline=self.pipeline,
+            external_id=f"{self._prefix}{number}@{timestamp}",
+            number=number,
+            generation=generation,
+            status=Status.FINISHED if finished else Status.RUNNING,
+            outcome=outcome,
+            raw_outcome=clean(result) if finished else None,
+            branch=branch,
+            commit=commit,
+            title=None if title is None or title == f"#{number}" else clean(title, TITLE_LIMIT) or None,
+            trigger=facts.trigger,
+            actor=facts.actor,
+            is_pull_request=self._is_pull_request,
+            queued_at=None if facts.queued_for is None else created - timedelta(milliseconds=facts.queued_for),
+            started_at=created,
+            finished_at=created + timedelta(milliseconds=_duration(raw)) if finished else None,
+            url=f"{self._url}{number}/" if self._url else None,
+            reason=reason,
+            labels=self._labels_of(raw, facts) if self._labels else self._job_labels,
+            tests=facts.tests if finished else None,
+        )
+
+    def vanished(self, number: int, timestamp: int, generation: int, now: datetime) -> Build:
+        """A build that was running when last seen and has been deleted since: nobody will ever know how it ended."""
+        return Build(
+            pipeline=self.pipeline,
+            external_id=self.external_id(number, timestamp),
+            number=number,
+            generation=generation,
+            status=Status.FINISHED,
+            outcome=Outcome.UNKNOWN,
+            raw_outcome="DELETED",
+            branch=self._branch,
+            is_pull_request=self._is_pull_request,
+            started_at=moment(timestamp),
+            finished_at=max(now, moment(timestamp)),
+            url=f"{self._url}{number}/" if self._url else None,
+            reason="deleted on Jenkins while it was running",
+            labels=self._job_labels,
+        )
+
+    def _labels_of(self, raw: Mapping[str, Any], facts: _Facts) -> Mapping[str, str]:
+        found = {source.name: source.read(raw, facts.parameters) for source in self._labels}
+        return {**self._job_labels, **{name: value for name, value in found.items() if value}}
+
+    def _quarantined(self, raw: Any, problem: Exception) -> Unreadable:
+        number = raw.get("number") if isinstance(raw, dict) else None
+        timestamp = raw.get("timestamp") if isinstance(raw, dict) else None
+        try:
+            shown = orjson.dumps(raw).decode()
+        except (TypeError, ValueError):  # a lone surrogate, a number of a thousand digits
+            shown = ascii(raw)
+        return Unreadable(
+            pipeline=self.pipeline.key,
+            external_id=clean(f"{self._prefix}{number}@{timestamp}"),
+            problem=clean(f"{type(problem).__name__}: {problem}"),
+            raw=clean(shown, RAW_LIMIT, lines=True),
+        )
+
+
+def _duration(raw: Mapping[str, Any]) -> int:
+    return max(raw.get("duration") or 0, 0)
+
+
+def _outcome(result: str, facts: _Facts) -> tuple[Outcome, str | None]:
+    outcome = _OUTCOMES.get(result, Outcome.UNKNOWN)
+    if outcome is not Outcome.CANCELLED:
+        return outcome, None
+    return (Outcome.TIMEOUT, "timeout") if facts.timed_out else (outcome, facts.interruption)
+
+
+def _facts(actions: Iterable[Mapping[str, Any]]) -> _Facts:
+    facts = _Facts()
+    for action in actions:
+        if not action:
+            continue
+        if "causes" in action:
+            _note_causes(facts, action)
+        elif "lastBuiltRevision" in action:
+            _note_revision(facts, action)
+        elif "parameters" in action:
+            _note_parameters(facts, action["parameters"])
+        elif action.get("urlName") == "testReport" and "totalCount" in action and facts.tests is None:
+            failed, skipped = action.get("failCount") or 0, action.get("skipCount") or 0
+            passed = max((action["totalCount"] or 0) - failed - skipped, 0)
+            facts.tests = TestReport(passed=passed, failed=failed, skipped=skipped)
+        elif "queuingDurationMillis" in action:  # the metrics plugin
+            facts.queued_for = max(action["queuingDurationMillis"] or 0, 0)
+    return facts
+
+
+def _note_causes(facts: _Facts, action: Mapping[str, Any]) -> None:
+    """Why it was started, or why it was stopped: both are called causes."""
+    stopped = "Interrupted" in (action.get("_class") or "")
+    for cause in action["causes"] or ():
+        if not cause:
+            continue
+        kind = cause.get("_class") or ""
+        if stopped or "Interrupt" in kind or "imeout" in kind:
+            facts.timed_out = facts.timed_out or "timeout" in kind.lower()
+            facts.interruption = facts.interruption or clean(cause.get("shortDescription") or "") or None
+        elif facts.trigger is None:
+            facts.trigger = clean(_short_name(kind) or _guessed(cause))
+            actor = cause.get("userName") or cause.get("userId")
+            facts.actor = clean(actor) if actor else None
+
+
+def _short_name(java_class: str) -> str:
+    return java_class.rpartition(".")[2].rpartition("$")[2]
+
+
+def _guessed(cause: Mapping[str, Any]) -> str:
+    """Before Jenkins 2 a cause did not name its class."""
+    if "userId" in cause or "userName" in cause:
+        return "UserIdCause"
+    return cause.get("shortDescription") or "unknown"
+
+
+def _note_revision(facts: _Facts, action: Mapping[str, Any]) -> None:
+    revision = action["lastBuiltRevision"]
+    if not revision or not revision.get("SHA1"):
+        return
+    names = (branch_reported(branch.get("name") or "") for branch in revision.get("branch") or ())
+    branch = next((name for name in names if name), None)
+    facts.revisions = facts.revisions or []
+    facts.revisions.append(
+        Revision(clean(revision["SHA1"]), clean(branch) if branch else None, tuple(action.get("remoteUrls") or ()))
+    )
+
+
+def _note_parameters(facts: _Facts, parameters: Iterable[Mapping[str, Any]] | None) -> None:
+    for parameter in parameters or ():
+        if parameter and "name" in parameter:
+            facts.parameters = facts.parameters or {}
+            facts.parameters.setdefault(parameter["name"], parameter.get("value"))  # a password has no value

@@ -1,0 +1,114 @@
+"""How Jenkins spells names: full names, paths, branch jobs, globs over jobs, and the branches that git reports.
+
+A full name is the names of the folders and of the job joined with `/`. The job of branch `feature/x` is called
+`feature%2Fx`, so its full name is `org/repo/feature%2Fx`, people see `feature/x`, and its path has the name
+percent-encoded once more: `/job/org/job/repo/job/feature%252Fx/`.
+"""
+
+import re
+from typing import Final
+from urllib.parse import quote, unquote
+
+_SLASH_IN_NAME: Final = "\0"  # a slash that belongs to one name, which no name can hold by itself
+_RAW_IN_PATHS: Final = "!$&()*+,=@"  # what Jenkins leaves as it is, but for the apostrophe, which ends HTML attributes
+_PULL_REQUEST: Final = re.compile(r"(?:PR|MR)-\d+(?:-(?:head|merge))?")
+_REMOTE_BRANCH: Final = re.compile(r"(?:refs/)?remotes/[^/]+/|refs/heads/|origin/")
+
+
+def path_of(full_name: str) -> str:
+    """The path of a job below the server's URL, with a slash at the end: `job/folder/job/name/`."""
+    return "".join(f"job/{quote(name, safe=_RAW_IN_PATHS)}/" for name in full_name.split("/"))
+
+
+def decoded(full_name: str) -> str:
+    """As people see it: `org/repo/feature%2Fx` → `org/repo/feature/x`."""
+    return unquote(full_name) if "%" in full_name else full_name
+
+
+def is_pull_request(branch_job: str) -> bool:
+    """Whether a child of a multibranch project builds a pull or merge request."""
+    return _PULL_REQUEST.fullmatch(branch_job) is not None
+
+
+def branch_reported(name: str) -> str | None:
+    """The branch that the git plugin means: `refs/remotes/origin/main` → `main`; None when detached."""
+    branch = _REMOTE_BRANCH.sub("", name, count=1) if _REMOTE_BRANCH.match(name) else name
+    return None if branch in {"", "detached", "HEAD"} else branch
+
+
+class JobGlob:
+    """A `job` of config.yaml: `*` stays within a folder, `**` crosses folders, `?` is one character.
+
+    Names count as people see them and as Jenkins encodes them: `feature/x` and `feature%2Fx` are the same branch.
+    Raises ValueError for a glob with an empty name in it.
+    """
+
+    def __init__(self, text: str) -> None:
+        names = text.strip().strip("/").split("/")
+        if not all(names):
+            raise ValueError(f"{text!r} has an empty name between two slashes")
+        self.text = text
+        self.literal = not _is_wild(text)
+        self.depth = None if "**" in names else len(names)
+        self._whole = _compiled(names)
+        self._projects = [
+            (_compiled(names[:end]), unquote("/".join(names[end:])))
+            for end in range(len(names) - 1, 0, -1)
+            if _may_name_a_project(names[:end], names[end:])
+        ]
+        folders = [names[:end] for end in range(1, len(names))]
+        if "**" in names:
+            folders.append(names[: names.index("**") + 1])
+        self._folders = [_compiled(folder) for folder in folders]
+
+    def matches(self, full_name: str) -> bool:
+        """Whether it names exactly this job."""
+        return self._whole.fullmatch(_marked(full_name)) is not None
+
+    def branches_in(self, project: str) -> str | None:
+        """What it asks for within a multibranch project that it reaches into: the rest of the glob, decoded.
+
+        Only the server knows which part of `org/repo/feature/x` is the project, so any may be.
+        """
+        name = _marked(project)
+        return next((rest for pattern, rest in self._projects if pattern.fullmatch(name)), None)
+
+    def reaches_into(self, folder: str) -> bool:
+        """Whether a job somewhere inside this folder can match."""
+        name = _marked(folder)
+        return any(pattern.fullmatch(name) for pattern in self._folders)
+
+
+def _is_wild(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def _may_name_a_project(head: list[str], rest: list[str]) -> bool:
+    """`*/*` names jobs in folders: read as all branches of any project it would claim every plain job at the top."""
+    if "**" in head:
+        return False
+    return not any(map(_is_wild, head)) or any(name.strip("*") for name in rest)
+
+
+def _marked(full_name: str) -> str:
+    """Decoded, with the slashes inside names told apart from those between them."""
+    if "%" not in full_name:
+        return full_name
+    return "/".join(unquote(name).replace("/", _SLASH_IN_NAME) for name in full_name.split("/"))
+
+
+def _compiled(names: list[str]) -> re.Pattern[str]:
+    parts: list[str] = []
+    for position, name in enumerate(names, start=1):
+        last = position == len(names)
+        if name == "**":
+            parts.append(".+" if last else "(?:.+/)?")
+        else:
+            parts.append(_within_a_name(name) if last else _within_a_name(name) + f"[/{_SLASH_IN_NAME}]")
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _within_a_name(glob: str) -> str:
+    signs = {"*": "[^/]*", "?": "[^/]"}
+    pieces = re.split(r"(\*+|\?)", glob)
+    return "".join(signs.get(piece[:1]) or re.escape(unquote(piece).replace("/", _SLASH_IN_NAME)) for piece in pieces)

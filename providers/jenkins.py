@@ -1,0 +1,159 @@
+"""Jenkins: jobs in folders, multibranch projects, matrix and other parents; one request per server when nothing moved.
+
+A job is a pipeline under its full name. A multibranch project is one pipeline, and its jobs are its branches.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr, field_validator, model_validator
+from typing_extensions import override
+
+from domain.duration import format_duration
+from providers._base import Candidate, Cursor, Page, PipelineEntry, Probe, ProviderPlugin, ProviderSettings, Target
+from providers._jenkins_client import JenkinsClient
+from providers._jenkins_history import BACKFILL, History
+from providers._jenkins_labels import LabelSource, label_source
+from providers._jenkins_names import JobGlob
+from providers._jenkins_poll import Poll
+from providers._jenkins_reread import Rereads
+from providers._jenkins_survey import candidates, probe
+from providers._jenkins_watch import Rule, Watch
+
+_ALL_JOBS = "jobs"
+
+
+def _server_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        message = "write it like https://jenkins.example.com/ci, with the context path and without credentials"
+        raise ValueError(message)
+    return text.rstrip("/") + "/"
+
+
+def _job_glob(text: str) -> str:
+    JobGlob(text)
+    return text
+
+
+class JenkinsSettings(ProviderSettings):
+    """`kind: jenkins` under `providers:`."""
+
+    kind: Literal["jenkins"]
+    url: Annotated[str, AfterValidator(_server_url)]  # with the context path
+    username: str | None = None
+    token: SecretStr | None = None  # an API token of that user; without both: what anonymous may see
+    ca_file: Path | None = None  # certificates of an own authority, PEM
+    verify: bool = True
+    trust_env: bool = False  # whether ~/.netrc and *_PROXY count
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.username is None) is not (self.token is None):
+            message = "username and token go together: give both, or none to read as anonymous"
+            raise ValueError(message)
+        return self
+
+
+class JenkinsEntry(PipelineEntry):
+    """An entry of `pipelines:` on Jenkins."""
+
+    job: Annotated[str, AfterValidator(_job_glob)]  # full name; * within a folder, ** across folders
+
+    @field_validator("labels_from", mode="after")
+    @classmethod
+    def _can_be_read(cls, value: Mapping[str, str | Mapping[str, str]]) -> Mapping[str, str | Mapping[str, str]]:
+        for name, source in value.items():
+            label_source(name, source)
+        return value
+
+    @cached_property
+    def glob(self) -> JobGlob:
+        """`job`, ready to match."""
+        return JobGlob(self.job)
+
+    @cached_property
+    def sources(self) -> tuple[LabelSource, ...]:
+        """`labels_from`, ready to read."""
+        return tuple(label_source(name, source) for name, source in self.labels_from.items())
+
+    @override
+    def matches(self, key: str) -> bool:
+        """`org/web` is watched by `org/*`, and as a multibranch project also by `org/web/main`."""
+        return self.glob.matches(key) or self.glob.branches_in(key) is not None
+
+
+class Jenkins:
+    """One server with one set of credentials."""
+
+    def __init__(self, name: str, settings: JenkinsSettings, entries: Sequence[JenkinsEntry]) -> None:
+        self.name = name
+        self._settings = settings
+        self._entries = entries
+        token = settings.token.get_secret_value() if settings.token else None
+        self._client = JenkinsClient(
+            settings.url,
+            credentials=(settings.username, token) if settings.username and token else None,
+            trust_env=settings.trust_env,
+            verify=str(settings.ca_file) if settings.ca_file and settings.verify else settings.verify,
+        )
+        self._rules = tuple(self._rule(entry) for entry in entries)
+        keys = dict.fromkeys(rule.target for rule in self._rules)
+        self._watches = {key: Watch(name, settings.url, self._rules, key) for key in keys}
+        self._rereads = {key: Rereads() for key in keys}
+
+    def _rule(self, entry: JenkinsEntry) -> Rule:
+        return Rule(
+            glob=entry.glob,
+            target=self._target_of(self._every(entry)),
+            name=entry.name,
+            labels=entry.labels,
+            sources=entry.sources,
+        )
+
+    def _every(self, entry: JenkinsEntry) -> timedelta:
+        return entry.poll_every or self._settings.poll_every
+
+    def _target_of(self, every: timedelta) -> str:
+        return _ALL_JOBS if every == self._settings.poll_every else f"{_ALL_JOBS} every {format_duration(every)}"
+
+    def targets(self) -> Sequence[Target]:
+        """The server, once for each interval that entries ask for. Reaches nothing."""
+        intervals = dict.fromkeys(self._every(entry) for entry in self._entries)
+        return tuple(Target(provider=self.name, key=self._target_of(every), every=every) for every in intervals)
+
+    def poll(self, target: Target, cursors: Mapping[str, Cursor], now: datetime) -> Iterator[Page]:
+        """What is new since the cursors: one request, and one more for each job that moved."""
+        watch = self._watches[target.key]
+        return Poll(self._client, watch, cursors, rereads=self._rereads[target.key], now=now).pages()
+
+    def backfill(
+        self,
+        target: Target,
+        keys: Sequence[str],
+        since: datetime,
+        cursor: Cursor,
+        now: datetime,  # noqa: ARG002
+    ) -> Iterator[Page]:
+        """History back to `since`; `cursor` is what `cursors["backfill"]` of the last page held."""
+        place = cursor.get(BACKFILL, cursor) or {}
+        return History(self._client, self._watches[target.key], keys, place).pages(since)
+
+    def discover(self) -> Iterator[Candidate]:
+        """Every job and multibranch project that the credentials can see."""
+        return candidates(self._client, self.name, lambda key: any(entry.matches(key) for entry in self._entries))
+
+    def probe(self) -> Probe:
+        """Version, identity and clock of the server."""
+        return probe(self._client)
+
+    def close(self) -> None:
+        """Close the sessions of all threads."""
+        self._client.close()
+
+
+PLUGIN = ProviderPlugin(settings=JenkinsSettings, entry=JenkinsEntry, provider=Jenkins)
