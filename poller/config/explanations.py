@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from poller.config.places import Places
-from poller.config.problems import KeyPath, Problem, did_you_mean
+from poller.config.problems import KeyPath, Problem, did_you_mean, shown_path
 
 _SENTENCES: Mapping[str, str] = {
     "string_type": "must be text{found}",
@@ -32,6 +32,7 @@ _SENTENCES: Mapping[str, str] = {
     "less_than_equal": "must be at most {le}",
     "too_short": "must have at least {min_length} item(s)",
     "string_too_short": "must have at least {min_length} character(s)",
+    "string_pattern_mismatch": "is not of the form {pattern}",
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
 }
@@ -49,33 +50,44 @@ def explained(error: ValidationError, model: type[BaseModel], places: Places, ba
     """One problem for each thing that is wrong; the branches of a union that all failed are put together."""
     sentences: dict[tuple[KeyPath, bool], list[str]] = {}
     for detail in error.errors(include_input=False, include_url=False):
-        loc = tuple(detail["loc"])
-        kind = detail["type"]
+        kind, path = detail["type"], (*base, *detail["loc"])
         at_key = kind == "extra_forbidden"
-        path = (*base, *loc) if at_key else _without_branches(base + loc, places, keep=1 if kind == "missing" else 0)
-        sentence = _sentence(detail, model, places.value((*base, *loc)), loc)
-        known = sentences.setdefault((path, at_key), [])
+        if kind == "missing":
+            place = (*places.trimmed(path[:-1]), *path[-1:])
+        else:
+            place = places.inherited(path) if at_key else places.trimmed(path)
+        if any(place[: len(unresolved)] == unresolved for unresolved in places.unresolved):
+            continue
+        known = sentences.setdefault((place, at_key), [])
+        sentence = _sentence(detail, model, places.value(place))
         if sentence not in known:
             known.append(sentence)
-    for (path, at_key), several in sentences.items():
-        sentence = " or ".join(several)
-        yield places.problem(path, sentence if at_key else _named(path, base, sentence) + sentence, at_key=at_key)
+    for (place, at_key), (first, *others) in sentences.items():
+        text = (
+            first
+            if not others
+            else " or ".join([_bare(first), *(_bare(other).removeprefix("must be ") for other in others)])
+        )
+        named = "" if at_key or first.startswith("key ") else _named(place, base)
+        yield places.problem(place, named + text, at_key=at_key)
 
 
-def _named(path: KeyPath, base: KeyPath, sentence: str) -> str:
-    """`port: ` before a sentence about a value; nothing when it speaks of the whole entry or names the key itself."""
-    name = next((part for part in reversed(path) if isinstance(part, str)), "")
-    return f"{name}: " if len(path) > len(base) and not sentence.startswith("key ") else ""
+def _bare(sentence: str) -> str:
+    """`must be text, not a list` → `must be text`: one of several that would do."""
+    bare = re.sub(r"(, not .*|: put .*)$", "", sentence)
+    return bare if bare.startswith("must be ") else f"must be {bare}"
 
 
-def _without_branches(path: KeyPath, places: Places, *, keep: int) -> KeyPath:
-    """A path without the names that pydantic adds for the members of a union."""
-    known = places.known(path)
-    return path if len(known) >= len(path) - keep else known
+def _named(path: KeyPath, base: KeyPath) -> str:
+    """`port: ` before a sentence about a value; nothing when it speaks of the whole entry."""
+    if len(path) <= len(base):
+        return ""
+    last = next((place for place in range(len(path) - 1, -1, -1) if isinstance(path[place], str)), 0)
+    return f"{shown_path(path[last:])}: "
 
 
-def _sentence(detail: Any, model: type[BaseModel], value: object, loc: KeyPath) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
+def _sentence(detail: Any, model: type[BaseModel], value: object) -> str:
+    kind, context, loc = detail["type"], detail.get("ctx", {}), detail["loc"]
     if kind == "missing":
         return f'key "{loc[-1]}" is missing' if loc else "is missing"
     if kind == "extra_forbidden":
@@ -91,12 +103,15 @@ def _sentence(detail: Any, model: type[BaseModel], value: object, loc: KeyPath) 
     if sentence is None:
         text = str(detail["msg"])
         return text[:1].lower() + text[1:]
-    found = _FOUND.get(next((base for base in _FOUND if type(value) is base or _is(value, base)), object), "")
-    return sentence.format(found=found if kind == "string_type" or "quotes" not in found else "", **context)
+    return sentence.format(found=_found(kind, value), **context)
 
 
-def _is(value: object, base: type) -> bool:
-    return base in {dict, list} and isinstance(value, base)
+def _found(kind: str, value: object) -> str:
+    """What was given instead, when that helps."""
+    for given, text in _FOUND.items():
+        if type(value) is given or (given in {dict, list} and isinstance(value, given)):
+            return text if kind == "string_type" or "quotes" not in text else ""
+    return ""
 
 
 def keys_at(model: type[BaseModel], loc: KeyPath) -> set[str]:

@@ -81,7 +81,9 @@ class _Loader:
         places = Places(tree, overrides)
         self._checking = Checking(places=places, references=references, plugins=plugins)
         self._checking.problems.extend(reading.problems)
-        self._checking.problems.extend(references.resolve(tree, frozenset(one.path for one in overrides)))
+        unresolved = references.resolve(tree, frozenset(one.path for one in overrides))
+        places.unresolved.update(unresolved)
+        self._checking.problems.extend(unresolved.values())
         self._checking.warnings.extend(reading.warnings)
         references.secrets.update(one.value for one in overrides if isinstance(one.value, str))
         self._raw: dict[str, Any] = plain(tree)  # what the three sources say together

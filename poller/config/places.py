@@ -1,59 +1,69 @@
 """Finds the place of a value by its path, also when a stronger source or `defaults:` put it there."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from poller.config.problems import KeyPath, Mark, Problem
 from poller.config.sources import Override
 from poller.config.tree import Items, Section
 
+UNKNOWN: Final = object()
+
 
 class Places:
-    """The document with positions, and what lies over it."""
+    """The document with positions, and what lies over it.
+
+    `unresolved` are the paths of references that lead nowhere: what else is wrong with these values says nothing.
+    """
 
     def __init__(self, tree: Section, overrides: Iterable[Override]) -> None:
         self._tree = tree
         self._overrides = tuple(overrides)
+        self.unresolved: set[KeyPath] = set()
 
     def problem(self, path: KeyPath, message: str, *, at_key: bool = False) -> Problem:
         """A problem with the value at a path, or with its key.
 
         A value that is not in the file is reported where the nearest thing above it stands, with its origin.
         """
-        path = self._inherited(path)
+        path = self.inherited(path)
         mark, _ = self._find(path, at_key=at_key)
         return Problem.at(mark, path, message + self.origin(path))
 
-    def _inherited(self, path: KeyPath) -> KeyPath:
+    def inherited(self, path: KeyPath) -> KeyPath:
         """The place in `defaults:` of what an entry of `pipelines:` has from there."""
         if path[:1] != ("pipelines",) or len(path) < 3:  # noqa: PLR2004  (pipelines, index, key)
             return path
         below = ("defaults", *path[2:])
-        return below if len(self.known(below)) + 1 > len(self.known(path)) else path
+        found = len(self.known(below))
+        return below if found > 1 and found + 1 > len(self.known(path)) else path
+
+    def trimmed(self, path: KeyPath) -> KeyPath:
+        """A path without what is only in pydantic's head: the names of the members of a union."""
+        path = self.inherited(path)
+        replaced = [len(one.path) for one in self._overrides if path[: len(one.path)] == one.path]
+        return path[: max([len(self.known(path)), *replaced])]
 
     def origin(self, path: KeyPath) -> str:
         """` (from environment variable BUILDWATCH_...)` for a value that does not come from the file."""
-        for one in self._overrides:
-            shorter = min(len(one.path), len(path))
-            if one.path[:shorter] == path[:shorter] and len(path) >= len(one.path):
-                return f" (from {one.origin})"
-        return ""
+        found = (one.origin for one in self._overrides if path[: len(one.path)] == one.path)
+        return next((f" (from {origin})" for origin in found), "")
 
     def known(self, path: KeyPath) -> KeyPath:
-        """The longest part of a path that exists in the document."""
+        """The longest part of a path that exists in the file."""
         return self._find(path, at_key=False)[1]
 
     def value(self, path: KeyPath) -> Any:
-        """The value in the file at a path; None when there is none."""
+        """The value in the file at a path; `UNKNOWN` when there is none."""
         value: Any = self._tree
-        for key in path:
-            if isinstance(value, Section) and isinstance(key, str):
-                value = value.get(key)
-            elif isinstance(value, Items) and isinstance(key, int) and key < len(value):
+        for key in path if not self.origin(path) else ():
+            if (isinstance(value, Section) and isinstance(key, str) and key in value) or (
+                isinstance(value, Items) and isinstance(key, int) and key < len(value)
+            ):
                 value = value[key]
             else:
-                return None
-        return value
+                return UNKNOWN
+        return UNKNOWN if value is self._tree else value
 
     def _find(self, path: KeyPath, *, at_key: bool) -> tuple[Mark, KeyPath]:
         here: Any = self._tree

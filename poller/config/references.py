@@ -33,16 +33,19 @@ class References:
     environment_values: set[str] = field(default_factory=set)
     files: set[Path] = field(default_factory=set)
 
-    def resolve(self, tree: Section, overridden: frozenset[KeyPath]) -> list[Problem]:
-        """Replace all references in the tree; a value that a stronger source replaces is left alone."""
-        problems = []
+    def resolve(self, tree: Section, overridden: frozenset[KeyPath]) -> dict[KeyPath, Problem]:
+        """Replace all references in the tree; a value that a stronger source replaces is left alone.
+
+        Returns what is wrong, by the path of the value.
+        """
+        problems = {}
         for holder, key, path, mark in _texts(tree, ()):
             if any(path[: len(above)] == above for above in overridden):
                 continue
             try:
                 holder[key] = self.resolved(holder[key])
             except Missing as error:
-                problems.append(Problem.at(mark, path, f"{_last_key(path)}: {error}"))
+                problems[path] = Problem.at(mark, path, f"{_last_key(path)}: {error}")
         return problems
 
     def resolved(self, text: str) -> str:
