@@ -113,6 +113,7 @@ class Server:
     ) -> None:
         self.now = now
         self.port = port
+        self.before: Callable[[], None] | None = None  # called at each request: a story catches up with the clock
         self.errors: list[str] = []  # tracebacks of our own mistakes: tests expect none
         self.bytes_sent = 0
         self._tls = tls
@@ -178,6 +179,9 @@ class Server:
 
     def take(self, request: Request) -> _Rule | None:
         """Log a request and find the fault that it meets, using it up."""
+        if self.before is not None:
+            with self._lock:
+                self.before()
         self._log.append(request)
         with self._rules_lock:
             for rule in self._rules:

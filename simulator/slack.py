@@ -54,11 +54,9 @@ class SlackServer(Server):
     a second and channel, as Slack tolerates) or any fault of `simulator.faults`.
     """
 
-    def __init__(
-        self, *, token: str = "xoxb-simulator-token", scopes: frozenset[str] = _SCOPES, **options: Any
-    ) -> None:
+    def __init__(self, *, token: str | None = None, scopes: frozenset[str] = _SCOPES, **options: Any) -> None:
         super().__init__(lock=threading.RLock(), **options)
-        self.token = token
+        self.token = token or BOT_TOKEN
         self.scopes = scopes
         self.rooms: dict[str, Room] = {}
         self.revoked = False

@@ -1,0 +1,216 @@
+"""What happens in the demo: pipelines that build every few seconds, break, are repaired, and an outage.
+
+All of it follows from the seed and the clock: `tell()` makes up for the time since it was last called. The servers
+call it before they answer, so the story needs no thread.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from domain.testreport import TestCase, TestStatus
+from simulator import faults
+from simulator.jenkins_world import Job
+from simulator.server import Server
+from simulator.world import World
+
+CYCLE = 75.0  # seconds after which the troubles come again
+_HISTORY = 60  # builds that every pipeline has before the story begins
+_HISTORY_GAP = 900.0  # seconds between two of them
+_OUTAGE = (44.0, 56.0)  # of GitHub, within a cycle
+_OUTAGE_PAGE = "<html><body><h1>503</h1>No server is currently available to service your request.</body></html>"
+_COMPILE_ERROR = """\
+src/orders.py:41: error: Incompatible types in assignment
+Found 1 error in 1 file (checked 214 source files)
+make: *** [Makefile:8: build] Error 1
+ERROR: script returned exit code 2
+Finished: FAILURE
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something worth telling while the story goes on."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A time within each cycle in which a pipeline fails, and why."""
+
+    begins: float
+    ends: float
+    cause: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Strand:
+    """One pipeline's part in the story. `add` puts a build into the world: (seconds ago, length, trouble or None)."""
+
+    name: str
+    every: float
+    takes: float
+    add: Callable[[float, float, str | None], object]
+    troubles: Sequence[Trouble] = ()
+    flaky: float = 0.0  # the share of builds that fail for no reason
+    random: random.Random
+    next_at: datetime
+    broken: str | None = field(default=None)
+
+
+class Story:
+    """The demo's story over a world and its GitHub server."""
+
+    def __init__(self, world: World, github: Server) -> None:
+        self.world = world
+        self.happenings: list[Happening] = []
+        self._github = github
+        self._began = world.now()
+        self._out = False
+        self._strands = self._cast()
+        for strand in self._strands:
+            self._history(strand)
+
+    def tell(self) -> None:
+        """Let happen what is due by now. Called under the world's lock."""
+        now = self.world.now()
+        for strand in self._strands:
+            while strand.next_at <= now:
+                self._build(strand, now)
+        self._outage(now)
+
+    def _cast(self) -> list[Strand]:
+        """Who takes part. The troubles overlap little, so that each is told by itself."""
+        jenkins, github = self.world.jenkins, self.world.github
+        api, worker, e2e = (jenkins.pipeline(f"team/{name}") for name in ("api", "worker", "e2e"))
+        checkout = jenkins.multibranch("shop/checkout", ("main", "release/2.4", "feature/faster-cart"))
+        platforms = jenkins.matrix("nightly/platforms", {"os": ("linux", "mac"), "jdk": ("17", "21")})
+        web, infra, site = (github.repo(f"acme/{name}") for name in ("web", "infra", "site"))
+        site.archived = True
+
+        def run(repo: str, workflow: str, event: str = "push") -> Callable[[float, float, str | None], object]:
+            return lambda ago, length, cause: github.repo(repo).run(
+                "failure" if cause else "success",
+                workflow=workflow,
+                event=event,
+                started_ago=ago,
+                duration=length,
+                title=cause,
+                queued_for=0.2,
+            )
+
+        def fork(ago: float, length: float, cause: str | None) -> object:
+            return web.run("failure" if cause else "success", event="pull_request", head_repository="stranger/web",
+                           started_ago=ago, duration=length, title="Try something", queued_for=0.2)  # fmt: skip
+
+        return [
+            self._strand("jenkins team/api", 6, 2, _pipeline(api),
+                         Trouble(begins=8, ends=24, cause="compile error on main")),
+            self._strand("jenkins team/worker", 9, 3, _pipeline(worker)),
+            self._strand("jenkins team/e2e", 7, 3, _pipeline(e2e), flaky=0.12),
+            self._strand("jenkins shop/checkout main", 8, 3, _pipeline(checkout.branch("main")),
+                         Trouble(begins=26, ends=40, cause="a test of the cart fails")),
+            self._strand("jenkins shop/checkout release/2.4", 15, 3, _pipeline(checkout.branch("release/2.4"))),
+            self._strand("jenkins shop/checkout feature/faster-cart", 11, 3,
+                         _pipeline(checkout.branch("feature/faster-cart")), flaky=0.5),
+            self._strand("jenkins nightly/platforms", 13, 5, _matrix(platforms)),
+            self._strand("github acme/web", 7, 3, run("acme/web", "ci.yml"),
+                         Trouble(begins=15, ends=32, cause="Type 'string' is not assignable to type 'number'")),
+            self._strand("github acme/web (fork)", 17, 3, fork, flaky=0.8),
+            self._strand("github acme/infra", 12, 4, run(infra.full_name, "nightly.yml", "schedule")),
+        ]  # fmt: skip
+
+    def _strand(
+        self,
+        name: str,
+        every: float,
+        takes: float,
+        add: Callable[[float, float, str | None], object],
+        *troubles: Trouble,
+        flaky: float = 0.0,
+    ) -> Strand:
+        own = random.Random(f"{self.world.seed}/{name}")  # noqa: S311  (a story, not a secret)
+        first = self._began + timedelta(seconds=own.uniform(0.5, every / 2))
+        return Strand(
+            name=name, every=every, takes=takes, add=add, troubles=troubles, flaky=flaky, random=own, next_at=first
+        )
+
+    def _history(self, strand: Strand) -> None:
+        """What was built before the story begins: nearly all of it passed, the last one surely."""
+        for index in range(_HISTORY, 0, -1):
+            unlucky = index > 1 and strand.random.random() < max(0.03, strand.flaky)
+            ago = index * _HISTORY_GAP + strand.random.uniform(0, 60)
+            strand.add(ago, strand.takes * 20 * strand.random.uniform(0.9, 1.1), "an unlucky run" if unlucky else None)
+
+    def _build(self, strand: Strand, now: datetime) -> None:
+        """The next build of a pipeline, which started when it was due."""
+        second = (strand.next_at - self._began).total_seconds() % CYCLE
+        trouble = next((t.cause for t in strand.troubles if t.begins <= second < t.ends), None)
+        unlucky = strand.random.random() < strand.flaky
+        if trouble != strand.broken:
+            word = f"breaks: {trouble}" if trouble else "is repaired"
+            self.happenings.append(Happening(at=strand.next_at, text=f"{strand.name} {word}"))
+            strand.broken = trouble
+        length = strand.takes * strand.random.uniform(0.9, 1.1)
+        strand.add((now - strand.next_at).total_seconds(), length, trouble or ("an unlucky run" if unlucky else None))
+        strand.next_at += timedelta(seconds=strand.every * strand.random.uniform(0.85, 1.15))
+
+    def _outage(self, now: datetime) -> None:
+        out = _OUTAGE[0] <= (now - self._began).total_seconds() % CYCLE < _OUTAGE[1]
+        if out == self._out:
+            return
+        self._out = out
+        self.happenings.append(Happening(at=now, text=f"github {'goes down' if out else 'is back'}"))
+        if out:
+            self._github.fault(faults.html(503, _OUTAGE_PAGE))
+        else:
+            self._github.heal()
+
+
+def _pipeline(job: Job) -> Callable[[float, float, str | None], object]:
+    """Builds of a pipeline job; a compile error breaks the stage Build, anything else a test."""
+
+    def add(ago: float, length: float, cause: str | None) -> object:
+        compile_error = cause is not None and "compile" in cause
+        tests = [] if compile_error else _tests("checkout.CartTest", failing=cause is not None)
+        return job.build(
+            "FAILURE" if cause else "SUCCESS",
+            started_ago=ago,
+            duration=length,
+            queued_for=0.2,
+            failing_stage="Build" if compile_error else "Test",
+            log=_COMPILE_ERROR if compile_error else None,
+            tests=tests,
+        )
+
+    return add
+
+
+def _matrix(job: Job) -> Callable[[float, float, str | None], object]:
+    """Builds of a matrix: one configuration of it fails."""
+
+    def add(ago: float, length: float, cause: str | None) -> object:
+        made = job.build("FAILURE" if cause else "SUCCESS", started_ago=ago, duration=length, trigger="timer")
+        for run in made.runs[: len(made.runs) - 1 if cause else 0]:
+            run.result = "SUCCESS"
+        return made
+
+    return add
+
+
+def _tests(suite: str, *, failing: bool) -> list[TestCase]:
+    names = ("adds_an_item", "removes_an_item", "totals_match", "survives_a_reload")
+    status = {True: TestStatus.FAILED, False: TestStatus.PASSED}
+    return [
+        TestCase(
+            suite=suite,
+            name=name,
+            status=status[failing and name == "totals_match"],
+            duration=0.25,
+            message="expected 42, got 41" if failing and name == "totals_match" else None,
+        )
+        for name in names
+    ]
