@@ -63,19 +63,15 @@ def explained(error: ValidationError, model: type[BaseModel], places: Places, ba
         if sentence not in known:
             known.append(sentence)
     for (place, at_key), (first, *others) in sentences.items():
-        text = (
-            first
-            if not others
-            else " or ".join([_bare(first), *(_bare(other).removeprefix("must be ") for other in others)])
-        )
+        text = _either(first, *others) if others else first
         named = "" if at_key or first.startswith("key ") else _named(place, base)
         yield places.problem(place, named + text, at_key=at_key)
 
 
-def _bare(sentence: str) -> str:
-    """`must be text, not a list` → `must be text`: one of several that would do."""
-    bare = re.sub(r"(, not .*|: put .*)$", "", sentence)
-    return bare if bare.startswith("must be ") else f"must be {bare}"
+def _either(*sentences: str) -> str:
+    """`must be text, not a list`, `must be a number` → `must be text or a number`."""
+    bare = [re.sub(r"(, not .*|: put .*)$", "", sentence) for sentence in sentences]
+    return " or ".join([bare[0], *(sentence.removeprefix("must be ") for sentence in bare[1:])])
 
 
 def _named(path: KeyPath, base: KeyPath) -> str:

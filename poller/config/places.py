@@ -55,15 +55,12 @@ class Places:
 
     def value(self, path: KeyPath) -> Any:
         """The value in the file at a path; `UNKNOWN` when there is none."""
+        if not path or self.origin(path) or len(self.known(path)) < len(path):
+            return UNKNOWN
         value: Any = self._tree
-        for key in path if not self.origin(path) else ():
-            if (isinstance(value, Section) and isinstance(key, str) and key in value) or (
-                isinstance(value, Items) and isinstance(key, int) and key < len(value)
-            ):
-                value = value[key]
-            else:
-                return UNKNOWN
-        return UNKNOWN if value is self._tree else value
+        for key in path:
+            value = value[key]
+        return value
 
     def _find(self, path: KeyPath, *, at_key: bool) -> tuple[Mark, KeyPath]:
         here: Any = self._tree
