@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, and_, insert, select, update
 
 from domain.alert import Alert, AlertState, Notification, Scope
 from store import outbox
-from store.engine import Session
+from store.database import Session
 from store.schema import alerts
 
 _ENDED_KEPT_IN_SIGHT = 20

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from domain.build import Build, Status, Verdict
 from store import sql
-from store.engine import Session
+from store.database import Session
 from store.merge import is_rerun, merge, merge_details
 from store.rows import NO_DETAILS, BuildRow, Details
 from store.schema import FINISHED, STATUSES, VERDICTS

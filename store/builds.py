@@ -8,7 +8,7 @@ from domain.build import Build, Verdict
 from store import names, pipelines, sql
 from store.batch import Batch, Change, Seen, in_batches
 from store.columns import to_ms
-from store.engine import Session
+from store.database import Session
 from store.rows import NO_DETAILS, BuildView, build_of, details_of, numbers_of, row_of, words_of
 from store.schema import FLAKY, VERDICTS
 

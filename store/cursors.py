@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from store.engine import Session
+from store.database import Session
 from store.schema import cursors
 
 

@@ -1,137 +1,94 @@
-"""Open a database and run units of work on it, whole or not at all."""
-
-import os
-import sqlite3
-import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+"""Open a store: make its tables when it is new, upgrade them when they are old."""
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DBAPIError
 
 from store import schema
-from store.errors import StoreError, StoreUnavailable
-from store.faults import Fault, fault_of
+from store.database import Database, Session
+from store.errors import StoreError
+from store.postgres import postgres_engine
+from store.sqlite import absolute_path, make_file, sqlite_engine
 
-Session = Connection
-"""What every store function takes first: a connection with an open transaction. They never commit."""
+__all__ = ["Database", "Session", "open_database"]
 
-T = TypeVar("T")
-
-_BUSY_TIMEOUT = 10.0  # seconds that SQLite waits for another writer before we begin the unit again
-_PAUSE = 0.05
+_TO_OPEN = 30.0
 
 
-class Database:
-    """One store, used by all threads. Made by `open_database`."""
+def open_database(url: str, *, create: bool = True, deadline: float = _TO_OPEN) -> Database:
+    """Open the store at `sqlite:///path` or `postgresql://user:password@host/name`.
 
-    def __init__(self, url: sqlalchemy.URL, engine: Engine) -> None:
-        self.url = url.render_as_string(hide_password=True)
-        self.dialect = engine.dialect.name  # "sqlite" or "postgresql"
-        self.path = Path(url.database or "") if self.dialect == "sqlite" else None
-        self.engine = engine
-        # SQLite has one writer: threads queue here, first come first served, instead of polling the file's lock.
-        self._writer = threading.Lock()
-
-    def transact(self, unit: Callable[[Session], T], *, deadline: float = 30.0) -> T:
-        """Run `unit` in a write transaction, commit, and return what it returned.
-
-        What may pass (locked, deadlock, connection lost) rolls back and runs the whole unit again, for up to
-        `deadline` seconds: the unit must do nothing but read and write this database. Its own exceptions roll
-        back and propagate. Raises StoreUnavailable, StoreFull, StoreCorrupt or StoreError.
-        """
-        return self._run(unit, write=True, until=time.monotonic() + deadline)
-
-    def read(self, unit: Callable[[Session], T], *, deadline: float = 30.0) -> T:
-        """Run `unit` on a read-only snapshot. Retries and raises like `transact`."""
-        return self._run(unit, write=False, until=time.monotonic() + deadline)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self.engine.dispose()
-
-    def _run(self, unit: Callable[[Session], T], *, write: bool, until: float) -> T:
-        pause = _PAUSE
-        while True:
-            try:
-                return self._attempt(unit, write=write, until=until)
-            except DBAPIError as error:
-                fault = fault_of(error, self)
-                if not fault.transient or time.monotonic() + pause > until:
-                    raise fault.error from error
-            threading.Event().wait(pause)
-            pause = min(pause * 2, 1.0)
-
-    def _attempt(self, unit: Callable[[Session], T], *, write: bool, until: float) -> T:
-        queued = write and self.dialect == "sqlite"
-        if queued and not self._writer.acquire(timeout=max(until - time.monotonic(), 0)):
-            raise StoreUnavailable(f"{self.path}: another thread has been writing for too long")
-        try:
-            with self.engine.connect() as connection:
-                session = connection.execution_options(buildwatch_write=write)
-                with session.begin():
-                    return unit(session)
-        finally:
-            if queued:
-                self._writer.release()
-
-
-def open_database(url: str, *, create: bool = True) -> Database:
-    """Open the store, make its tables when it is new, upgrade them when they are old.
-
-    `url` is `sqlite:///path` or `postgresql+psycopg://...`. With `create=False` nothing is made or upgraded and a
-    missing store is a StoreError.
+    With `create` a new store gets its tables, and an old one is upgraded after a backup copy. Without it nothing
+    is made or changed: a missing or old store is a StoreError. A server that is down is waited for until the
+    deadline (seconds). Raises StoreError and its kinds; the text never holds the password.
     """
-    parsed = sqlalchemy.make_url(url)
-    database = _open_sqlite(parsed, create=create)
+    database = _connect(_parsed(url), create=create)
     try:
-        database.transact(_prepare)
+        _prepare(database, create=create, deadline=deadline)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _prepare(session: Session) -> None:
-    inspector = sqlalchemy.inspect(session)
-    if not inspector.has_table("alembic_version"):
-        schema.metadata.create_all(session)
-        session.execute(schema.alembic_version.insert().values(version_num=schema.HEAD))
+def _prepare(database: Database, *, create: bool, deadline: float) -> None:
+    found = database.read(stored_revision, deadline=deadline)
+    if found is None and create:
+        found = database.transact(_create, deadline=deadline)
+    if found is None:
+        raise _absent(database.url)
+    if found != schema.HEAD:
+        _upgrade(database, found, allowed=create)
 
 
-def _open_sqlite(url: sqlalchemy.URL, *, create: bool) -> Database:
-    path = Path(url.database or "")
-    if not path.exists():
-        if not create:
-            raise StoreError(f"{path}: there is no store; `buildwatch run` makes it")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}, as user {os.getuid()}") from error
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT, "check_same_thread": False})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return Database(url, engine)
+def stored_revision(session: Session) -> str | None:
+    """The revision of the tables, None when there are none. Raises StoreError for another program's tables."""
+    present = set(sqlalchemy.inspect(session).get_table_names())
+    if schema.alembic_version.name in present:
+        return str(session.execute(sqlalchemy.select(schema.alembic_version.c.version_num)).scalar_one())
+    foreign = present & set(schema.metadata.tables)
+    if foreign:
+        raise StoreError(f"the database has tables of another program: {', '.join(sorted(foreign))}")
+    return None
 
 
-def _configure_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    del record
-    connection.isolation_level = None  # the driver must not begin or commit by itself
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")  # an alert that is committed survives a power cut
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+def _parsed(url: str) -> sqlalchemy.URL:
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        # Its text would show the password.
+        raise StoreError("store.url cannot be read: write sqlite:///path or postgresql://user@host/name") from None
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise StoreError(f"store.url: {parsed.get_backend_name()} is not supported: use sqlite or postgresql")
+    return parsed
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that first reads and then writes would fail at once, whatever the timeout.
-    write = connection.get_execution_options().get("buildwatch_write", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+def _connect(url: sqlalchemy.URL, *, create: bool) -> Database:
+    if url.get_backend_name() == "postgresql":
+        return Database(url, postgres_engine(url))
+    path = absolute_path(url)
+    if not path.exists() and not create:
+        raise _absent(str(path))
+    make_file(path)
+    absolute = url.set(database=str(path))
+    return Database(absolute, sqlite_engine(absolute))
 
 
-__all__ = ["Database", "Fault", "Session", "open_database"]
+def _absent(where: str) -> StoreError:
+    return StoreError(f"{where}: there is no store yet: `buildwatch run` makes it")
+
+
+def _create(session: Session) -> str:
+    found = stored_revision(session)  # another process may have been faster
+    if found is None:
+        schema.metadata.create_all(session, checkfirst=False)
+        session.execute(sqlalchemy.insert(schema.alembic_version).values(version_num=schema.HEAD))
+    return found or schema.HEAD
+
+
+def _upgrade(database: Database, found: str, *, allowed: bool) -> None:
+    if not allowed:
+        raise StoreError(
+            f"{database.url}: has revision {found}, this buildwatch needs {schema.HEAD}: `buildwatch run` upgrades it"
+        )
+    from store.migrations import upgrade  # noqa: PLC0415  (Alembic costs 0.2 s, and is rarely due)
+
+    upgrade(database)

@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import any_, func, insert, literal, select
 from sqlalchemy.types import ARRAY, Integer, Text
 
-from store.engine import Session
+from store.database import Session
 from store.schema import names
 
 Ids = dict[str | None, int | None]

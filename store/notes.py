@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.engine import Session
+from store.database import Session
 from store.schema import notes
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.alert import NOTHING, Delivery, Notification
 from domain.message import Fact, Link, Message, Tone
 from store.columns import to_json
-from store.engine import Session
+from store.database import Session
 from store.schema import UNSENT, attempts, outbox
 
 _DEFAULT_LISTING = 200

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from domain.build import Pipeline
-from store.engine import Session
+from store.database import Session
 from store.schema import pipelines
 
 Key = tuple[str, str]

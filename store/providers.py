@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from store.engine import Session
+from store.database import Session
 from store.schema import providers
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.engine import Session
+from store.database import Session
 from store.schema import quarantine
 
 _DEFAULT_LISTING = 50

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from store.engine import Session
+from store.database import Session
 from store.rows import BuildRow, Details
 from store.schema import COUNTED, UNFINISHED
 

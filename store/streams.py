@@ -6,7 +6,7 @@ from domain.stream import Settled
 from domain.window import Window
 from store import names, pipelines
 from store.columns import from_ms, to_ms
-from store.engine import Session
+from store.database import Session
 from store.schema import FAILED, FLAKY, PASSED, SETTLED, VERDICTS, builds
 
 _DEFAULT_TAIL = 600

@@ -1,0 +1,128 @@
+"""Only one daemon works on a store: whoever holds the lock. No clocks, no leases: the lock dies with its holder."""
+
+import fcntl
+import os
+import socket
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from store.database import Database
+from store.errors import StoreError
+from store.faults import fault_of
+
+_DAEMON_KEY = 0x6275_696C_6477_6174  # "buildwat": the advisory lock of daemons
+
+
+class LockHeld(StoreError):
+    """Another process works on this store. `holder` names its pid and host."""
+
+    def __init__(self, holder: str, where: str) -> None:
+        super().__init__(f"{where} is in use by {holder}")
+        self.holder = holder
+
+
+class StoreLock(ABC):
+    """A lock that is held. A context manager that releases it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+    @abstractmethod
+    def still_held(self) -> bool:
+        """Whether it is ours still: a PostgreSQL connection may have died, and the lock with it."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let another process have it. Safe to call twice."""
+
+
+def hold(database: Database, *, owner: str) -> StoreLock:
+    """Take the lock, or raise LockHeld at once. `owner` says who we are, for whoever comes second."""
+    us = f"pid {os.getpid()} on {socket.gethostname()} ({owner})"
+    return _FileLock(database.path, us) if database.path is not None else _SessionLock(database, us)
+
+
+class _FileLock(StoreLock):
+    """flock on a file beside the database. The file stays: removing it would let two processes lock two files."""
+
+    def __init__(self, database: Path, us: str) -> None:
+        path = database.with_name(database.name + ".lock")
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}, as user {os.getuid()}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 500, 0).decode(errors="replace").strip()
+            os.close(self._file)
+            raise LockHeld(holder or "another process", str(database)) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, us.encode(), 0)
+
+    @override
+    def still_held(self) -> bool:
+        return self._file >= 0
+
+    @override
+    def release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class _SessionLock(StoreLock):
+    """An advisory lock on a connection of its own, whose application_name tells others who holds it."""
+
+    def __init__(self, database: Database, us: str) -> None:
+        self._connection: Connection | None = None
+        try:
+            self._connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            # The connection stays ours for good: the pool must neither lend nor recycle it.
+            self._connection.detach()
+            self._take(self._connection, us, database.url)
+        except DBAPIError as error:
+            self.release()
+            fault = fault_of(error, database)
+            raise (fault.error if fault else error) from error
+        except LockHeld:
+            self.release()
+            raise
+
+    @staticmethod
+    def _take(connection: Connection, us: str, url: str) -> None:
+        connection.exec_driver_sql("SELECT set_config('application_name', %s, false)", (us[:63],))
+        # A frozen holder must not keep the lock for the two hours of TCP's own patience.
+        if connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (_DAEMON_KEY,)).scalar_one():
+            return
+        holder = connection.exec_driver_sql(
+            "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+            "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = %s AND l.objid = %s "
+            "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            (_DAEMON_KEY >> 32, _DAEMON_KEY & 0xFFFF_FFFF),
+        ).scalar()
+        raise LockHeld(str(holder or "another process"), url)
+
+    @override
+    def still_held(self) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            self._connection.exec_driver_sql("SELECT 1")
+        except DBAPIError:
+            self.release()
+            return False
+        return True
+
+    @override
+    def release(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
