@@ -9,6 +9,7 @@ from typing import Self
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from typing_extensions import override
 
 from store.database import Database
 from store.errors import StoreError
