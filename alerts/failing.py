@@ -146,7 +146,8 @@ def _unsupported(alert: Alert, tail: Sequence[Settled], now: datetime) -> tuple[
     still_failed = any(each.verdict is Verdict.FAILED and first <= order(each) <= last for each in tail)
     if passes and (not still_failed or tail[-1].verdict is Verdict.PASSED):
         fixed_by = passes[0] if not still_failed else passes[-1]
-        evidence = dict(alert.evidence) | {"fixed_by": reference(fixed_by), "flaky": fixed_by.flaky}
+        ending = {"fixed_by": reference(fixed_by), "flaky": fixed_by.flaky, "withdrawn": True}
+        evidence = dict(alert.evidence) | ending
         return (resolved(alert, at=fixed_by.finished_at, summary=_summary(evidence), evidence=evidence),)
     if still_failed:
         return (closed(alert, because=f"never {alert.evidence['after']} in a row, a late build passed", at=now),)
@@ -181,8 +182,11 @@ def _discovered(
 def _knows(alert: Alert, episode: Episode) -> bool:
     """Whether an alert that is over has dealt with all that an open episode consists of.
 
-    So it is when `resolve_after` was raised behind it. A failure later than those it knew of is news.
+    So it is when `resolve_after` was raised behind it. A failure later than those it knew of is news, and an
+    alert that lost its ground proves nothing.
     """
+    if alert.evidence.get("withdrawn"):
+        return False
     last, fixed_by = order_of(alert, "last_failed"), order_of(alert, "fixed_by")
     newest = order(episode.failures[-1])
     return last is not None and fixed_by is not None and newest <= last and newest < fixed_by
