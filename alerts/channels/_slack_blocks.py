@@ -6,7 +6,6 @@ Links are text, not buttons: even a button that only opens a URL makes Slack cal
 endpoint for that, warn the reader (slackapi/node-slack-sdk#869).
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC
 from typing import Any
@@ -23,12 +22,13 @@ from slack_sdk.models.blocks import (
 from alerts.channels._plain import plain
 from domain.message import Fact, Link, Message
 
-SECTION_LIMIT = 2900
 PLAIN_LIMIT = 3000
-TOTAL_LIMIT = 10_000
+TOTAL_LIMIT = 10_000  # what the following add up to, with some air
 
-_FACTS_LIMIT = 4500
-_LINKS_LIMIT = 2000
+_HEADLINE_LIMIT = 900
+_FACTS_LIMIT = 4000
+_DETAILS_LIMIT = 2890
+_LINKS_LIMIT = 1500
 _SHORT = 80  # a longer value gets the whole width instead of one of two columns
 _FIELDS = 10
 _URL_IN_FACT = 500  # Slack takes more, but a few of them would use up the total
@@ -37,15 +37,16 @@ _FENCE = "```"
 
 def blocks(message: Message) -> list[dict[str, Any]]:
     """A tidy message as blocks, validated by slack_sdk's own models."""
-    card: list[Block] = [HeaderBlock(text=PlainTextObject(text=fit(message.headline, 150), emoji=False))]
+    card: list[Block] = [
+        HeaderBlock(text=PlainTextObject(text=fit(message.headline, HeaderBlock.text_max_length), emoji=False))
+    ]
     if _units(escape(message.headline)) > HeaderBlock.text_max_length:
-        card.append(_section(fit(message.headline, 1000)))
+        card.append(_section(fit(message.headline, _HEADLINE_LIMIT)))
     card += _facts(message.facts)
     foot = [*_links(message.links), _when(message)]
     if message.details:
-        room = min(SECTION_LIMIT, TOTAL_LIMIT - sum(map(_size, (*card, *foot)))) - 2 * len(_FENCE) - 2
         log = message.details.replace(_FENCE, "'''")  # a fence inside would end ours
-        card.append(_section(f"{_FENCE}\n{fit(log, room)}\n{_FENCE}"))
+        card.append(_section(f"{_FENCE}\n{fit(log, _DETAILS_LIMIT)}\n{_FENCE}"))
     return [block.to_dict() for block in (*card, *foot)]
 
 
@@ -145,7 +146,3 @@ def _section(text: str) -> Block:
 
 def _mrkdwn(text: str) -> MarkdownTextObject:
     return MarkdownTextObject(text=text, verbatim=True)  # verbatim: names and URLs in it are not made into links
-
-
-def _size(block: Block) -> int:
-    return _units(json.dumps(block.to_dict(), ensure_ascii=False))

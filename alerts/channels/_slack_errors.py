@@ -79,6 +79,7 @@ def failure(status: int, headers: Mapping[str, str], word: str, *, may_repeat: b
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
-        return min(max(float(headers.get("retry-after", "")), 1.0), _LONGEST_WAIT)
+        seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
+    return min(max(seconds, 1.0), _LONGEST_WAIT) if seconds >= 0 else None

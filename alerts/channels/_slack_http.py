@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from urllib.request import Request
 
 from alerts.channels._base import ChannelError
@@ -34,17 +34,26 @@ def exchange(request: Request, *, tls: ssl.SSLContext | None, seconds: float = C
     """Send once and read the answer, within `seconds` in total; raises ChannelError when no answer came."""
     deadline = time.monotonic() + seconds
     with contextlib.closing(connect(request, tls=tls, seconds=seconds)) as connection:
+        sock = connection.sock  # http.client forgets it while the answer is still being read
         # Whatever fails from here on may have happened after Slack accepted.
         try:
-            sock = connection.sock  # http.client forgets it while the answer is still being read
             with cut_after(deadline - time.monotonic(), lambda: sock):
-                connection.request("POST", request.selector, request.data, dict(request.header_items()))
-                response = connection.getresponse()
-                body = response.read(_BODY_CAP)
-        except (OSError, HTTPException) as error:
-            raise _unanswered(request, error, seconds) from None
-        if time.monotonic() >= deadline:
-            raise _unanswered(request, TimeoutError(), seconds)
+                reply = _ask(connection, request)
+        except (OSError, HTTPException):
+            reply = None
+    late = time.monotonic() >= deadline
+    if reply is None or late:
+        reason = f"there was no answer within {seconds:.0f} s" if late else "the connection broke"
+        raise ChannelError(f"{request.host} got the message, but {reason}: it may have been posted", ambiguous=True)
+    return reply
+
+
+def _ask(connection: HTTPConnection, request: Request) -> Reply:
+    connection.request("POST", request.selector, request.data, dict(request.header_items()))
+    response = connection.getresponse()
+    body = response.read(_BODY_CAP)
+    if response.length and len(body) < _BODY_CAP:  # a limited read() does not tell
+        raise IncompleteRead(body, response.length)
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Reply(status=response.status, headers=headers, body=body.decode("utf-8", "replace"))
 
@@ -71,8 +80,3 @@ def silent_logger() -> logging.Logger:
     logger = logging.Logger("slack_sdk", logging.CRITICAL + 1)  # noqa: LOG001 - one that no handler ever sees
     logger.disabled = True
     return logger
-
-
-def _unanswered(request: Request, error: Exception, seconds: float) -> ChannelError:
-    reason = f"no answer within {seconds:.0f} s" if isinstance(error, TimeoutError) else "the connection broke"
-    return ChannelError(f"{request.host} got the message, but {reason}: it may have been posted", ambiguous=True)
