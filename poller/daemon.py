@@ -239,9 +239,12 @@ class Daemon:
     def _keep_house(self) -> None:
         """Every hour: forget what is older than `store.keep` says."""
         try:
-            self._database.prune(self._configuration.store.keep)
+            self._prune()
         except StoreError as error:
             log.warning("store not pruned, will retry error=%s", error)
+
+    def _prune(self) -> None:
+        """TODO"""
 
     def _status(self) -> str:
         failing = [name for name, health in self._polling.health.items() if health.facts.failing_since]

@@ -107,13 +107,24 @@ class Courier:
         self._progress.forget(loop)
         self._channel.close()
 
+    def deliver_due(self) -> int:
+        """Deliver what is due now, in this thread, until nothing is or the channel holds back; how many were sent."""
+        sent = 0
+        while self.status.state == "ok" and (notification := self._claim()) is not None:
+            sent += self._send(notification)
+            self._stopping.wait(self._channel.min_interval)
+        return sent
+
+    def _claim(self) -> Notification | None:
+        return self._database.transact(lambda session: outbox.claim(session, self.name, self._clock.now()))
+
     def deliver_one(self) -> float:
         """Deliver the next due notification, if there is one; seconds to wait before the next look."""
         held = self._held_until - self._clock.monotonic()
         if held > 0:
             self._stopping.wait(min(held, IDLE_WAIT))
             return 0.0
-        notification = self._database.transact(lambda session: outbox.claim(session, self.name, self._clock.now()))
+        notification = self._claim()
         if notification is None:
             return self._until_next()
         self._failpoint("after_claim")
@@ -127,7 +138,7 @@ class Courier:
             return IDLE_WAIT
         return max((due - self._clock.now()).total_seconds(), 0.05)
 
-    def _send(self, notification: Notification) -> None:
+    def _send(self, notification: Notification) -> bool:
         number = notification.id
         if number is None:
             raise ValueError("a notification out of the outbox has an id")
@@ -135,11 +146,11 @@ class Courier:
             receipt = self._channel.send(notification)
         except ChannelError as error:
             self._not_accepted(number, notification, error)
-            return
+            return False
         except Exception as error:  # a defect of a channel must not stop the others, nor lose this message
             log.exception("channel failed unexpectedly channel=%s notification=%s", self.name, number)
             self._not_accepted(number, notification, ChannelError(f"unexpected {type(error).__name__}", ambiguous=True))
-            return
+            return False
         self._failpoint("after_send")
         now = self._clock.now()
         self._database.transact(lambda session: outbox.mark_sent(session, number, receipt, now))
@@ -148,6 +159,7 @@ class Courier:
             log.info("channel delivers again channel=%s", self.name)
             self.status = ChannelStatus(state="ok")
         log.info("message delivered channel=%s notification=%s reason=%s", self.name, number, notification.reason)
+        return True
 
     def _not_accepted(self, number: int, notification: Notification, error: ChannelError) -> None:
         now, text = self._clock.now(), str(error)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from store.engine import Database, open_database
 
 from poller.config import Configuration, load
 from poller.config.problems import ConfigurationError, Problem
-from store.engine import Database, open_database
+
 
 PLACES = (Path("config.yaml"), Path("/etc/buildwatch/config.yaml"))
 VARIABLE = "BUILDWATCH_CONFIG"

@@ -1,0 +1,112 @@
+"""One round of everything, for cron and for rehearsals: poll each target once, deliver what is due, return."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from poller import standing
+from poller.clock import Clock
+from poller.config import Configuration
+from poller.connections import Connections
+from poller.dispatch import Courier
+from poller.failpoint import Failpoints
+from poller.health import Health
+from poller.ingest import Ingested
+from poller.polling import Polling
+from poller.progress import Progress
+from poller.record import record_standing
+from poller.schedule import THREADS_PER_PROVIDER
+from providers._base import Provider, ProviderError, Target
+from store import outbox
+from store import providers as stored_providers
+from store.engine import Database, Session
+from store.providers import ProviderHealth
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Round:
+    """What a cycle came to."""
+
+    targets: int = 0
+    failed: int = 0
+    new_builds: int = 0
+    transitions: int = 0
+    delivered: int = 0
+    waiting: int = 0
+
+
+class Cycle:
+    """A cycle over one store. The caller holds the store's lock."""
+
+    def __init__(
+        self, configuration: Configuration, connections: Connections, database: Database, clock: Clock
+    ) -> None:
+        self._configuration = configuration
+        self._connections = connections
+        self._database = database
+        self._clock = clock
+        self._progress = Progress(clock.monotonic)
+        self._round = Round()
+        self._polling = Polling(
+            database=database,
+            clock=clock,
+            progress=self._progress,
+            failpoint=Failpoints(),
+            after_commit=self._count,
+            configuration=configuration,
+            providers=connections.providers,
+        )
+
+    def run(self) -> Round:
+        """Poll everything, judge what time alone changes, deliver what is due."""
+        self._database.transact(outbox.recover)
+        targets = [
+            target for name, provider in self._connections.providers.items() for target in self._list(name, provider)
+        ]
+        self._round.targets = len(targets)
+        with ThreadPoolExecutor(THREADS_PER_PROVIDER) as pool:
+            list(pool.map(self._polling.poll, targets))
+        self._round.failed += sum(self._polling.memory_of(target).misses for target in targets)
+        now = self._clock.now()
+        for health in self._polling.health.values():
+            self._database.transact(partial(self._judge, facts=health.facts, now=now))
+        self._database.transact(lambda session: standing.tell_baseline(session, self._configuration, now))
+        self._database.transact(lambda session: record_standing(session, {}, self._polling, targets, now))
+        self._deliver()
+        return self._round
+
+    def _judge(self, session: Session, *, facts: ProviderHealth, now: datetime) -> None:
+        standing.judge_provider(session, facts, self._configuration, now)
+
+    def _list(self, name: str, provider: Provider) -> list[Target]:
+        known = self._database.read(lambda session: stored_providers.load(session, name))
+        health = self._polling.health[name] = Health(self._clock, known)
+        try:
+            return list(provider.targets())
+        except ProviderError as error:
+            health.failed(Target(provider=name, key="*", every=timedelta(seconds=60)), error)
+            log.warning("targets not listed provider=%s error=%s", name, error)
+            self._round.failed += 1
+            return []
+
+    def _count(self, ingested: Ingested) -> None:
+        self._round.new_builds += len(ingested.changes)
+        self._round.transitions += len(ingested.transitions)
+
+    def _deliver(self) -> None:
+        for channel in self._connections.channels.values():
+            courier = Courier(
+                channel,
+                database=self._database,
+                clock=self._clock,
+                progress=self._progress,
+                failpoint=Failpoints(),
+            )
+            self._round.delivered += courier.deliver_due()
+            channel.close()
+        counts = self._database.read(outbox.counts)
+        self._round.waiting = sum(each.pending for each in counts.values())
