@@ -49,17 +49,17 @@ def model(failed: int, runs: int) -> Model:
 
 @dataclass(slots=True)
 class Drop:
-    """A fall of the success rate: since when, by how much, against what, and how it ended."""
+    """A fall of the success rate: since when, by how much and against what. Failures beyond the cap do not count."""
 
     normal: Model
     onset: Settled
     fired_by: Settled
-    passed: int  # since the onset, without failures beyond the cap
+    passed_at_firing: int  # since the onset
+    failed_at_firing: int
+    passed: int  # since the onset, by now
     failed: int
     earliest: Settled  # it began between these two builds, at 95 %
     latest: Settled
-    ended_by: Settled | None = None
-    rebased: bool = False  # it did not recover: the new rate has become the normal one
 
 
 class Recovery:
@@ -162,6 +162,8 @@ def _drop(normal: Model, kept: Sequence[Settled], sums: Sequence[int], onset: in
         normal=normal,
         onset=kept[onset],
         fired_by=kept[-1],
+        passed_at_firing=len(kept) - onset - failed,
+        failed_at_firing=failed,
         passed=len(kept) - onset - failed,
         failed=failed,
         earliest=kept[earliest],

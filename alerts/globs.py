@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 _TOKEN = re.compile(
-    r"(?P<deep>\*\*/)|(?P<across>\*\*)|(?P<within>\*)|(?P<one>\?)|\[(?P<not>!)?(?P<set>\]?[^\]]+)\]|.", re.DOTALL
+    r"(?P<deep>\*\*/)|(?P<across>\*\*)|(?P<within>\*)|(?P<one>\?)|\[(?P<not>!)?(?P<set>.[^\]]*)\]|.", re.DOTALL
 )
 _FIXED = {"deep": "(?:.*/)?", "across": ".*", "within": "[^/]*", "one": "[^/]"}
 

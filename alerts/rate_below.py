@@ -83,7 +83,7 @@ def _evidence(rule: RateBelowRule, passed: int, runs: int) -> dict[str, Any]:
 def _window(window: timedelta | int | str) -> str:
     """`the last 24 h`, `the last 20 builds`, `the reporting day`."""
     if isinstance(window, timedelta):
-        return f"the last {duration(window)}"
+        return "the last 24 h" if window == timedelta(days=1) else f"the last {duration(window)}"
     return f"the last {window} builds" if isinstance(window, int) else "the reporting day"
 
 

@@ -102,7 +102,7 @@ def _alert(scope: Scope, drop: Drop, *, baseline: bool) -> Alert:
     evidence: dict[str, Any] = {
         "baseline_passed": normal.runs - normal.failed,
         "baseline_runs": normal.runs,
-        "at_firing": {"passed": drop.passed, "failed": drop.failed},
+        "at_firing": {"passed": drop.passed_at_firing, "failed": drop.failed_at_firing},
         "onset": reference(drop.onset),
         "fired_by": reference(drop.fired_by),
         "between": [drop.earliest.number, drop.latest.number],
