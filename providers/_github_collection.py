@@ -61,6 +61,11 @@ class Collection:
         """Everything found, oldest first, earlier attempts before later ones."""
         return [self._builds[key] for key in sorted(self._builds)]
 
+    def known_pipelines(self) -> tuple[Pipeline, ...]:
+        """All workflows that this repository was ever seen to have."""
+        known = list(self._state.workflows.items())
+        return tuple(self._pipeline({"name": name}, path, listed=False) for path, name in known)
+
     def take(self, run: object, *, listed: bool = False, tag: Tag | None = None) -> None:
         """Note a run as the list or its own URL shows it.
 

@@ -52,6 +52,7 @@ class RepositoryPoll:
         self._state = RepositoryState.load(cursors.get(CURSOR))
         self._collection = Collection(client, wanted, repository, self._state)
         self._changed = False
+        self._is_back = False  # after it was missing, or nearly
         self._renamed: dict[str, str] = {}
 
     def pages(self) -> Iterator[Page]:
@@ -65,7 +66,7 @@ class RepositoryPoll:
             return
         if first.moved:
             self._describe()
-        self._changed |= self._state.misses > 0
+        self._is_back = self._state.misses > 0
         self._state.misses = 0
         if not first.unchanged:
             self._read_list(first)
@@ -140,6 +141,7 @@ class RepositoryPoll:
             reply = self._list(number, reply.next_query)
         state.newest = max([state.newest or 0, *seen])
         state.read_at = self._now.isoformat()
+        state.slow_at = state.slow_at or state.read_at
         self._changed = True
 
     def _reaches_known(self, runs: list[Any]) -> bool:
@@ -218,10 +220,12 @@ class RepositoryPoll:
         builds, unreadable = self._collection.builds(), tuple(self._collection.unreadable)
         if self._renamed:
             yield Page(renamed=self._renamed)  # first: what follows carries the new keys
+        if self._is_back:
+            yield Page(pipelines=self._collection.known_pipelines())
         cut = max(len(builds) - 1, 0) // PAGE * PAGE
         for start in range(0, cut, PAGE):
             yield Page(builds=builds[start : start + PAGE], pipelines=_pipelines(builds[start : start + PAGE]))
-        if builds or unreadable or self._changed:
+        if builds or unreadable or self._changed or self._is_back:
             last = builds[cut:]
             cursors = {CURSOR: self._state.dump()}
             yield Page(builds=last, pipelines=_pipelines(last), unreadable=unreadable, cursors=cursors)
