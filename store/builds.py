@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from heapq import nlargest
 
 from domain.build import Build, Verdict
-from store import names, pipelines, sql
+from store import names, sql
+from store import pipelines as registry
 from store.batch import Batch, Change, Seen, in_batches
 from store.columns import to_ms
 from store.database import Session
@@ -41,40 +43,46 @@ def get(session: Session, ids: Iterable[int]) -> dict[int, BuildView]:
 
 
 def recent(
-    session: Session, *, pipelines_like: str | None = None, since: datetime | None = None, limit: int = 50
+    session: Session, *, pipelines: str | None = None, since: datetime | None = None, limit: int = 50
 ) -> list[BuildView]:
     """The newest builds that count, running ones first, then by their end, newest first.
 
-    `pipelines_like` is a glob over pipeline keys or names; `since` bounds the end of finished builds.
+    `pipelines` is a glob over pipeline keys or names; `since` bounds the end of finished builds.
     """
     wanted = [
         each.id
-        for each in pipelines.all(session)
-        if pipelines_like is None
-        or fnmatchcase(each.pipeline.key, pipelines_like)
-        or fnmatchcase(each.pipeline.name, pipelines_like)
+        for each in registry.all(session)
+        if pipelines is None or fnmatchcase(each.pipeline.key, pipelines) or fnmatchcase(each.pipeline.name, pipelines)
     ]
-    rows: list[sql.Numbered] = []
+    newest: list[sql.Numbered] = []
+    bound = 0 if since is None else to_ms(since)
     for pipeline_id in wanted:
-        rows += sql.select_newest(session, pipeline_id, 0 if since is None else to_ms(since), limit)
-    rows.sort(key=lambda each: (each[1].finished_at or _NEVER, each[0]), reverse=True)
-    return _views(session, rows[:limit])
+        newest += sql.select_newest(session, pipeline_id, bound, limit)
+        newest = nlargest(limit, newest, key=_recency)
+        if len(newest) == limit:  # the next pipelines have to be newer than what we have
+            bound = max(bound, newest[-1][1].finished_at or 0)
+    return _views(session, newest)
 
 
 def unfinished(session: Session, provider: str) -> list[BuildView]:
     """All builds of a provider that are queued or running, as far as the store knows."""
-    ours = [each.id for each in pipelines.all(session, provider)]
+    ours = [each.id for each in registry.all(session, provider)]
     return _views(session, sql.select_unfinished(session, ours))
+
+
+def _recency(numbered: sql.Numbered) -> tuple[int, int]:
+    identity, row = numbered
+    return row.finished_at if row.finished_at is not None else _NEVER, identity
 
 
 def _encode(
     session: Session, builds: Sequence[Build], verdict_of: Callable[[Build], Verdict | None], now: datetime
 ) -> list[Seen]:
     owners = {(build.pipeline.provider, build.pipeline.key): build.pipeline for build in builds}
-    known = {key: each.id for key, each in pipelines.find(session, owners).items()}
+    known = {key: each.id for key, each in registry.find(session, owners).items()}
     unknown = [pipeline for key, pipeline in owners.items() if key not in known]
     if unknown:
-        known |= {key: each.id for key, each in pipelines.remember(session, unknown, now).items()}
+        known |= {key: each.id for key, each in registry.remember(session, unknown, now).items()}
     words = [words_of(build) for build in builds]
     ids = names.intern(session, {word for each in words for word in each})
     seen: list[Seen] = []
@@ -86,7 +94,7 @@ def _encode(
 
 
 def _views(session: Session, rows: Sequence[sql.Numbered]) -> list[BuildView]:
-    owners = {each.id: each.pipeline for each in pipelines.by_ids(session, {row.pipeline_id for _, row in rows})}
+    owners = {each.id: each.pipeline for each in registry.by_ids(session, {row.pipeline_id for _, row in rows})}
     words = names.words_of(session, numbers_of(row for _, row in rows))
     details = sql.select_details(session, [identity for identity, _ in rows])
     return [

@@ -38,7 +38,14 @@ OUTCOMES = (
     Outcome.UNKNOWN,
 )
 VERDICTS = (Verdict.FAILED, Verdict.PASSED, Verdict.NEUTRAL)  # 0 and 1 take no room in SQLite
-ALERT_KINDS = tuple(AlertKind)
+ALERT_KINDS = (
+    AlertKind.FAILURE,
+    AlertKind.SUCCESS_RATE_DROP,
+    AlertKind.SUCCESS_RATE_BELOW,
+    AlertKind.PROVIDER_UNREACHABLE,
+    AlertKind.PIPELINE_MISSING,
+    AlertKind.BASELINE,
+)
 SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 ALERT_STATES = (AlertState.FIRING, AlertState.RESOLVED, AlertState.CLOSED)
 REASONS = (Reason.FIRST, Reason.UPDATE, Reason.REMINDER, Reason.RESOLVED, Reason.CLOSED)
@@ -76,7 +83,8 @@ names = Table(
     "names",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("text", Text, nullable=False, unique=True),
+    Column("text", Text, nullable=False),
+    UniqueConstraint("text", name="names_text"),
 )
 
 # Wide columns first: PostgreSQL pads each to its own size.
@@ -170,6 +178,7 @@ alerts = Table(
     Column("evidence", Json, nullable=False),
     Column("channels", Json, nullable=False),
     Column("untold", Boolean, nullable=False),  # found at first contact and not yet in a baseline message
+    sqlite_autoincrement=True,  # the ids of pruned rows never come back: they are in message threads
 )
 FIRING = text("state = 0")
 Index("alerts_firing", alerts.c.fingerprint, unique=True, sqlite_where=FIRING, postgresql_where=FIRING)
@@ -195,6 +204,7 @@ outbox = Table(
     Column("progress", Json, nullable=False),
     Column("receipt", Json, nullable=False),
     UniqueConstraint("alert_id", "transition", "channel", name="outbox_key"),
+    sqlite_autoincrement=True,  # and in Message-IDs
 )
 UNSENT = text("delivery < 2")
 Index("outbox_unsent", outbox.c.channel, outbox.c.id, sqlite_where=UNSENT, postgresql_where=UNSENT)
@@ -203,11 +213,12 @@ attempts = Table(
     "attempts",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("notification_id", Integer, ForeignKey("outbox.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("notification_id", Integer, ForeignKey("outbox.id", ondelete="CASCADE"), nullable=False),
     Column("at", Moment, nullable=False),
     Column("delivery", Code(DELIVERIES), nullable=False),  # what it led to
     Column("ambiguous", Boolean, nullable=False),
     Column("answer", Text),  # the error, or the receipt as JSON
+    Index("attempts_notification", "notification_id"),
 )
 
 cursors = Table(

@@ -37,7 +37,7 @@ def build(number: int = 1, outcome: Outcome | None = Outcome.SUCCESS, **changes:
 
     Build n starts n * 10 minutes after NOON and takes 5 minutes.
     """
-    started_at = changes.get("started_at", NOON + number * BUILD_EVERY)
+    started_at = changes["started_at"] if "started_at" in changes else NOON + number * BUILD_EVERY
     finished = outcome is not None
     values: dict[str, Any] = {
         "pipeline": changes.get("pipeline") or pipeline(),

@@ -36,12 +36,13 @@ class PostgresServer:
         self.process = process  # None: somebody else's server ($TEST_PG_URL), which tests must not restart
         self._numbers = itertools.count(1)
         self._made: list[str] = []
+        self._kept: list[str] = []
 
-    def database_url(self, *, template: str = "template0") -> str:
-        """A new database's URL for `open_database`: `postgresql+psycopg://...`."""
+    def database_url(self, *, template: str = "template0", keep: bool = False) -> str:
+        """A new database's URL for `open_database`: `postgresql+psycopg://...`. With `keep` it stays until the end."""
         name = f"bw_{os.getpid()}_{next(self._numbers)}"
-        self.administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        self._made.append(name)
+        self.administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        (self._kept if keep else self._made).append(name)
         return self._url_of(name)
 
     def administer(self, statement: str) -> None:
@@ -49,8 +50,10 @@ class PostgresServer:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def drop_databases(self) -> None:
+    def drop_databases(self, *, all: bool = False) -> None:  # noqa: A002
         """Drop what `database_url` made, whoever is still connected."""
+        if all:
+            self._made += self._kept
         while self._made:
             self.administer(f'DROP DATABASE IF EXISTS "{self._made.pop()}" WITH (FORCE)')
 
@@ -153,7 +156,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         try:
             yield server
         finally:
-            server.drop_databases()
+            server.drop_databases(all=True)
         return
     binaries = find_binaries()
     # Directly below the temp folder: the path of a socket ends at 107 bytes.
