@@ -27,12 +27,12 @@ def watched(build: Build, branches: Sequence[str], default_branch: str | None) -
     """
     if build.stream is None:
         return False
-    if not build.pipeline.branched and (not branches or build.branch is None):
+    if build.branch is None:  # a plain job; its failed checkouts name no branch
         return True
-    if build.branch is None:
-        return False
     if branches:
         return any(matches(pattern, build.branch) for pattern in branches)
+    if not build.pipeline.branched:
+        return True
     if build.trigger in _SCHEDULES or build.trigger == _MERGE_QUEUE:
         return True
     return build.branch == default_branch if default_branch else build.branch in _USUAL

@@ -18,10 +18,10 @@ def stream(rates: Iterable[float], seed: int) -> list[Settled]:
     return [settled(number, "F" if chance.random() < rate else "P") for number, rate in enumerate(rates, 1)]
 
 
-def drops_at(line: list[Settled], first: int, **options: float) -> int | None:
+def drops_at(line: list[Settled], first: int, limit: float = 7.0) -> int | None:
     """After how many builds a drop is seen for the first time, looking after each build from `first` on."""
-    given = {"limit": 7.0, "min_baseline": 50, **options}
-    return next((end for end in range(first, len(line) + 1) if open_drop(line[:end], **given)), None)
+    ends = range(first, len(line) + 1)
+    return next((end for end in ends if open_drop(line[:end], limit=limit, min_baseline=50)), None)
 
 
 def test_the_model_is_as_the_design_says() -> None:

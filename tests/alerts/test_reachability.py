@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,19 +8,7 @@ from alerts.reachability import decide_unreachable
 from alerts.rules import UnreachableRule
 from domain.alert import AlertKind, AlertState, Reason, Scope
 from tests.support.builders import NOON, minutes
-from tests.support.verdicts import Memory
-
-
-@dataclass(frozen=True, kw_only=True)
-class Polls:
-    """How the polls of a provider went."""
-
-    name: str = "nsp"
-    failing_since: datetime | None = NOON
-    failures: int = 3
-    trouble: str | None = "timeout"
-    text: str | None = "ci.example.com did not answer within 30 s"
-
+from tests.support.verdicts import Memory, Polls
 
 OK = Polls(failing_since=None, failures=0, trouble=None, text=None)
 

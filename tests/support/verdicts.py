@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -102,3 +102,14 @@ class Memory:
     def newest(self) -> Alert:
         """The alert that was saved last."""
         return self.alerts[max(self.alerts)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polls:
+    """How the polls of a provider went."""
+
+    name: str = "nsp"
+    failing_since: datetime | None = NOON
+    failures: int = 3
+    trouble: str | None = "timeout"
+    text: str | None = "ci.example.com did not answer within 30 s"
