@@ -21,8 +21,8 @@ from providers._github_runs import (
 )
 from providers._github_state import RepositoryState
 
-PASSING: Final = frozenset({Trouble.SERVER_ERROR, Trouble.NOT_JSON, Trouble.TOO_LARGE, Trouble.NOT_FOUND})
-"""Troubles of one answer that say nothing about the others: a single run must not stop its repository."""
+PASSING: Final = frozenset(Trouble) - {Trouble.AUTH, Trouble.RATE_LIMIT, Trouble.PACED}
+"""Troubles of one answer that need not be those of the others: a single run must not stop its repository."""
 
 _UNHAPPY: Final = frozenset({Outcome.FAILURE, Outcome.TIMEOUT, Outcome.CANCELLED, Outcome.SKIPPED, Outcome.UNKNOWN})
 _ATTEMPTS_EACH: Final = 10

@@ -5,17 +5,19 @@ page does not prove that nothing happened to a run on the third: runs that have 
 """
 
 import logging
+import random
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from domain.build import Build, Pipeline
-from providers._base import Cursor, Page, Refused, Trouble, Unavailable
+from providers._base import Cursor, Page, ProviderError, Refused, Trouble, Unavailable
 from providers._github_client import PAGE, Client, Reply
 from providers._github_collection import PASSING, Collection, Wanted
 from providers._github_runs import DELETED, created_at, is_over, run_id
 from providers._github_state import CURSOR, RepositoryState, tag_json, tag_of
+from providers._http import CALL_SECONDS
 
 POLL_SECONDS: Final = 110.0  # of the 120 that a poll may take
 OVERLAP: Final = timedelta(hours=2)  # how far behind the list may lag
@@ -26,6 +28,8 @@ CONFIRMATIONS: Final = 3  # 404s until a repository or a run counts as gone
 _MAX_PAGES: Final = 100
 _MAX_OPEN: Final = 100  # runs asked for by id in one poll; the others next time
 _MAX_SLOW: Final = 20
+
+Found = TypeVar("Found")
 
 _log = logging.getLogger(__name__)
 
@@ -70,9 +74,14 @@ class RepositoryPoll:
         self._state.misses = 0
         if not first.unchanged:
             self._read_list(first)
-        self._read_open()
-        self._read_failed()
-        self._collection.fetch_earlier_attempts(self._deadline)
+        try:
+            self._read_open()
+            self._read_failed()
+            self._collection.fetch_earlier_attempts(self._deadline)
+        except ProviderError:
+            self._state.tag = None  # what was read is kept, and read again together with the rest
+            yield from self._delivered()
+            raise
         yield from self._delivered()
 
     # ---- the repository itself
@@ -134,7 +143,7 @@ class RepositoryPoll:
                 state.tag, state.floor = tag_json(first.tag), min(seen, default=0)
             if done or reply.next_query is None or state.newest is None:
                 break
-            if number == _MAX_PAGES or time.monotonic() >= self._deadline:
+            if number == _MAX_PAGES or self._is_late():
                 _log.warning("too many new runs: `buildwatch backfill` reads the rest repository=%s", state.repository)
                 break
             number += 1
@@ -165,7 +174,9 @@ class RepositoryPoll:
         """Ask by id for every run that goes on, unless the list has just shown it."""
         fresh = self._collection.seen
         waiting = [entry for entry in self._state.open if entry["run"]["id"] not in fresh]
-        for entry in waiting[:_MAX_OPEN]:
+        for entry in _some(waiting, _MAX_OPEN):
+            if self._is_late():
+                break
             reply = self._run(entry["run"]["id"], entry.get("tag"))
             if reply is None or reply.unchanged:
                 continue
@@ -191,7 +202,9 @@ class RepositoryPoll:
             return
         state.slow_at = self._now.isoformat()
         self._changed = True
-        for number in below[:_MAX_SLOW]:
+        for number in _some(below, _MAX_SLOW):
+            if self._is_late():
+                break
             reply = self._run(number, None)
             if reply is None:
                 continue
@@ -233,6 +246,10 @@ class RepositoryPoll:
     def _get(self, path: str, query: Mapping[str, str] | None = None, **options: Any) -> Reply:
         return self._client.get(path, query, deadline=self._deadline, **options)
 
+    def _is_late(self) -> bool:
+        """Whether a call that begins now could end after the poll has to."""
+        return time.monotonic() >= self._deadline - CALL_SECONDS
+
     def _is_due(self, last: str | None, every: timedelta) -> bool:
         """Also when our clock was set back since."""
         return last is None or abs(self._now - datetime.fromisoformat(last)) >= every
@@ -244,6 +261,11 @@ def _runs_of(reply: Reply) -> list[Any]:
     if not isinstance(runs, list):
         raise Unavailable(Trouble.NOT_JSON, "GitHub answered a list of runs without `workflow_runs`")
     return runs
+
+
+def _some(entries: list[Found], most: int) -> list[Found]:
+    """All, or a fair choice of so many: over some polls everybody has a turn."""
+    return entries if len(entries) <= most else random.sample(entries, most)
 
 
 def _pipelines(builds: list[Build]) -> tuple[Pipeline, ...]:

@@ -24,8 +24,8 @@ class RepositoryState:
     newest: int | None = None  # every run up to this id was seen; None: never read
     floor: int = 0  # the lowest run id on page 1: what happens above it changes the page's ETag
     read_at: str | None = None  # when the list was last read (not answered by 304)
-    open: list[dict[str, Any]] = field(default_factory=list)  # {run, tag?, misses?}, least recently read first
-    failed: list[list[Any]] = field(default_factory=list)  # [id, when it ended], least recently read first
+    open: list[dict[str, Any]] = field(default_factory=list)  # {run, tag?, misses?}
+    failed: list[list[Any]] = field(default_factory=list)  # [id, when it ended]
     slow_at: str | None = None  # when the failed ones were last read again
     attempts: dict[str, int] = field(default_factory=dict)  # run id → attempts up to this one were seen
     workflows: dict[str, str] = field(default_factory=dict)  # path → name

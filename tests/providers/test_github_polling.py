@@ -234,15 +234,59 @@ def test_a_run_that_is_deleted_while_it_goes_on_ends_unknown_after_three_404s(ap
 
 
 def test_a_run_whose_own_page_is_broken_is_asked_again_and_the_rest_is_stored(api: GitHubApi) -> None:
-    api.put(run(1, None))
+    api.put(run(1, None), *(run(number) for number in range(2, 101)))
     watcher = Watcher()
     watcher.poll()
     api.others["/repos/acme/web/actions/runs/1001"] = lambda: (200, {}, "<html>")
-    api.put(*(run(number) for number in range(2, 202)))
-    assert watcher.poll()[-1].number == 201
+    api.put(*(run(number) for number in range(101, 202)))
+    assert watcher.poll(timedelta(hours=6))[-1].number == 201
+    assert watcher.poll() == []
     del api.others["/repos/acme/web/actions/runs/1001"]
     api.end(1, "failure")
     assert numbers(watcher.poll()) == [(1, 1, "failure")]
+
+
+def test_a_limit_that_is_met_half_way_loses_nothing_that_was_read(api: GitHubApi) -> None:
+    api.put(run(1, None))
+    watcher = Watcher()
+    watcher.poll()
+    api.put(*(run(number) for number in range(300, 402)))
+    watcher.poll(timedelta(hours=6))
+    watcher.poll(timedelta(hours=6))
+    api.others["/repos/acme/web/actions/runs/1001"] = failing(429, {"Retry-After": "30"})
+    api.put(run(402))
+    with pytest.raises(Unavailable):
+        watcher.poll()
+    assert (CI, "1402", 1) in watcher.stored
+    assert watcher.cursors[CURSOR]["tag"] is None
+    del api.others["/repos/acme/web/actions/runs/1001"]
+    watcher.github = provider()
+    assert watcher.poll()[-1].number == 402
+
+
+def test_a_poll_that_is_late_leaves_the_rest_to_the_next(api: GitHubApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put(run(1, None), run(2, "failure"))
+    watcher = Watcher()
+    watcher.poll()
+    api.put(*(run(number) for number in range(3, 203)))
+    watcher.poll()
+    monkeypatch.setattr("providers._github_polling.POLL_SECONDS", 29.0)
+    api.paths()
+    watcher.poll(timedelta(minutes=20))
+    assert api.paths() == ["/actions/runs"]
+
+
+def test_more_open_runs_than_a_poll_may_ask_for_take_turns(api: GitHubApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers._github_polling._MAX_OPEN", 2)
+    api.put(*(run(number, None) for number in range(1, 7)))
+    watcher = Watcher()
+    watcher.poll()
+    api.paths()
+    for _ in range(40):
+        watcher.poll()
+    asked = api.paths()
+    assert len(asked) == 40 * 3
+    assert len(set(asked)) == 7
 
 
 def test_a_bad_run_is_quarantined_raw_and_its_page_stored(api: GitHubApi) -> None:

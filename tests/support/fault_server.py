@@ -164,6 +164,7 @@ class FaultServer:
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.05)  # closing a listener does not wake accept()
         self._behaviours: dict[str, Behaviour] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -190,6 +191,7 @@ class FaultServer:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        self._threads[0].join()
         self._listener.close()
         with self._lock:
             sockets = list(self._sockets)
@@ -204,7 +206,6 @@ class FaultServer:
         thread.start()
 
     def _accept(self) -> None:
-        self._listener.settimeout(0.1)  # closing a listener does not wake accept()
         while not self._stop.is_set():
             try:
                 sock, _ = self._listener.accept()
