@@ -132,6 +132,8 @@ class JenkinsServer(Server):
             return html_answer("<html><body>Access Denied</body></html>", status=403)
         if rest == ["api", "json"]:
             return self._export(request, lambda: item_bean(item, view))
+        if not rest:
+            return html_answer(f"<html><head><title>{item.display_name or 'Dashboard'} [Jenkins]</title></head></html>")
         if isinstance(item, Job) and rest:
             build = _build(item, rest[0])
             if build is not None:

@@ -24,7 +24,12 @@ def report_of(build: Build, child: Callable[[Build], Bean]) -> Bean:
         own = [run for run in build.runs if run.number == build.number and run.tests]
         children = [Record(None, {"child": child(run), "result": report_of(run, child)}, visibility=999) for run in own]
         cases = [case for run in own for case in run.tests]
-        return Record("hudson.tasks.test.MatrixTestResult", {**totals(cases), "childReports": children}, visibility=999)
+        return Record(
+            "hudson.tasks.test.MatrixTestResult",
+            {**totals(cases), "childReports": children},
+            visibility=999,
+            inline=True,
+        )
     counts = totals(build.tests)
     suites: dict[str, list[TestCase]] = {}
     for case in build.tests:

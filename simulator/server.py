@@ -303,7 +303,9 @@ class _Listener(ThreadingHTTPServer):
         connection = request
         try:
             if self._tls is not None:
-                connection = self._tls.wrap_socket(request, server_side=True)
+                connection = self._tls.wrap_socket(request, server_side=True)  # takes the socket over
+                with self._open_lock:
+                    self._open[connection] = self._open.pop(request)
             self.finish_request(connection, client_address)
         except OSError:
             pass  # the client went away, or a fault closed the connection
@@ -311,3 +313,4 @@ class _Listener(ThreadingHTTPServer):
             self.shutdown_request(connection)
             with self._open_lock:
                 self._open.pop(request, None)
+                self._open.pop(connection, None)

@@ -20,10 +20,14 @@ class TreeSyntaxError(ValueError):
 
 
 class Property(NamedTuple):
-    """One exported property: how to read it off its object, and how deep it stays visible without `tree=`."""
+    """One exported property: how to read it off its object, and how deep it stays visible without `tree=`.
+
+    `inline` shows its value on the level of the object itself.
+    """
 
     read: Callable[[Any], object]
     visibility: int = 1
+    inline: bool = False
 
 
 class Bean:
@@ -40,15 +44,18 @@ class Bean:
 class Record(Bean):
     """A bean of ready values: an action, a cause, a change. All of them equally visible."""
 
-    def __init__(self, class_name: str | None, values: Mapping[str, object], *, visibility: int = 1) -> None:
+    def __init__(
+        self, class_name: str | None, values: Mapping[str, object], *, visibility: int = 1, inline: bool = False
+    ) -> None:
         self.class_name = class_name
         self._values = values
         self._visibility = visibility
+        self._inline = inline
 
     @override
     def visible(self) -> Iterator[tuple[str, Property]]:
         for name, value in self._values.items():
-            yield name, Property(_constant(value), self._visibility)
+            yield name, Property(_constant(value), self._visibility, self._inline)
 
 
 def _constant(value: object) -> Callable[[Any], object]:
@@ -58,7 +65,7 @@ def _constant(value: object) -> Callable[[Any], object]:
 class Pruner(Protocol):
     """Which properties of an object are written, and how much of an array."""
 
-    def child(self, name: str, visibility: int) -> "Pruner | None":
+    def child(self, name: str, prop: Property) -> "Pruner | None":
         """The pruner for the value of a property; None leaves the property out."""
         ...
 
@@ -73,10 +80,12 @@ class ByDepth:
 
     level: int
 
-    def child(self, name: str, visibility: int) -> "ByDepth | None":
+    def child(self, name: str, prop: Property) -> "ByDepth | None":
         """As Stapler's: one level down, when the property is visible there."""
         del name
-        return ByDepth(self.level + 1) if visibility >= self.level else None
+        if prop.visibility < self.level:
+            return None
+        return self if prop.inline else ByDepth(self.level + 1)
 
     def cut(self, values: Sequence[object]) -> Sequence[object]:
         """All of it."""
@@ -91,9 +100,9 @@ class Tree:
     start: int = 0
     end: int = _NEVER_ENDS
 
-    def child(self, name: str, visibility: int) -> "Tree | None":
+    def child(self, name: str, prop: Property) -> "Tree | None":
         """The tree under a name, else under `*`."""
-        del visibility
+        del prop
         return self.children.get(name) or self.children.get("*")
 
     def cut(self, values: Sequence[object]) -> Sequence[object]:
@@ -190,7 +199,7 @@ def _export_bean(bean: Bean, pruner: Pruner, without: frozenset[str]) -> dict[st
     if isinstance(pruner, Tree) and not pruner.children:
         return out  # named without brackets: nothing below it was asked for
     for name, prop in bean.visible():
-        below = pruner.child(name, prop.visibility)
+        below = pruner.child(name, prop)
         if below is not None and name not in without:
             out[name] = export(prop.read(bean), below, without)
     return out
