@@ -32,7 +32,7 @@ class Absences:
         self._watch = watch
         self._cursors = cursors
         self._lost: dict[str, JobState] = {}
-        self._by_build: dict[tuple[int, int], str] = {}
+        self._by_build: dict[tuple[int, int], list[str]] = {}
         self._known = 0
         self._present: set[str] = set()
 
@@ -53,7 +53,8 @@ class Absences:
                 known.add(project or name)
             if state is not None:
                 self._lost[name] = state
-        self._by_build = {(state.last, state.last_at): name for name, state in self._lost.items() if state.last}
+        for name, state in self._lost.items():
+            self._by_build.setdefault((state.last, state.last_at), []).append(name)
         self._known = len(known)
         if known and not root.items:
             raise Unavailable(
@@ -65,15 +66,19 @@ class Absences:
     def formerly(self, job: Job, seen: Mapping[int, int]) -> tuple[str, JobState] | None:
         """The job that a new one was called before: one that is absent and had the same build at the same time."""
         for build in seen.items() if self._by_build else ():
-            name = self._by_build.get(build)
-            if name is None or name not in self._lost:
-                continue
-            state = self._lost[name]
-            moved = (state.project or name) != (job.project or job.full_name)
-            if moved and _branch_name(name, state.project) == _branch_name(job.full_name, job.project):
-                del self._lost[name]
-                return name, state
+            former = [name for name in self._by_build.get(build, ()) if self._may_be_called_now(name, job)]
+            if len(former) > 1:  # several jobs had the same build number in the same millisecond
+                former = [name for name in former if name.rpartition("/")[2] == job.full_name.rpartition("/")[2]]
+            if len(former) == 1:
+                return former[0], self._lost.pop(former[0])
         return None
+
+    def _may_be_called_now(self, name: str, job: Job) -> bool:
+        """A branch job stays the same branch when its project is renamed; a renamed branch is another branch."""
+        state = self._lost.get(name)
+        if state is None or (state.project or name) == (job.project or job.full_name):
+            return False
+        return _branch_name(name, state.project) == _branch_name(job.full_name, job.project)
 
     def pages(self, attempt: Attempt) -> Iterator[Page]:
         """Count the absences that are left, and tell those that are confirmed.

@@ -109,6 +109,8 @@ class _Walk:
         full_name = raw.get("fullName")
         if not isinstance(full_name, str) or not full_name:
             full_name = f"{parent.full_name}/{name}" if parent.full_name else name
+        if not (full_name.isascii() or _is_writable(full_name)):
+            return None
         if "jobs" not in raw and ("nextBuildNumber" in raw or "lastBuild" in raw):
             return _job(raw, full_name, parent.full_name if parent.is_project else None)
         folder = Folder(full_name, "multibranchproject" in str(raw.get("_class")).lower())
@@ -150,6 +152,15 @@ def _job(raw: dict[str, Any], full_name: str, project: str | None) -> Job:
         bool(last.get("building") or last.get("inProgress")),
         _whole(_object(raw["lastCompletedBuild"]).get("number")) if "lastCompletedBuild" in raw else None,
     )
+
+
+def _is_writable(name: str) -> bool:
+    """No job is called by a lone surrogate; nothing could store or ask for it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _object(value: object) -> dict[str, Any]:
