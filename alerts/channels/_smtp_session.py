@@ -70,7 +70,7 @@ def session(
     finally:
         with contextlib.suppress(smtplib.SMTPException, OSError):
             if server.sock is not None:
-                server.sock.settimeout(_GOODBYE_SECONDS)
+                server.sock.settimeout(min(_GOODBYE_SECONDS, timeout))
             server.quit()
         server.close()
 

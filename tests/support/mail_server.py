@@ -73,7 +73,6 @@ class MailServer:
             tls_context=starttls,
             authenticator=self._authenticate,
             auth_require_tls=False,
-            auth_required=login is not None,
             data_size_limit=size,
         )
 
@@ -92,9 +91,11 @@ class MailServer:
     def _authenticate(self, _s: SMTP, _se: Session, _e: Envelope, _mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
         self.logins.append((data.login.decode(), data.password.decode()))
-        return AuthResult(success=self._login is None or self.logins[-1] == self._login)
+        return AuthResult(success=self._login in {None, self.logins[-1]}, handled=False)
 
-    async def handle_MAIL(self, server: SMTP, _se: Session, envelope: Envelope, sender: str, _o: list[str]) -> str:  # noqa: N802
+    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, sender: str, _o: list[str]) -> str:  # noqa: N802
+        if self._login and not session.authenticated:
+            return "530 authenticate first"
         if self.to_sender:
             return _say(server, self.to_sender.pop(0))
         envelope.mail_from = sender

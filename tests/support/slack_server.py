@@ -14,6 +14,14 @@ from tests.support.fault_server import Behaviour, Exchange, FaultServer, answeri
 HOOK = "/services/T000/B000/canary-hook"
 TOKEN = "xoxb-canary-token"
 CHANNEL_ID = "C0000000001"
+METHODS = (
+    "chat.postMessage",
+    "chat.update",
+    "conversations.history",
+    "conversations.replies",
+    "conversations.list",
+    "auth.test",
+)
 
 
 class SlackServer(FaultServer):
@@ -21,13 +29,17 @@ class SlackServer(FaultServer):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.messages: list[dict[str, Any]] = []
-        self.scopes = "chat:write,channels:history,channels:read"
         self._clock = itertools.count(1)
         self._defaults: dict[str, Behaviour] = {HOOK: self._hook}
-        for method in ("chat.postMessage", "chat.update", "conversations.history", "conversations.replies",
-                       "conversations.list", "auth.test"):  # fmt: skip
+        for method in METHODS:
             self._defaults[f"/api/{method}"] = self._api
+        self.reset()
+
+    def reset(self) -> None:
+        """As new: no messages, no scripted answers."""
+        self.messages: list[dict[str, Any]] = []
+        self.scopes = "chat:write,channels:history,channels:read"
+        self.exchanges.clear()
         for path, behaviour in self._defaults.items():
             self.on(path, behaviour)
 

@@ -29,7 +29,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(ca_file, context)
 
 
-@pytest.fixture
-def slack() -> Iterator[SlackServer]:
+@pytest.fixture(scope="session")
+def _slack() -> Iterator[SlackServer]:
     with SlackServer() as server:
         yield server
+
+
+@pytest.fixture
+def slack(_slack: SlackServer) -> SlackServer:
+    _slack.reset()
+    return _slack

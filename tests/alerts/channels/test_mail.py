@@ -1,0 +1,178 @@
+"""The mail itself: headers that hold together, text and HTML that hold off whatever is in them."""
+
+import dataclasses
+import re
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typing_extensions import override
+
+from alerts.channels._mail import COLOURS, address, compose
+from domain.alert import Notification
+from domain.message import Fact, Link, Tone
+from tests.support.builders import message, notification
+from tests.support.hostile import HOSTILE
+
+SENDER = address("CI <ci@example.com>")
+TEAM = (address("Team <team@example.com>"), address("ops@example.com"))
+
+
+def _mail(note: Notification, **changes: Any) -> EmailMessage:
+    values: dict[str, Any] = {"channel": "ci-mail", "sender": SENDER, "to": TEAM}
+    raw = bytes(compose(note, **(values | changes)))
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    raw.decode("ascii")
+    parsed = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(parsed, EmailMessage)
+    assert not parsed.defects
+    return parsed
+
+
+def _part(mail: EmailMessage, kind: str) -> str:
+    body = mail.get_body((kind,))
+    assert body is not None
+    text: str = body.get_content()
+    return text.replace("\r\n", "\n")
+
+
+class _Html(HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        assert not any(name.startswith("on") or name == "src" for name, _ in attrs)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    @override
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_headers_hold_an_alert_together_and_keep_robots_quiet() -> None:
+    mail = _mail(notification(id=7))
+    assert mail["From"] == "CI <ci@example.com>"
+    assert mail["To"] == "Team <team@example.com>, ops@example.com"
+    assert mail["Subject"] == "🔴 deploy / main failed"
+    assert mail["Date"] == "Fri, 20 Nov 2026 12:00:00 +0000"
+    assert mail["Message-ID"] == "<1a1f8d3ea00.1.1.7@example.com>"
+    assert mail["List-Id"] == "<ci-mail.buildwatch.example.com>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["X-Auto-Response-Suppress"] == "All"
+    assert re.fullmatch(r"<[0-9a-f]{16}\.thread@example\.com>", mail["References"])
+    assert mail["In-Reply-To"] is None
+
+
+def test_later_messages_refer_to_the_first_and_to_the_thread() -> None:
+    first = _mail(notification(id=7))
+    fixed = notification(id=8, transition=2, root={"message_id": first["Message-ID"], "refused": {}})
+    later = _mail(fixed)
+    assert later["In-Reply-To"] == first["Message-ID"]
+    assert later["References"].split() == [first["References"], first["Message-ID"]]
+    assert later["Message-ID"] != first["Message-ID"]
+    other = _mail(notification(id=9, message=message(thread="alert-2")))
+    assert other["References"] != first["References"]
+
+
+def test_every_attempt_has_the_same_message_id_and_another_store_another() -> None:
+    note = notification(id=7)
+    again = dataclasses.replace(note, attempts=3, ambiguous=True)
+    assert _mail(again)["Message-ID"] == _mail(note)["Message-ID"]
+    elsewhere = dataclasses.replace(note, created_at=note.created_at.replace(microsecond=1000))
+    assert _mail(elsewhere)["Message-ID"] != _mail(note)["Message-ID"]
+
+
+def test_ids_are_on_the_wire_as_they_are_whatever_the_domain() -> None:
+    sender = address(f"ci@{'notifications.' * 3}com")
+    first = compose(notification(id=10**6), channel="x", sender=sender, to=TEAM)
+    note = notification(id=7, root={"message_id": first["Message-ID"]})
+    raw = bytes(compose(note, channel="x", sender=sender, to=TEAM))
+    assert raw.count(str(first["Message-ID"]).encode()) == 2
+    assert raw.count(b"@notifications.notifications.notifications.com>") == 4
+
+
+def test_a_very_long_domain_is_replaced_in_the_ids() -> None:
+    mail = _mail(notification(id=7), sender=address(f"ci@{'very-long.' * 20}example.com"))
+    assert re.fullmatch(r"<[0-9a-f.]+@[0-9a-f]{16}\.invalid>", mail["Message-ID"])
+
+
+def test_text_and_html_say_the_same() -> None:
+    wanted = message(
+        facts=(
+            Fact(name="Build", value="#812", url="https://ci.example.com/812"),
+            Fact(name="Branch", value="a <b> & c"),
+        ),
+        details="step 1\n  boom",
+        links=(Link(label="Log", url="https://ci.example.com/log?a=1&b=2"),),
+    )
+    mail = _mail(notification(message=wanted))
+    text = _part(mail, "plain")
+    assert text == (
+        "🔴 deploy / main failed\n"
+        "   Build   #812  https://ci.example.com/812\n"
+        "   Branch  a <b> & c\n"
+        "   │ step 1\n"
+        "   │   boom\n"
+        "   Log: https://ci.example.com/log?a=1&b=2\n"
+        "\n"
+        "-- \n"
+        "2026-11-20 12:00 UTC · sent by buildwatch\n"
+    )
+    html = _Html(_part(mail, "html"))
+    assert html.links == ["https://ci.example.com/812", "https://ci.example.com/log?a=1&b=2"]
+    for said in ("🔴 deploy / main failed", "#812", "a <b> & c", "step 1\n  boom", "Log", "2026-11-20 12:00 UTC"):
+        assert said in html.text
+
+
+@pytest.mark.parametrize("tone", Tone)
+def test_the_card_has_the_colour_of_its_tone_and_dark_mode(tone: Tone) -> None:
+    html = _part(_mail(notification(message=message(tone=tone))), "html")
+    assert f"border-left:5px solid {COLOURS[tone]}" in html
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_without_html_only_the_text_is_left() -> None:
+    mail = _mail(notification(), html=False)
+    assert mail.get_content_type() == "text/plain"
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_names_inject_neither_headers_nor_markup(hostile: str) -> None:
+    wanted = message(
+        headline=hostile,
+        facts=(Fact(name=hostile, value=hostile, url=hostile),),
+        details=hostile,
+        links=(Link(label=hostile, url=hostile), Link(label=hostile, url="https://ci.example.com/1")),
+        thread=hostile,
+    )
+    mail = _mail(notification(message=wanted), channel=hostile)
+    plain = _mail(notification(), channel="x")
+    assert sorted(mail.keys()) == sorted(plain.keys())
+    html = _Html(_part(mail, "html"))
+    assert set(html.tags) <= {
+        "html", "head", "meta", "title", "style", "body", "div", "h1", "table", "tr", "td", "a", "pre", "p",
+    }  # fmt: skip
+    assert html.links == ["https://ci.example.com/1"]
+    assert len(mail["Subject"]) <= 200
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text(max_size=300))
+def test_any_headline_survives_the_subject(text: str) -> None:
+    mail = _mail(notification(message=message(headline=text)))
+    first = _part(mail, "plain").split("\n")[0]
+    shown = first if len(first) <= 200 else first[:199] + "…"
+    assert mail["Subject"] == shown
