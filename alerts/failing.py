@@ -106,12 +106,12 @@ def decide_failure(
 
 
 def _follow(alert: Alert, tail: Sequence[Settled], rule: FailureRule, now: datetime) -> tuple[Decision, ...]:
-    """What has become of an alert that was firing. The thresholds it fired with decide whether it still stands."""
-    after = alert.evidence["after"]
-    line = tail
-    first = order_of(alert, "first_failed")
-    if first is not None and tail and first < order(tail[0]):  # the tail no longer reaches back to its beginning
-        line, after = [_remembered(alert), *tail], 1
+    """What has become of an alert that was firing. The threshold it fired with decides whether it still stands."""
+    if not tail:
+        return ()
+    absent = _absent(alert, tail)
+    line = sorted([*tail, *absent], key=order) if absent else tail
+    after = 1 if absent else alert.evidence["after"]
     own = [each for each in episodes(line, after=after, resolve_after=rule.resolve_after) if _touch(each, alert)]
     if not own:
         return _unsupported(alert, tail, now)
@@ -140,18 +140,16 @@ def _unsupported(alert: Alert, tail: Sequence[Settled], now: datetime) -> tuple[
     Then nothing was fixed, and the alert is closed with just these words.
     """
     first, last = order_of(alert, "first_failed"), order_of(alert, "last_failed")
-    if first is None or last is None or not tail:
-        return ()
-    passes = [each for each in tail if each.verdict is Verdict.PASSED and order(each) >= first]
-    still_failed = any(each.verdict is Verdict.FAILED and first <= order(each) <= last for each in tail)
-    if passes and (not still_failed or tail[-1].verdict is Verdict.PASSED):
-        fixed_by = passes[0] if not still_failed else passes[-1]
-        ending = {"fixed_by": reference(fixed_by), "flaky": fixed_by.flaky, "withdrawn": True}
-        evidence = dict(alert.evidence) | ending
-        return (resolved(alert, at=fixed_by.finished_at, summary=_summary(evidence), evidence=evidence),)
-    if still_failed:
+    known = [each for each in tail if first is not None and last is not None and first <= order(each) <= last]
+    if not any(each.verdict is Verdict.FAILED for each in known):
+        fixed_by = max(known, key=lambda each: each.finished_at, default=tail[-1])
+    elif tail[-1].verdict is Verdict.PASSED:
+        fixed_by = tail[-1]
+    else:
         return (closed(alert, because=f"never {alert.evidence['after']} in a row, a late build passed", at=now),)
-    return (closed(alert, because="its builds are gone", at=now),)
+    ending = {"fixed_by": reference(fixed_by), "flaky": fixed_by.flaky, "withdrawn": True}
+    evidence = dict(alert.evidence) | ending
+    return (resolved(alert, at=fixed_by.finished_at, summary=_summary(evidence), evidence=evidence),)
 
 
 def _discovered(
@@ -262,18 +260,27 @@ def _kept(alert: Alert, episode: Episode, tail: Sequence[Settled]) -> dict[str, 
     }
 
 
-def _remembered(alert: Alert) -> Settled:
-    """The alert's first failure, as it stood in the stream."""
-    first = alert.evidence["first_failed"]
-    return Settled(
-        generation=first["generation"],
-        number=first["number"],
-        verdict=Verdict.FAILED,
-        finished_at=alert.started_at,
-        build_id=first["id"],
-        attempt=1,
-        flaky=False,
-    )
+def _absent(alert: Alert, tail: Sequence[Settled]) -> list[Settled]:
+    """The first and the last failure that an alert knows of, where they are not in the tail.
+
+    The tail reaches back only so far, and a build that is run again, and its server counts no attempts, has no
+    verdict meanwhile. Neither is a reason to fall silent: the alert remembers them as failures.
+    """
+    present = {order(settled) for settled in tail}
+    named = {order_of(alert, role): alert.evidence[role]["id"] for role in ("first_failed", "last_failed")}
+    return [
+        Settled(
+            generation=place[0],
+            number=place[1],
+            verdict=Verdict.FAILED,
+            finished_at=alert.started_at,
+            build_id=build_id,
+            attempt=1,
+            flaky=False,
+        )
+        for place, build_id in named.items()
+        if place is not None and place not in present
+    ]
 
 
 def _summary(evidence: dict[str, Any]) -> str:

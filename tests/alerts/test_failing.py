@@ -167,11 +167,27 @@ def test_a_re_run_that_fails_again_fires_again() -> None:
     assert told == [[Reason.FIRST], [Reason.RESOLVED], [Reason.FIRST]]
 
 
-def test_an_alert_whose_builds_were_all_deleted_is_closed() -> None:
-    memory = Memory(failing_only())
-    memory.see("PPPF")
-    assert memory.see("PPP") == [Reason.CLOSED]
-    assert memory.newest().evidence["closed_because"] == "its builds are gone"
+def test_a_build_that_is_run_again_has_no_verdict_meanwhile_and_its_alert_goes_on() -> None:
+    memory = Memory(failing_only(after=2))
+    memory.see("PFF")
+    before = dict(memory.alerts)
+    assert memory.see("PF.") == []
+    assert memory.alerts == before
+    assert memory.see("PFF") == []
+    assert memory.see("PF.P") == [Reason.RESOLVED]
+
+
+def test_the_only_failure_is_run_again_and_fails_or_passes() -> None:
+    for outcome, told in (("F", []), ("R", [Reason.RESOLVED])):
+        memory = Memory(failing_only())
+        memory.see("PF")
+        assert memory.see("P.") == []
+        assert memory.see("P" + outcome) == told
+    cancelled = Memory(failing_only())
+    cancelled.see("PF")
+    assert cancelled.see("P.F") == []
+    assert cancelled.newest().evidence["in_a_row"] == 2
+    assert cancelled.see("P.FP") == [Reason.RESOLVED]
 
 
 def test_nothing_is_known_of_an_empty_stream() -> None:

@@ -24,4 +24,4 @@ def test_thresholds_that_cannot_be_met_are_refused(values: dict[str, int]) -> No
 @pytest.mark.parametrize("values", [{"percent": 0}, {"percent": 101}, {"confidence": 0.5}, {"confidence": 1.0}])
 def test_lines_that_cannot_be_crossed_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="success_rate_below"):
-        RateBelowRule(**({"percent": 90.0, "window": "daily"} | values))
+        RateBelowRule(**({"percent": 90.0, "window": "daily"} | values))  # type: ignore[arg-type]
