@@ -1,7 +1,8 @@
 """GitHub Actions: repositories on github.com or on a GitHub Enterprise Server."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -33,6 +34,7 @@ from providers._github_survey import Repository, all_repositories, login, probe,
 from providers._http import Http
 
 PUBLIC_API = "https://api.github.com"
+ANONYMOUS_EVERY = timedelta(seconds=90)  # a request; without a token github.com answers 60 an hour to one address
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -141,6 +143,10 @@ class GitHub:
     def _as_app(self) -> bool:
         return isinstance(self._credentials, AppToken)
 
+    @property
+    def _is_anonymous(self) -> bool:
+        return self._settings.api_url == PUBLIC_API and self._settings.token is None and not self._as_app
+
     def _watches(self, key: str) -> bool:
         return any(entry.matches(key) for entry in self._entries)
 
@@ -154,7 +160,10 @@ class GitHub:
                 known = found.get(name.casefold())
                 soonest = min(every, known.every) if known else every
                 found[name.casefold()] = Target(provider=self.name, key=known.key if known else name, every=soonest)
-        return tuple(found.values())
+        if not self._is_anonymous:
+            return tuple(found.values())
+        gentle = ANONYMOUS_EVERY * len(found)
+        return tuple(replace(target, every=max(target.every, gentle)) for target in found.values())
 
     def _names(self, entry: GitHubEntry, listed: dict[str, Sequence[Repository] | None]) -> Sequence[str]:
         if not entry.is_glob:

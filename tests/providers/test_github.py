@@ -115,6 +115,13 @@ def test_named_repositories_are_targets_without_a_request(api: GitHubApi) -> Non
     assert api.asked == []
 
 
+def test_without_a_token_all_repositories_together_stay_below_60_requests_an_hour(api: GitHubApi) -> None:
+    entries = ({"repo": "acme/web"}, {"repo": "acme/api", "poll_every": "1h"})
+    assert keys(provider(*entries, token=None).targets()) == [("acme/web", 180), ("acme/api", 3600)]
+    assert keys(provider(*entries, token=None, api_url="http://127.0.0.1:1").targets())[0] == ("acme/web", 60)
+    assert api.asked == []
+
+
 def test_a_glob_becomes_the_repositories_of_the_organisation_once_each(api: GitHubApi) -> None:
     api.others["/orgs/acme/repos"] = repositories("acme/web", "acme/svc-a", "acme/svc-b")
     github = provider({"repo": "acme/svc-*"}, {"repo": "acme/*", "poll_every": "5m"})
