@@ -40,8 +40,9 @@ def episodes(tail: Sequence[Settled], *, after: int, resolve_after: int) -> list
     found: list[Episode] = []
     streak: Episode | None = None  # becomes an episode when it is long enough
     last_passed: Settled | None = None
+    failed = Verdict.FAILED  # looking it up on the enumeration would take most of the time
     for settled in tail:
-        if settled.verdict is Verdict.FAILED:
+        if settled.verdict is failed:
             if streak is None:
                 streak = Episode(failures=[], in_a_row=0, last_passed=last_passed)
             streak.in_a_row = 1 if streak.passes else streak.in_a_row + 1
