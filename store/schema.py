@@ -130,6 +130,8 @@ Index(
     builds.c.verdict,
     builds.c.duration,
     builds.c.stream_id,
+    builds.c.superseded,  # always 0; without it SQLite looks each row up to see that
+    builds.c.outcome,
     sqlite_where=COUNTED,
     postgresql_where=COUNTED,
 )

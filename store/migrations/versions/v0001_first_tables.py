@@ -63,7 +63,7 @@ def _builds() -> None:
         sa.Column("title", sa.Text),
         sa.UniqueConstraint("pipeline_id", "external_id", "attempt", name="builds_identity"),
     )
-    finished = ["pipeline_id", "finished_at", "verdict", "duration", "stream_id"]
+    finished = ["pipeline_id", "finished_at", "verdict", "duration", "stream_id", "superseded", "outcome"]
     _partial_index("builds_finished", "builds", finished, "verdict IS NOT NULL AND superseded = 0")
     settled = "verdict < 2 AND superseded = 0 AND stream_id IS NOT NULL"
     _partial_index("builds_settled", "builds", ["pipeline_id", "stream_id", "generation", "number"], settled)
