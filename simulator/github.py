@@ -5,6 +5,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -14,7 +15,6 @@ from simulator.github_actions import ActionsRoutes
 from simulator.github_answers import DOCS, Refusal, listed
 from simulator.github_export import Writer
 from simulator.github_quota import App, Identity, Meter
-from simulator.github_search import SearchTooDeep
 from simulator.github_world import GithubWorld, Repository
 from simulator.moments import whole_seconds
 from simulator.server import Answer, Request, Server, json_answer, text_answer
@@ -119,17 +119,16 @@ class GithubServer(Server):
             if path == ["rate_limit"]:
                 return json_answer(self._rate_limit(meter), headers=base | self._limits(meter))
             self._admit(who, meter)
-            found = self._resource(request, path, who)
         except Refusal as refusal:
-            body = {"message": str(refusal), "documentation_url": DOCS, "status": str(refusal.status)}
-            return json_answer(body, status=refusal.status, headers=base | refusal.headers)
-        except SearchTooDeep as deep:
-            return json_answer({"message": str(deep), "documentation_url": DOCS}, status=422, headers=base)
-        found = self._conditional(request, found, token)
-        if found.status != 304 or who is None:  # noqa: PLR2004
+            return _with_headers(refusal.answer(), base)
+        try:
+            found = self._conditional(request, self._resource(request, path, who), token)
+        except Refusal as refusal:
+            found = refusal.answer()
+        if found.status != HTTPStatus.NOT_MODIFIED or who is None:
             meter.used += 1
             self.points[token] += 1
-        return Answer(status=found.status, headers=base | self._limits(meter) | dict(found.headers), body=found.body)
+        return _with_headers(found, base | self._limits(meter))
 
     def _identify(self, request: Request) -> tuple[Identity | None, str]:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -189,7 +188,7 @@ class GithubServer(Server):
 
     def _conditional(self, request: Request, found: Answer, token: str) -> Answer:
         """Give a 200 its ETag, which depends on the token; answer 304 when the client has it already."""
-        if found.status != 200 or request.method not in ("GET", "HEAD"):  # noqa: PLR2004
+        if found.status != HTTPStatus.OK or request.method not in ("GET", "HEAD"):
             return found
         digest = hashlib.sha256(token.encode() + b"\0" + found.body).hexdigest()
         etag = f'"{digest}"' if self.strong_etags else f'W/"{digest}"'
@@ -299,3 +298,7 @@ class GithubServer(Server):
     def _page(self, request: Request, values: Sequence[object], key: str | None = None) -> Answer:
         base = (self.link_base or self.url) + request.path.removeprefix(self.prefix)
         return listed(request, values, base, key)
+
+
+def _with_headers(found: Answer, headers: Mapping[str, str]) -> Answer:
+    return Answer(status=found.status, headers={**headers, **found.headers}, body=found.body)

@@ -108,10 +108,9 @@ class ActionsRoutes:
             if r.created_at <= seen_at and search.matches(r, r.attempt(seen_at).status(seen_at), seen_at)
         ]
         seen.sort(key=lambda r: (r.created_at, r.id), reverse=True)
-        if search.filtered:
-            search.check_depth(
-                number(self._request, "page", 1), min(number(self._request, "per_page", 30), LARGEST_PAGE)
-            )
+        size = min(number(self._request, "per_page", 30), LARGEST_PAGE)
+        if not search.reaches(number(self._request, "page", 1), size):
+            raise Refusal(422, "Only the first 1000 search results are available")
         pulls = self._request.query.get("exclude_pull_requests") != "true"
         page = Lazy(seen, lambda run: writer.run(run, pull_requests=pulls))
         return self._list(page, "workflow_runs")

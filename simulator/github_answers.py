@@ -20,6 +20,11 @@ class Refusal(Exception):
         self.status = status
         self.headers = dict(headers or {})
 
+    def answer(self) -> Answer:
+        """As GitHub writes it."""
+        body = {"message": str(self), "documentation_url": DOCS, "status": str(self.status)}
+        return json_answer(body, status=self.status, headers=self.headers)
+
 
 class Lazy(Sequence[object]):
     """A list whose elements are written only when their page is asked for."""

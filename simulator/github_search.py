@@ -10,10 +10,6 @@ _FILTERS = ("actor", "branch", "event", "status", "created", "head_sha", "check_
 _DATE_ONLY = 10
 
 
-class SearchTooDeep(Exception):
-    """A page beyond the first 1,000 results: 422."""
-
-
 class Search:
     """The filters of one request."""
 
@@ -25,10 +21,9 @@ class Search:
         """Whether the index answers, not the table."""
         return bool(self._asked)
 
-    def check_depth(self, page: int, size: int) -> None:
-        """Raises SearchTooDeep beyond the first 1,000 results."""
-        if (page - 1) * size >= SEARCHED:
-            raise SearchTooDeep("Only the first 1000 search results are available")
+    def reaches(self, page: int, size: int) -> bool:
+        """Whether this page begins within the results that the index shows."""
+        return not self.filtered or (page - 1) * size < SEARCHED
 
     def matches(self, run: Run, status: str, now: datetime) -> bool:
         """Whether a run with this status belongs to the list."""
