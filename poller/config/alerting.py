@@ -84,7 +84,12 @@ def _switched(value: object) -> object:
     return value
 
 
-_OR_OFF = BeforeValidator(_switched)
+OnOff = bool | Literal["on", "off"] | None
+FailureOrOff = Annotated[Failure | None, BeforeValidator(_switched, json_schema_input_type=Failure | OnOff)]
+RateDropOrOff = Annotated[RateDrop | None, BeforeValidator(_switched, json_schema_input_type=RateDrop | OnOff)]
+RateBelowOrOff = Annotated[RateBelow | None, BeforeValidator(_switched, json_schema_input_type=RateBelow | OnOff)]
+UnreachableOrOff = Annotated[Unreachable | None, BeforeValidator(_switched, json_schema_input_type=Unreachable | OnOff)]
+MissingOrOff = Annotated[Missing | None, BeforeValidator(_switched, json_schema_input_type=Missing | OnOff)]
 LaterKind = dict[str, Any] | str | bool | None
 
 
@@ -93,14 +98,14 @@ class EntryAlerts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    failure: Annotated[Failure | None, _OR_OFF] = Field(default=Failure(), description="Failures in a row.")
-    success_rate_drop: Annotated[RateDrop | None, _OR_OFF] = Field(
+    failure: FailureOrOff = Field(default=Failure(), description="Failures in a row.")
+    success_rate_drop: RateDropOrOff = Field(
         default=RateDrop(), description="The success rate falls against the pipeline's own past."
     )
-    success_rate_below: Annotated[RateBelow | None, _OR_OFF] = Field(
+    success_rate_below: RateBelowOrOff = Field(
         default=None, description="The success rate in a window lies under a line that you choose."
     )
-    pipeline_missing: Annotated[Missing | None, _OR_OFF] = Field(
+    pipeline_missing: MissingOrOff = Field(
         default=Missing(), description="A watched job, workflow or repository is gone."
     )
     window_regression: LaterKind = later("A daily window against the fourteen before.")
@@ -114,9 +119,7 @@ class EntryAlerts(BaseModel):
 class Alerts(EntryAlerts):
     """What is looked for on every pipeline, and on the servers themselves. `off` switches a kind off."""
 
-    provider_unreachable: Annotated[Unreachable | None, _OR_OFF] = Field(
-        default=Unreachable(), description="A CI server cannot be read."
-    )
+    provider_unreachable: UnreachableOrOff = Field(default=Unreachable(), description="A CI server cannot be read.")
 
 
 def rules_from(common: Alerts, own: EntryAlerts | None = None) -> Rules:

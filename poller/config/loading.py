@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from poller.config.alerting import Alerts, EntryAlerts, rules_from
 from poller.config.configuration import Configuration, Keep, StoreSettings
 from poller.config.document import TOP_LEVEL, Document, read_document
 from poller.config.entries import Checking, check_channels, check_pipelines, check_providers, secrets_of
-from poller.config.explanations import explained
+from poller.config.explanations import explained, is_secret
 from poller.config.files import Reading, read_files
 from poller.config.places import Places
 from poller.config.plugins import Plugins, find_plugins
@@ -118,7 +118,7 @@ class _Loader:
         advice.advise(configuration, document, list(pipelines), checking, self._written)
         if checking.problems:
             raise ConfigurationError(checking.problems)
-        return replace(configuration, warnings=in_order(checking.warnings))
+        return replace(configuration, warnings=in_order(checking.warnings, self._files))
 
     def _document(self) -> Document | None:
         for source in self._sources:
@@ -136,9 +136,8 @@ class _Loader:
 
     def _pipelines(self, providers: Mapping[str, Any]) -> dict[int, PipelineEntry]:
         entries = self._raw.get("pipelines")
-        if not isinstance(entries, list):
-            return {}
-        return check_pipelines(self._checking, entries, self._section("defaults"), providers)
+        listed = entries if isinstance(entries, list) else []
+        return check_pipelines(self._checking, listed, self._section("defaults"), providers)
 
     def _check_routes(self, channels: Mapping[str, Any], providers: Mapping[str, Any]) -> None:
         routes = self._raw.get("routes")
@@ -177,7 +176,7 @@ class _Loader:
     ) -> Configuration:
         plugins = self._checking.plugins
         entries = tuple(pipelines.values())
-        found = {secret for _, secret in secrets_of([dict(providers), dict(channels), entries])}
+        found = {secret for _, secret in secrets_of([dict(providers), dict(channels), _with_secrets(entries)])}
         return Configuration(
             path=path,
             loaded=hashlib.sha256(json.dumps(self._raw, sort_keys=True, default=str).encode()).hexdigest(),
@@ -202,6 +201,13 @@ class _Loader:
 def _store(store: Store, folder: Path) -> StoreSettings:
     url = resolved_url(store.url.get_secret_value(), folder)
     return StoreSettings(url=SecretStr(url), keep=Keep(builds=store.keep.builds, logs=store.keep.logs))
+
+
+def _with_secrets(entries: Sequence[PipelineEntry]) -> list[PipelineEntry]:
+    """Entries of models that have secrets at all; looking through a thousand others takes time."""
+    models = {type(entry) for entry in entries}
+    kept = {model for model in models if any(is_secret(info.annotation) for info in model.model_fields.values())}
+    return [entry for entry in entries if type(entry) in kept]
 
 
 def _incomplete(common: Alerts, own: EntryAlerts | None) -> str:

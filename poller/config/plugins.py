@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import Field, create_model
@@ -72,14 +72,10 @@ class Plugins:
 
     providers: Kinds[ProviderPlugin]
     channels: Kinds[ChannelPlugin]
-    _entries: dict[type[PipelineEntry], type[PipelineEntry]] = field(default_factory=dict)
 
     def entry_model(self, kind: str) -> type[PipelineEntry]:
         """What an entry of `pipelines:` looks like for a kind of provider, with the keys that are ours added."""
-        base = self.providers.get(kind).entry
-        if base not in self._entries:
-            self._entries[base] = _with_our_keys(base)
-        return self._entries[base]
+        return _with_our_keys(self.providers.get(kind).entry)
 
     @cached_property
     def entry_keys(self) -> frozenset[str]:
@@ -106,7 +102,9 @@ def _modules_of(package: Any) -> tuple[str, ...]:
     return tuple(sorted(module.name for module in found if not module.name.startswith("_")))
 
 
+@cache
 def _with_our_keys(base: type[PipelineEntry]) -> type[PipelineEntry]:
+    """The same class each time: entries of two loads are compared, and equal ones must be of one class."""
     alerts_of_entry = Field(default=None, description="Rules for these pipelines, merged over those of `alerts:`.")
     unstable = Field(default="failed", description="What an unstable build (tests failed) counts as.")
     return create_model(

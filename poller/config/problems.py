@@ -49,15 +49,15 @@ class ConfigurationError(Exception):
     """
 
     def __init__(self, problems: Iterable[Problem], files: Iterable[Path] = ()) -> None:
-        self.problems = in_order(problems)
         self.files = tuple(files)
+        self.problems = in_order(problems, self.files)
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Without repetitions, sorted by place; the files in the order in which they were first met."""
+def in_order(problems: Iterable[Problem], files: Iterable[Path] = ()) -> tuple[Problem, ...]:
+    """Without repetitions, sorted by place; the files in their given order, others as they are first met."""
     unique = list(dict.fromkeys(problems))
-    rank: dict[Path, int] = {}
+    rank = {file: place for place, file in enumerate(files)}
     for problem in unique:
         rank.setdefault(problem.file, len(rank))
     return tuple(sorted(unique, key=lambda problem: (rank[problem.file], problem.line, problem.column)))

@@ -33,11 +33,10 @@ def schema(plugins: Plugins | None = None) -> dict[str, Any]:
     properties["channels"]["additionalProperties"] = _one_of(channels, "channel", definitions)
     properties["pipelines"]["items"] = _any_of(entries, "pipeline", definitions)
     properties["defaults"] = _defaults(entries, definitions, properties["defaults"])
-    for name in ("store", "providers", "pipelines", "channels", "alerts", "routes", "log", "defaults"):
-        properties[name] = {
-            "anyOf": [properties[name], {"type": "null"}],
-            "description": properties[name].get("description", ""),
-        }
+    for name, value in properties.items():
+        description = Document.model_fields[name].description
+        may_be_empty = {"anyOf": [value, {"type": "null"}]}  # everything under the key is commented out
+        properties[name] = {**may_be_empty, "description": description}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "title": "buildwatch config.yaml"}
 
 

@@ -21,7 +21,8 @@ _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _SCALARS = frozenset(f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge"))
 _TRUE = frozenset({"true", "yes", "on", "y"})
-_MOST_VALUES = 500_000  # aliases can blow up a small file
+_MOST_REPEATED = 20_000  # values that come from aliases: they can blow up a small file
+_DEEPEST = 64
 
 
 class Section(dict[str, Any]):
@@ -66,20 +67,18 @@ def read_tree(text: str, file: Path) -> tuple[Section, list[Problem]]:
     """The top-level mapping of a YAML 1.2 text, and everything that is wrong with it as YAML. Never raises."""
     top = Section(Mark(file, 1, 1))
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.max_depth = _DEEPEST
+        node = yaml.compose(text)
         builder = _Builder(file)
         tree = top if node is None else builder.value(node, ())
     except ReaderError as error:
         return top, [_unreadable_character(error, text, file)]
     except MarkedYAMLError as error:
         return top, [_syntax_problem(error, file)]
-    except (YAMLError, ValueError, AssertionError, AttributeError, IndexError, TypeError) as error:
-        # ruamel.yaml answers some broken directives and escapes with whatever its code runs into
-        return top, [
-            Problem.at(top.mark, (), f"not valid YAML: {str(error).splitlines()[0] if str(error) else error!r}")
-        ]
-    except RecursionError:
-        return top, [Problem.at(top.mark, (), "not valid YAML: nested too deeply")]
+    except (YAMLError, ValueError, AssertionError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        # ruamel.yaml answers some broken directives and tags with whatever its code runs into
+        return top, [Problem.at(top.mark, (), f"not valid YAML: {str(error).partition(chr(10))[0] or repr(error)}")]
     if isinstance(tree, Section):
         return tree, builder.problems
     problem = "the configuration must be a mapping: `providers:`, `pipelines:`, `channels:` ..."
@@ -93,11 +92,13 @@ class _Builder:
     file: Path
     problems: list[Problem] = field(default_factory=list)
     _open: list[Node] = field(default_factory=list)
-    _values: int = 0
+    _seen: set[int] = field(default_factory=set)
+    _repeated: int = 0
 
     def value(self, node: Node, path: KeyPath) -> Any:
-        self._values += 1
-        if self._values > _MOST_VALUES:
+        self._repeated += id(node) in self._seen
+        self._seen.add(id(node))
+        if self._repeated > _MOST_REPEATED:
             message = "too many values: an alias repeats too much"
             raise MarkedYAMLError(problem=message, problem_mark=node.start_mark)
         if any(node is one for one in self._open):
@@ -184,7 +185,10 @@ def _syntax_problem(error: MarkedYAMLError, file: Path) -> Problem:
     mark = error.problem_mark or error.context_mark
     place = Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1)
     context = f" {error.context}" if error.context else ""
-    message = f"not valid YAML: {error.problem or 'cannot be read'}{context}"
+    problem = str(error.problem or "cannot be read")
+    if problem.startswith("maximum depth"):
+        problem, context = "nested too deeply", ""
+    message = f"not valid YAML: {problem}{context}"
     if "'\\t'" in message:
         message += " (indent with spaces, not with tabs)"
     return Problem.at(place, (), message)
