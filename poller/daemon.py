@@ -25,6 +25,7 @@ from poller.schedule import Schedule
 from poller.signals import Signals
 from providers._base import ProviderError, Target
 from store import providers as stored_providers
+from store import retention
 from store.engine import Database, Session
 from store.errors import StoreError
 from store.lock import StoreLock
@@ -38,6 +39,7 @@ LOOK = 0.5  # seconds between two looks at config.yaml, the clocks and the watch
 CHORES = timedelta(seconds=5)
 TARGETS_EVERY = 300.0  # seconds until an organisation's repositories are listed again
 SCHEDULE_ALIVE = 60.0
+KEEPING_HOUSE = 900.0
 POLLS_DRAIN = 5.0  # seconds that polls under way are given at the end; what they fetched is fetched again
 
 
@@ -177,8 +179,8 @@ class Daemon:
             if health.failed(everything, error):
                 log.warning("targets not listed, will retry provider=%s error=%s", name, error)
             return
-        first, self._next_listing[name] = self._next_listing.get(name) == 0.0, now + TARGETS_EVERY
-        self._schedule.use(name, targets, again=first)
+        self._schedule.use(name, targets, again=self._next_listing.get(name) == 0.0)
+        self._next_listing[name] = now + TARGETS_EVERY
 
     def _after_commit(self, ingested: Ingested) -> None:
         for alert in ingested.transitions:
@@ -193,9 +195,12 @@ class Daemon:
             log.critical("the lock on the store is lost, another daemon may hold it: leaving")
             self.signals.ask_to_stop()
             return
+        if self.signals.stop:
+            return
         try:
-            self._judge_standing()
-            self._record_standing()
+            with self._progress.doing("standing", limit=SCHEDULE_ALIVE):
+                self._judge_standing()
+                self._record_standing()
         except StoreError as error:
             log.warning("store not available, will retry error=%s", error)
 
@@ -204,13 +209,18 @@ class Daemon:
         for health in list(self._polling.health.values()):
             if health.worth_a_look():
                 told |= self._judge(health)
-        listed = all(self._next_listing.get(name) for name in self._polling.providers)
-        if self._baseline_due and listed and self._polling.first_round_done(self._schedule.targets()):
+        if self._baseline_due and self.first_round_done():
             self._baseline_due = False
             told |= self._write(lambda session, now: standing.tell_baseline(session, self._configuration, now))
         if self._reload.worth_a_look():
             told |= self._write(self._judge_configuration)
         self._dispatcher.wake(told)
+
+    def first_round_done(self) -> bool:
+        """Whether every target has been tried at least once since the start, or since it was added."""
+        names = self._polling.providers
+        listed = bool(names) and all(self._next_listing.get(name) for name in names)
+        return listed and self._polling.first_round_done(self._schedule.targets())
 
     def _judge(self, health: Health) -> frozenset[str]:
         return self._write(lambda s, now: standing.judge_provider(s, health.facts, self._configuration, now))
@@ -239,12 +249,16 @@ class Daemon:
     def _keep_house(self) -> None:
         """Every hour: forget what is older than `store.keep` says."""
         try:
-            self._prune()
+            with self._progress.doing("housekeeping", limit=KEEPING_HOUSE):
+                self._prune()
         except StoreError as error:
             log.warning("store not pruned, will retry error=%s", error)
 
     def _prune(self) -> None:
-        """TODO"""
+        keep = self._configuration.store.keep
+        pruned = retention.prune(self._database, retention.Keep(builds=keep.builds, logs=keep.logs), self._clock.now())
+        if pruned.builds or pruned.logs:
+            log.info("store pruned builds=%s logs=%s", pruned.builds, pruned.logs)
 
     def _status(self) -> str:
         failing = [name for name, health in self._polling.health.items() if health.facts.failing_since]
@@ -260,8 +274,9 @@ class Daemon:
         self._systemd.stopping()
         log.info("stopping")
         self._schedule.stop()
+        self._polling.stop()
         delivered = self._dispatcher.drain()
-        polled = self._polling.drain(POLLS_DRAIN)
+        polled = self._progress.drain(POLLS_DRAIN)
         self.signals.close()
         log.info("stopped")
         return delivered and polled

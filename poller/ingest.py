@@ -5,7 +5,7 @@ This is the only way in for builds, whether polled, backfilled or pushed.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from alerts.decide import Decision, decide
 from alerts.missing import decide_missing
@@ -26,6 +26,7 @@ from store.pipelines import Key, Known
 
 CLOCKS_DISAGREE = timedelta(minutes=1)  # between a provider and us, at most, in the usual case
 UNKNOWN_PAST = timedelta(hours=1)  # what a pipeline without builds may have finished before first contact
+BEFORE_EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)  # after first contact whatever arrives is news
 INSTANT = timedelta(milliseconds=1)
 DECIDING = frozenset({Verdict.PASSED, Verdict.FAILED})
 
@@ -117,7 +118,7 @@ def _judge_streams(
             session,
             Scope(provider=key[0], pipeline=key[1], branch=stream),
             touched.rules,
-            watched_since=known[key].watched_since,
+            watched_since=known[key].watched_since if known[key].is_new else BEFORE_EVERYTHING,
             fresh=touched.fresh,
             configuration=configuration,
             now=now,

@@ -84,6 +84,6 @@ def set_up(level: str, form: str, secrets: Iterable[str], stream: TextIO | None 
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # APScheduler and urllib3 report every tick and connection.
-    for chatty in ("apscheduler", "urllib3", "slack_sdk"):
+    for chatty in ("apscheduler", "urllib3", "slack_sdk", "mail.log", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(capture=True)

@@ -2,8 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,8 +60,6 @@ class Polling:
     _memories: dict[Target, Memory] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _idle: threading.Condition = field(default_factory=threading.Condition)
-    _under_way: int = 0
 
     def memory_of(self, target: Target) -> Memory:
         """What is known of this target; read from the store the first time."""
@@ -87,7 +84,7 @@ class Polling:
         provider, health = self.providers.get(target.provider), self.health.get(target.provider)
         if provider is None or health is None or not health.may_poll(target) or self._stopping.is_set():
             return
-        with self._counted(), self.progress.doing(f"poll {target}", limit=POLL_LIMIT):
+        with self.progress.doing(f"poll {target}", limit=POLL_LIMIT):
             try:
                 self._pages(provider, target)
             except ProviderError as error:
@@ -116,22 +113,9 @@ class Polling:
                 return
         memory.last_poll = began
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._idle:
-            self._under_way += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._under_way -= 1
-                self._idle.notify_all()
-
-    def drain(self, seconds: float) -> bool:
-        """Start no more pages; wait for those under way. False when some outlast the time: nothing is lost."""
+    def stop(self) -> None:
+        """Start no more polls, and no more pages of those under way: what is not stored is fetched again."""
         self._stopping.set()
-        with self._idle:
-            return self._idle.wait_for(lambda: not self._under_way, seconds)
 
     def store(self, target: Target, page: Page, memory: Memory, *, judge: bool = True) -> Ingested:
         """Commit a page, then let the world know."""

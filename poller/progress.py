@@ -14,33 +14,41 @@ class Progress:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
-        self._due: dict[object, tuple[str, float]] = {}
+        self._changed = threading.Condition()
+        self._work: dict[object, tuple[str, float]] = {}
+        self._loops: dict[str, float] = {}
 
     @contextmanager
     def doing(self, what: str, *, limit: float) -> Iterator[None]:
         """Work that takes at most `limit` seconds."""
         key = object()
-        with self._lock:
-            self._due[key] = (what, self._clock() + limit)
+        with self._changed:
+            self._work[key] = (what, self._clock() + limit)
         try:
             yield
         finally:
-            with self._lock:
-                del self._due[key]
+            with self._changed:
+                del self._work[key]
+                self._changed.notify_all()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until no work is under way; False when some outlasts the time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._work, seconds)
 
     def expect(self, what: str, *, within: float) -> None:
         """The loop called `what` says that it is alive and will say so again within so many seconds."""
-        with self._lock:
-            self._due[what] = (what, self._clock() + within)
+        with self._changed:
+            self._loops[what] = self._clock() + within
 
     def forget(self, what: str) -> None:
         """The loop called `what` has ended by wish."""
-        with self._lock:
-            self._due.pop(what, None)
+        with self._changed:
+            self._loops.pop(what, None)
 
     def overdue(self) -> list[str]:
         """What should have been done by now; empty when all is well."""
         now = self._clock()
-        with self._lock:
-            return [what for what, due in self._due.values() if due < now]
+        with self._changed:
+            dues = [*self._work.values(), *self._loops.items()]
+        return [what for what, due in dues if due < now]

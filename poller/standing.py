@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.decide import closed
-from alerts.message import baseline_message
+from alerts.message import SIGNS, baseline_message
 from alerts.reachability import decide_unreachable
 from alerts.routing import destinations
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
@@ -113,10 +113,9 @@ def judge_configuration(session: Session, broken: Broken | None, configuration: 
 
 
 def _configuration_message(alert: Alert, tone: Tone, details: str | None, now: datetime) -> Message:
-    sign = "🟢" if tone is Tone.FIXED else "🟡"
     return Message(
         tone=tone,
-        headline=f"{sign} buildwatch: {alert.summary}",
+        headline=f"{SIGNS[tone]} buildwatch: {alert.summary}",
         details=details,
         thread=f"{alert.fingerprint}|{alert.started_at.isoformat()}",
         at=now,
