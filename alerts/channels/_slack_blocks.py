@@ -31,6 +31,7 @@ _DETAILS_LIMIT = 2890
 _LINKS_LIMIT = 1500
 _SHORT = 80  # a longer value gets the whole width instead of one of two columns
 _FIELDS = 10
+_MOST_FACTS = 33  # each may take a block of its own, and 40 is enough
 _URL_IN_FACT = 500  # Slack takes more, but a few of them would use up the total
 _FENCE = "```"
 
@@ -89,10 +90,10 @@ def _facts(facts: Iterable[Fact]) -> Iterator[Block]:
     """Short facts side by side, long ones across; those beyond the budget are counted."""
     row: list[MarkdownTextObject] = []
     room, left_out = _FACTS_LIMIT, 0
-    for fact in facts:
+    for number, fact in enumerate(facts, 1):
         text = _fact(fact)
         room -= _units(text)
-        if room < 0:
+        if room < 0 or number > _MOST_FACTS:
             left_out += 1
             continue
         is_long = len(fact.value) > _SHORT or "\n" in fact.value

@@ -23,7 +23,7 @@ from domain.message import Message
 
 EVENT_TYPE = "buildwatch"
 
-_SEND_SECONDS = 25.0  # for all calls of one send: below the time that a stopping daemon waits
+_SEND_SECONDS = 18.0  # for all calls of one send: below the time that a stopping daemon waits
 _PAGE = 100
 _PAGES = 10
 _IS_ID = re.compile(r"[CDG][A-Z0-9]{7,}")
@@ -156,14 +156,21 @@ class Bot:
 
     def _known_channel_id(self) -> str:
         """Posting takes a name, reading wants the id: the one that an earlier post returned, or from the list."""
-        if self._channel_id is None:
-            name = self._channel.removeprefix("#")
-            kinds = "public_channel,private_channel"
-            call = self._client.conversations_list
-            for page in self._pages(call, types=kinds, exclude_archived=True, limit=_PAGE * _PAGES):
-                found = (as_mapping(each) for each in page.get("channels") or ())
-                self._channel_id = next((each["id"] for each in found if each.get("name") == name), self._channel_id)
+        for kind in ("public_channel", "private_channel"):  # apart: each needs a scope of its own
+            if self._channel_id is None:
+                self._channel_id = self._listed(self._channel.removeprefix("#"), kind)
         return self._channel_id or self._channel
+
+    def _listed(self, name: str, kind: str) -> str | None:
+        try:
+            for page in self._pages(self._client.conversations_list, types=kind, exclude_archived=True, limit=999):
+                for each in map(as_mapping, page.get("channels") or ()):
+                    if each.get("name") == name:
+                        return str(each["id"])
+        except SlackError as error:
+            if not error.permanent:
+                raise
+        return None
 
     def _pages(self, call: Callable[..., SlackResponse], **parameters: Any) -> Iterator[SlackResponse]:
         cursor = None

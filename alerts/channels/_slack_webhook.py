@@ -13,7 +13,7 @@ from alerts.channels._base import ChannelError
 from alerts.channels._plain import as_mapping, marked_as_repeat, tidy
 from alerts.channels._slack_blocks import blocks, fallback, plain_text
 from alerts.channels._slack_errors import SlackError, failure
-from alerts.channels._slack_http import connect, exchange, silent_logger
+from alerts.channels._slack_http import CALL_SECONDS, connect, exchange, silent_logger
 from domain.alert import Notification
 
 
@@ -52,7 +52,7 @@ class Webhook:
     def probe(self) -> str:
         """A webhook has no harmless request: only the way to it can be tried."""
         request = Request(self._client.url, method="POST")  # noqa: S310 - http(s), checked by the settings
-        connect(request, tls=self._client.ssl, seconds=self._client.timeout).close()
+        connect(request, tls=self._client.ssl, seconds=CALL_SECONDS).close()
         return f"{request.host} can be reached; whether the webhook works, only `buildwatch test-channel` can tell"
 
     def _post(self, **body: Any) -> WebhookResponse:

@@ -19,7 +19,7 @@ from domain.text import clean
 GREYLISTED = 300.0
 FINAL_REPLY_SECONDS = 600.0
 
-_PATIENCE_FACTOR = 4  # several answers make a step
+_STEP_FACTOR = 2  # connecting with login, or offering to all recipients, takes this many timeouts at most
 _GOODBYE_SECONDS = 5.0
 _OK = frozenset((250, 251))
 _GO_AHEAD = 354
@@ -56,7 +56,7 @@ def session(
         )
     try:
         # The timeout holds for each read; a server that drips is cut as a whole.
-        with cut_after(_PATIENCE_FACTOR * timeout, lambda: server.sock):
+        with cut_after(_STEP_FACTOR * timeout, lambda: server.sock):
             with _step(f"greeting {host}"):
                 server.ehlo_or_helo_if_needed()
             if context is not None and not tls:
@@ -79,7 +79,7 @@ def transmit(server: smtplib.SMTP, sender: str, recipients: Sequence[str], data:
     """One mail transaction for several recipients; raises ChannelError or TooLarge when nobody got the message."""
     outcome = Outcome()
     timeout = server.timeout
-    with cut_after(_PATIENCE_FACTOR * timeout, lambda: server.sock):
+    with cut_after(_STEP_FACTOR * timeout, lambda: server.sock):
         with _step(f"the sender {sender}"):
             size = [f"size={len(data)}"] if server.has_extn("size") else []
             _expect(server, *server.mail(sender, size))

@@ -82,6 +82,7 @@ class Mail:
 
     def __init__(self, name: str, settings: SmtpSettings) -> None:
         self.name = name
+        self.send_limit = self.patience + 6 * settings.timeout  # seconds after which a send must be taken for hung
         self._settings = settings
         self._sender = address(settings.sender)
         self._to = tuple(address(each) for each in settings.to)

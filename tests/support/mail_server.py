@@ -36,8 +36,9 @@ class _Controller(Controller):
     @override
     def _trigger_server(self) -> None:
         # Port 0 was asked for: the start-up probe has to know which one it became.
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 class MailServer:
@@ -123,6 +124,6 @@ class MailServer:
 
 def _say(server: SMTP, answer: str) -> str:
     if answer == HANG_UP:
-        assert server.transport is not None
+        assert isinstance(server.transport, asyncio.Transport)
         server.transport.abort()
     return answer

@@ -83,7 +83,8 @@ class SlackServer(FaultServer):
         if exchange.path == HOOK:
             return self._post(wanted)
         method = exchange.path.removeprefix("/api/").replace(".", "_")
-        return {"ok": True} | getattr(self, f"_{method}")(wanted)
+        done: dict[str, Any] = getattr(self, f"_{method}")(wanted)
+        return {"ok": True} | done
 
     def _post(self, wanted: dict[str, Any]) -> dict[str, Any]:
         message = wanted | {"ts": f"1795176000.{next(self._clock):06d}", "channel": CHANNEL_ID}

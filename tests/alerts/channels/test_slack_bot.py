@@ -169,6 +169,24 @@ def test_when_slack_cannot_be_asked_now_the_doubt_stays(slack: SlackServer, beha
     assert slack.messages == []
 
 
+def test_a_private_channel_is_found_without_the_scope_for_public_ones(slack: SlackServer) -> None:
+    note = notification(id=1)
+    _channel(slack).send(note)
+    slack.next("/api/conversations.list", refusing("missing_scope"))
+    _channel(slack).send(dataclasses.replace(note, ambiguous=True))
+    assert len(slack.messages) == 1
+    assert [each["types"] for each in slack.asked("conversations.list")] == [
+        "public_channel",
+        "private_channel",
+        "private_channel",
+    ]
+
+
+def test_when_the_list_is_not_available_now_the_doubt_stays(slack: SlackServer) -> None:
+    slack.next("/api/conversations.list", answering("", status=503))
+    assert _error(_channel(slack), notification(id=1, ambiguous=True)).ambiguous
+
+
 def test_a_channel_that_is_not_in_the_list_is_asked_for_by_name(slack: SlackServer) -> None:
     _channel(slack, "#secret").send(notification(id=1, ambiguous=True))
     assert slack.asked("conversations.history")[0]["channel"] == "#secret"

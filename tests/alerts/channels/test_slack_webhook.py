@@ -80,7 +80,7 @@ def test_refusals_are_told_apart(
     slack: SlackServer,
     status: int,
     body: str,
-    permanent: bool,
+    permanent: bool,  # noqa: FBT001
     channel_wide: bool,  # noqa: FBT001
 ) -> None:
     error = _refused(slack, answering(body, status=status, content_type="text/html"))
