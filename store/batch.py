@@ -1,38 +1,38 @@
 """One round of an upsert: what is stored of some builds, what was seen of them now, what has to be written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from domain.build import Build, Status, Verdict
 from store import sql
 from store.database import Session
+from store.encode import Seen
 from store.merge import is_rerun, merge, merge_details
 from store.rows import NO_DETAILS, BuildRow, Details
 from store.schema import FINISHED, STATUSES, VERDICTS
 from store.settle import settle
 
+Key = tuple[int, str]
+"""(pipeline id, external id): a build."""
+
 Identity = tuple[int, str, int]
-"""(pipeline id, external id, attempt)."""
+"""(pipeline id, external id, attempt): a row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """A build that is new or has really changed."""
 
-    build: Build  # with its id
+    id: int
+    seen: Build  # as it came: without the store's id, and without facts that were left out this time
     verdict: Verdict | None
     before: Status | None  # None: it was not stored
     before_verdict: Verdict | None
 
-
-class Seen(NamedTuple):
-    """A build as it came from a provider, and as it would be stored."""
-
-    build: Build
-    verdict: Verdict | None
-    row: BuildRow
-    details: Details
+    @property
+    def build(self) -> Build:
+        """What was seen, with its id. Made anew at each call: among many changes look at `seen` first."""
+        return replace(self.seen, id=self.id)
 
 
 class Batch:
@@ -42,12 +42,12 @@ class Batch:
         self._session = session
         self._seen = seen
         self._stored: dict[Identity, sql.Numbered] = {}
-        self._attempts: dict[tuple[int, str], dict[int, BuildRow]] = {}
+        self._attempts: dict[Key, dict[int, BuildRow]] = {}
         keys = list({(each.row.pipeline_id, each.row.external_id): None for each in seen})
         for identity, row in sql.select_by_keys(session, keys):
             self._stored[row.pipeline_id, row.external_id, row.attempt] = identity, row
             self._attempts.setdefault((row.pipeline_id, row.external_id), {})[row.attempt] = row
-        self._details = self._read_details()
+        self._details = self._read_details() if self._stored else {}
         self._new_details: dict[Identity, Details] = {}
         self._changed: dict[Identity, Seen] = {}
 
@@ -57,57 +57,65 @@ class Batch:
             self._see(each)
         if not self._changed:
             return []
-        self._settle()
         ids = self._write_rows()
         if self._new_details:
             sql.write_details(self._session, [(ids[where], each) for where, each in self._new_details.items()])
         return [self._change(where, ids[where], each) for where, each in self._changed.items()]
 
     def _read_details(self) -> dict[Identity, Details]:
+        """Those of stored builds that come with details now, or that may be void because the build runs again."""
         touched: dict[int, Identity] = {}
         for each in self._seen:
-            where = _identity(each.row)
+            row = each.row
+            where = row.pipeline_id, row.external_id, row.attempt
             stored = self._stored.get(where)
-            if stored and (each.details != NO_DETAILS or (stored[1].status == FINISHED and stored[1] != each.row)):
+            if stored and (each.details is not NO_DETAILS or (stored[1].status == FINISHED and stored[1] != row)):
                 touched[stored[0]] = where
         return {touched[identity]: each for identity, each in sql.select_details(self._session, touched).items()}
 
     def _see(self, each: Seen) -> None:
         row = each.row
-        where = _identity(row)
-        attempts = self._attempts.setdefault((row.pipeline_id, row.external_id), {})
+        key = row.pipeline_id, row.external_id
+        where = *key, row.attempt
+        attempts = self._attempts.get(key)
+        if attempts is None:
+            attempts = self._attempts[key] = {}
         old = attempts.get(row.attempt)
-        rerun = old is not None and is_rerun(old, row)
-        new = row if old is None or old == row else merge(old, row)
-        if new != old:
-            attempts[row.attempt] = new
+        rerun = False
+        if old is None:
+            attempts[row.attempt] = row
             self._changed[where] = each
-        if each.details != NO_DETAILS or rerun:
+        elif old != row:
+            rerun = is_rerun(old, row)
+            new = merge(old, row)
+            if new != old:
+                attempts[row.attempt] = new
+                self._changed[where] = each
+        if rerun or each.details is not NO_DETAILS:
             known = self._details.get(where, NO_DETAILS)
             details = merge_details(known, each.details, rerun=rerun)
             if details != known:
                 self._details[where] = self._new_details[where] = details
                 self._changed[where] = each
 
-    def _settle(self) -> None:
-        for key in {where[:2] for where in self._changed}:
-            if len(self._attempts[key]) > 1:
-                self._attempts[key] = settle(self._attempts[key])
-
     def _write_rows(self) -> dict[Identity, int]:
+        """Insert and update what has changed, with all attempts of each build; returns the ids."""
         new: list[sql.Numbered] = []
         updated: list[sql.Numbered] = []
         ids: dict[Identity, int] = {}
         following = sql.next_id(self._session)
-        for key in {where[:2]: None for where in self._changed}:
-            for row in self._attempts[key].values():
-                where = _identity(row)
+        for key in dict.fromkeys(where[:2] for where in self._changed):
+            attempts = self._attempts[key]
+            for row in attempts.values() if len(attempts) == 1 else settle(attempts).values():
+                where = *key, row.attempt
                 stored = self._stored.get(where)
-                ids[where] = following + len(new) if stored is None else stored[0]
                 if stored is None:
+                    ids[where] = following + len(new)
                     new.append((ids[where], row))
-                elif stored[1] != row:
-                    updated.append((ids[where], row))
+                else:
+                    ids[where] = stored[0]
+                    if stored[1] != row:
+                        updated.append((stored[0], row))
         if new:
             sql.insert_rows(self._session, new)
         if updated:
@@ -116,19 +124,8 @@ class Batch:
 
     def _change(self, where: Identity, identity: int, each: Seen) -> Change:
         stored = self._stored.get(where)
-        before = None if stored is None else stored[1]
-        return Change(
-            build=replace(each.build, id=identity),
-            verdict=each.verdict,
-            before=None if before is None else STATUSES[before.status],
-            before_verdict=None if before is None or before.verdict is None else VERDICTS[before.verdict],
-        )
-
-
-def _identity(row: BuildRow) -> Identity:
-    return row.pipeline_id, row.external_id, row.attempt
-
-
-def in_batches(builds: Sequence[Build], size: int) -> Iterable[Sequence[Build]]:
-    """Consecutive slices of at most `size` builds."""
-    return (builds[start : start + size] for start in range(0, len(builds), size))
+        if stored is None:
+            return Change(identity, each.build, each.verdict, None, None)
+        before = stored[1]
+        before_verdict = None if before.verdict is None else VERDICTS[before.verdict]
+        return Change(identity, each.build, each.verdict, STATUSES[before.status], before_verdict)

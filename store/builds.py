@@ -8,10 +8,11 @@ from heapq import nlargest
 from domain.build import Build, Verdict
 from store import names, sql
 from store import pipelines as registry
-from store.batch import Batch, Change, Seen, in_batches
+from store.batch import Batch, Change
 from store.columns import to_ms
 from store.database import Session
-from store.rows import NO_DETAILS, BuildView, build_of, details_of, numbers_of, row_of, words_of
+from store.encode import Encoder
+from store.rows import NO_DETAILS, BuildView, build_of, numbers_of
 from store.schema import FLAKY, VERDICTS
 
 __all__ = ["BuildView", "Change", "get", "recent", "unfinished", "upsert"]
@@ -29,9 +30,10 @@ def upsert(
     Idempotent: builds that are stored as they are cost a read and no write. Unknown pipelines are remembered,
     watched since `now`. Facts that a provider leaves out this time are kept.
     """
+    encoder = Encoder(session, verdict_of, now)
     changes: list[Change] = []
-    for batch in in_batches(builds, _BATCH):
-        changes += Batch(session, _encode(session, batch, verdict_of, now)).write()
+    for start in range(0, len(builds), _BATCH):
+        changes += Batch(session, encoder.encode(builds[start : start + _BATCH])).write()
     _optimize(session, changes)
     return changes
 
@@ -75,24 +77,6 @@ def _recency(numbered: sql.Numbered) -> tuple[int, int]:
     return row.finished_at if row.finished_at is not None else _NEVER, identity
 
 
-def _encode(
-    session: Session, builds: Sequence[Build], verdict_of: Callable[[Build], Verdict | None], now: datetime
-) -> list[Seen]:
-    owners = {(build.pipeline.provider, build.pipeline.key): build.pipeline for build in builds}
-    known = {key: each.id for key, each in registry.find(session, owners).items()}
-    unknown = [pipeline for key, pipeline in owners.items() if key not in known]
-    if unknown:
-        known |= {key: each.id for key, each in registry.remember(session, unknown, now).items()}
-    words = [words_of(build) for build in builds]
-    ids = names.intern(session, {word for each in words for word in each})
-    seen: list[Seen] = []
-    for build, its in zip(builds, words, strict=True):
-        verdict = verdict_of(build)
-        pipeline_id = known[build.pipeline.provider, build.pipeline.key]
-        seen.append(Seen(build, verdict, row_of(build, verdict, pipeline_id, its, ids), details_of(build, its)))
-    return seen
-
-
 def _views(session: Session, rows: Sequence[sql.Numbered]) -> list[BuildView]:
     owners = {each.id: each.pipeline for each in registry.by_ids(session, {row.pipeline_id for _, row in rows})}
     words = names.words_of(session, numbers_of(row for _, row in rows))
@@ -110,6 +94,6 @@ def _views(session: Session, rows: Sequence[sql.Numbered]) -> list[BuildView]:
 
 def _optimize(session: Session, changes: Sequence[Change]) -> None:
     """Renew the planner's statistics each time the table has doubled, or SQLite picks the wrong index."""
-    new = [change.build.id for change in changes if change.before is None and change.build.id is not None]
+    new = [change.id for change in changes if change.before is None]
     if new and max(new) >= _SMALLEST_ANALYZED and max(new).bit_length() > (min(new) - 1).bit_length():
         session.exec_driver_sql("ANALYZE builds")

@@ -10,7 +10,6 @@ from domain.build import NO_LABELS, NO_MEASUREMENTS, Build, Outcome, Pipeline, V
 from domain.testreport import TestCase, TestReport, TestStatus
 from store import url
 from store.columns import from_ms, to_json, to_ms
-from store.names import Ids
 from store.schema import FINISHED, FORK, OUTCOMES, PULL_REQUEST, STATUSES, VERDICTS
 
 _STATUS_CODES = {status: code for code, status in enumerate(STATUSES)}
@@ -90,45 +89,49 @@ class Details(NamedTuple):
     measurements: str | None = None
 
 
+Number = int | None
+Numbers = tuple[Number, Number, Number, Number, Number, Number, Number]
+"""The numbers of a build's words, in the order of Words and of the columns."""
+
 NO_DETAILS = Details()
 
 
-def words_of(build: Build) -> Words:
-    """What has to be interned before the row can be made."""
+def words_of(build: Build, pattern: str | None) -> Words:
+    """What has to be interned before the row can be made; `pattern` is that of the URL."""
     stream = build.stream
     labels = to_json(build.labels) if build.labels else None
+    if labels is not None and len(labels.encode()) > _LONGEST_WORD:
+        labels = None
+    branch = build.branch
     return Words(
-        stream,
-        None if build.branch == stream else build.branch,
-        build.raw_outcome,
-        build.trigger,
-        build.actor,
-        url.pattern_of(build),
-        labels if labels is None or len(labels.encode()) <= _LONGEST_WORD else None,
+        stream, None if branch == stream else branch, build.raw_outcome, build.trigger, build.actor, pattern, labels
     )
 
 
-def row_of(build: Build, verdict: Verdict | None, pipeline_id: int, words: Words, ids: Ids) -> BuildRow:
-    """The row of a build that has no other attempts."""
-    started_at = None if build.started_at is None else to_ms(build.started_at)
-    finished_at = None if build.finished_at is None else to_ms(build.finished_at)
+def row_of(build: Build, verdict: Verdict | None, pipeline_id: int, numbers: Numbers) -> BuildRow:
+    """The row of a build that has no other attempts; `numbers` are those of its words, in their order."""
+    stream, branch, raw, trigger, actor, pattern, labels = numbers
+    queued_at, started_at, finished_at = build.queued_at, build.started_at, build.finished_at
+    queued_ms = None if queued_at is None else to_ms(queued_at)
+    started_ms = None if started_at is None else to_ms(started_at)
+    finished_ms = None if finished_at is None else to_ms(finished_at)
     status = _STATUS_CODES[build.status]
     return BuildRow(
         build.number,
-        None if build.queued_at is None else to_ms(build.queued_at),
-        started_at,
-        finished_at,
-        duration_of(status, started_at, finished_at),
+        queued_ms,
+        started_ms,
+        finished_ms,
+        duration_of(status, started_ms, finished_ms),
         pipeline_id,
         build.generation,
         build.attempt,
-        ids[words.stream],
-        ids[words.branch],
-        ids[words.raw],
-        ids[words.trigger],
-        ids[words.actor],
-        ids[words.url],
-        ids[words.labels],
+        stream,
+        branch,
+        raw,
+        trigger,
+        actor,
+        pattern,
+        labels,
         status,
         _OUTCOME_CODES[build.outcome],
         _VERDICT_CODES[verdict],

@@ -3,12 +3,36 @@
 from domain.build import Build
 
 
+class Patterns:
+    """Finds the patterns of many builds. The last one of each pipeline is tried first."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+
+    def of(self, build: Build) -> str | None:
+        """The URL with id, number and attempt replaced where they are whole path segments; None when that is unsafe."""
+        if build.url is None:
+            return None
+        pipeline = build.pipeline.provider, build.pipeline.key
+        last = self._last.get(pipeline)
+        if last is not None:
+            before, name, after, pattern = last
+            value = build.number if name == "{number}" else build.external_id
+            if f"{before}{value}{after}" == build.url:
+                return pattern
+        found = pattern_of(build)
+        if found is not None and found.count("{") == 1 and "{attempt}" not in found:
+            name = "{number}" if "{number}" in found else "{id}"
+            self._last[pipeline] = *found.partition(name), found
+        return found
+
+
 def pattern_of(build: Build) -> str | None:
-    """The URL with id, number and attempt replaced where they are whole path segments; None when that is unsafe."""
+    """What `Patterns.of` finds, without a memory."""
     url = build.url
     if url is None or "{" in url:
         return None
-    replaced = {str(build.number): "{number}", build.external_id: "{id}"}
+    replaced = {build.external_id: "{id}", str(build.number): "{number}"}
     segments = [replaced.get(segment, segment) for segment in url.split("/")]
     if build.attempt > 1 and len(segments) > 1 and segments[-2] == "attempts":
         segments[-1] = "{attempt}"
