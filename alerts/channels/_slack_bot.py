@@ -70,9 +70,8 @@ class Bot:
         except SlackError as error:
             if error.word not in _ELSEWHERE:
                 raise
-            return self._post_once(
-                notification
-            )  # the card was deleted, or belongs to a channel of an earlier configuration
+            # The card was deleted, or belongs to a channel of an earlier configuration.
+            return self._post_once(notification)
 
     def probe(self) -> str:
         """Who the token belongs to, and which scopes it lacks."""
@@ -99,32 +98,37 @@ class Bot:
 
     def _post_once(self, notification: Notification, thread: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Post, unless an earlier attempt did: after one that nobody answered, Slack is asked first."""
-        message = tidy(notification.message)
-        channel = thread["channel"] if thread else self._channel_id or self._channel
-        name = delivery_id(notification)
         try:
-            if notification.ambiguous:
-                try:
-                    if found := self._find(name, thread):
-                        return found
-                except SlackError as error:
-                    if not error.permanent:
-                        error.ambiguous = True
-                        raise
-                    message = marked_as_repeat(message)  # a missing scope, say: nobody can know
-            metadata = {"event_type": EVENT_TYPE, "event_payload": {"delivery": name}}
-            answer = self._render(
-                message,
-                self._client.chat_postMessage,
-                channel=channel,
-                thread_ts=thread["ts"] if thread else None,
-                metadata=metadata,
-                unfurl_links=False,
-                unfurl_media=False,
-            )
+            found, known = self._look_up(notification, thread) if notification.ambiguous else (None, True)
+            return found or self._post(notification, thread, is_repeat=not known)
         except ChannelError as error:
             error.progress = {"edited": True} if thread else {}
             raise
+
+    def _look_up(
+        self, notification: Notification, thread: Mapping[str, Any] | None
+    ) -> tuple[dict[str, Any] | None, bool]:
+        """The receipt of an earlier attempt if there is one, and whether Slack was able to say so."""
+        try:
+            return self._find(delivery_id(notification), thread), True
+        except ChannelError as error:
+            if not error.permanent:
+                error.ambiguous = True  # still
+                raise
+            return None, False  # a missing scope, say: nobody can know
+
+    def _post(self, notification: Notification, thread: Mapping[str, Any] | None, *, is_repeat: bool) -> dict[str, Any]:
+        message = tidy(notification.message)
+        channel = thread["channel"] if thread else self._channel_id or self._channel
+        answer = self._render(
+            marked_as_repeat(message) if is_repeat else message,
+            self._client.chat_postMessage,
+            channel=channel,
+            thread_ts=thread["ts"] if thread else None,
+            metadata={"event_type": EVENT_TYPE, "event_payload": {"delivery": delivery_id(notification)}},
+            unfurl_links=False,
+            unfurl_media=False,
+        )
         if not answer.get("ts"):
             raise failure(answer.status_code, {}, "", may_repeat=True)
         self._channel_id = self._channel_id or (None if thread else answer.get("channel"))
@@ -142,11 +146,8 @@ class Bot:
     def _find(self, name: str, thread: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """The receipt of the message that carries this delivery, among the newest thousand or in the thread."""
         channel = thread["channel"] if thread else self._known_channel_id()
-        call, where = (
-            (self._client.conversations_replies, {"ts": thread["ts"]})
-            if thread
-            else (self._client.conversations_history, {})
-        )
+        call = self._client.conversations_replies if thread else self._client.conversations_history
+        where = {"ts": thread["ts"]} if thread else {}
         for page in self._pages(call, channel=channel, include_all_metadata=True, limit=_PAGE, **where):
             for each in page.get("messages") or ():
                 metadata = as_mapping(as_mapping(each).get("metadata"))

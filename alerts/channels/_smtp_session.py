@@ -75,6 +75,12 @@ def session(
         server.close()
 
 
+def ping(server: smtplib.SMTP) -> None:
+    """One command that changes nothing."""
+    with _step("saying hello"):
+        server.noop()
+
+
 def transmit(server: smtplib.SMTP, sender: str, recipients: Sequence[str], data: bytes, *, patience: float) -> Outcome:
     """One mail transaction for several recipients; raises ChannelError or TooLarge when nobody got the message."""
     outcome = Outcome()

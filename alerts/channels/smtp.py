@@ -21,7 +21,7 @@ from pydantic import (
 from alerts.channels._base import ChannelError, ChannelPlugin, ChannelSettings
 from alerts.channels._mail import Mailbox, address, compose, message_id, recipients_left
 from alerts.channels._network import tls_context
-from alerts.channels._smtp_session import FINAL_REPLY_SECONDS, GREYLISTED, Outcome, TooLarge, session, transmit
+from alerts.channels._smtp_session import FINAL_REPLY_SECONDS, GREYLISTED, Outcome, TooLarge, ping, session, transmit
 from domain.alert import Notification
 
 _log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Mail:
     def probe(self) -> str:
         """Connect, encrypt and log in."""
         with self._session() as server:
-            server.noop()
+            ping(server)
         how = "over TLS" if self._settings.encrypted else "in clear text"
         who = f", logged in as {self._settings.username}" if self._settings.username else ""
         return f"{self._settings.host}:{self._settings.port} answers {how}{who}"

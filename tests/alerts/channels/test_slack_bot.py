@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import socket
 from typing import Any
 
 import pytest
@@ -160,13 +161,22 @@ def test_when_slack_cannot_be_asked_the_message_is_marked(slack: SlackServer, wo
     assert slack.messages[0]["text"] == "🔴 (repeat?) deploy / main failed"
 
 
-@pytest.mark.parametrize("behaviour", [answering("", status=503), refusing("ratelimited", 429), html()])
+@pytest.mark.parametrize("behaviour", [answering("", status=503), refusing("ratelimited", 429), html(), resetting()])
 def test_when_slack_cannot_be_asked_now_the_doubt_stays(slack: SlackServer, behaviour: Behaviour) -> None:
     slack.next(HISTORY, behaviour)
     error = _error(_channel(slack, CHANNEL_ID), notification(id=1, ambiguous=True))
     assert error.ambiguous
     assert not error.permanent
     assert slack.messages == []
+
+
+def test_when_slack_cannot_be_reached_the_doubt_stays(slack: SlackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    channel = _channel(slack, CHANNEL_ID)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    assert _error(channel, notification(id=1, ambiguous=True)).ambiguous
 
 
 def test_a_private_channel_is_found_without_the_scope_for_public_ones(slack: SlackServer) -> None:
