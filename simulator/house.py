@@ -97,19 +97,20 @@ class Simulator:
                 server.before = self.story.tell
 
     def start(self) -> Self:
-        """Listen."""
-        for server in self._servers():
-            server.start()
-        self.slack.start()
-        self.smtp.start()
+        """Listen, all or none."""
+        try:
+            for server in (*self._servers(), self.slack):
+                server.start()
+            self.smtp.start()
+        except OSError:  # a chosen port is taken
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
         """Close everything."""
-        for server in self._servers():
+        for server in (*self._servers(), self.slack, self.smtp):
             server.stop()
-        self.slack.stop()
-        self.smtp.stop()
 
     def __enter__(self) -> Self:
         return self.start()

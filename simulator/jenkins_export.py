@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from typing_extensions import override
@@ -215,13 +215,7 @@ class QueueItemBean(Bean):
 
 def item_bean(item: Item, view: View) -> Bean:
     """The bean for a folder or a job."""
-    return FolderBean(item, view) if isinstance(item, Folder) else JobBean(_as_job(item), view)
-
-
-def _as_job(item: Item) -> Job:
-    if not isinstance(item, Job):
-        raise TypeError(f"{item.full_name} is neither a folder nor a job")
-    return item
+    return FolderBean(item, view) if isinstance(item, Folder) else JobBean(cast("Job", item), view)
 
 
 def _records(values: list[dict[str, object]]) -> list[Bean]:

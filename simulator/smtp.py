@@ -1,9 +1,10 @@
 """A mail server on the loopback interface: keeps what it accepts, answers each recipient as told."""
 
+import socket
 import ssl
 import threading
-from asyncio import Server, Transport
-from collections.abc import Mapping
+from asyncio import AbstractServer, Transport
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
@@ -39,7 +40,7 @@ class Mail:
     def text(self, kind: str = "plain") -> str:
         """The body for people (`plain` or `html`), decoded."""
         body = self.message.get_body(preferencelist=(kind,))
-        return str(body.get_content()) if body is not None else ""
+        return str(body.get_content()).replace("\r\n", "\n") if body is not None else ""
 
 
 class SmtpServer:
@@ -69,7 +70,7 @@ class SmtpServer:
         self.accept_then_silent = False
         self._users = dict(users or {})
         self._tls = tls
-        self._implicit = implicit_tls
+        self.implicit_tls = implicit_tls
         self._size_limit = size_limit
         self._mails: list[Mail] = []
         self._arrived = threading.Condition()
@@ -98,12 +99,13 @@ class SmtpServer:
         options: dict[str, Any] = {"data_size_limit": self._size_limit, "enable_SMTPUTF8": True}
         if self._users:
             options |= {"authenticator": self._authenticate, "auth_required": True,
-                        "auth_require_tls": self._tls is not None and not self._implicit}  # fmt: skip
+                        "auth_require_tls": self._tls is not None and not self.implicit_tls}  # fmt: skip
         if self._tls is not None:
-            options["ssl_context" if self._implicit else "tls_context"] = self._tls
-        self._controller = _Controller(_Handler(self), hostname=self.host, port=self.port, **options)
+            options["ssl_context" if self.implicit_tls else "tls_context"] = self._tls
+        listening = socket.create_server((self.host, self.port))
+        self.port = listening.getsockname()[1]
+        self._controller = _Controller(_Handler(self), listening, hostname=self.host, port=self.port, **options)
         self._controller.start()
-        self.port = self._controller.port
         return self
 
     def stop(self) -> None:
@@ -135,13 +137,15 @@ class SmtpServer:
 
 
 class _Controller(Controller):
-    """aiosmtpd's controller, able to listen on a port that the system chooses."""
+    """aiosmtpd's controller over a socket that listens already: its own way neither takes port 0 nor fails at once."""
+
+    def __init__(self, handler: "_Handler", listening: socket.socket, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._listening = listening
 
     @override
-    def _trigger_server(self) -> None:
-        if self.port == 0 and isinstance(self.server, Server):  # its start-up probe would connect to port 0
-            self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()  # type: ignore[no-untyped-call]
+    def _create_server(self) -> Awaitable[AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self._listening, ssl=self.ssl_context)
 
 
 class _Handler:
@@ -169,7 +173,7 @@ class _Handler:
                 raw=raw,
                 message=message_from_bytes(raw, policy=policy.default),
                 at=self._owner.now(),
-                tls=session.ssl is not None,
+                tls=session.ssl is not None or self._owner.implicit_tls,
                 user=getattr(session, "login_name", None),
             )
             self._owner.keep(mail)
