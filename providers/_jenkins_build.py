@@ -250,12 +250,14 @@ def _note_revision(facts: _Facts, action: Mapping[str, Any]) -> None:
     revision = action["lastBuiltRevision"]
     if not revision or not revision.get("SHA1"):
         return
-    names = (branch_reported(branch.get("name") or "") for branch in revision.get("branch") or ())
-    branch = next((name for name in names if name), None)
+    branch = None
+    for reported in revision.get("branch") or ():
+        branch = branch_reported(reported.get("name") or "")
+        if branch is not None:
+            break
     facts.revisions = facts.revisions or []
-    facts.revisions.append(
-        Revision(clean(revision["SHA1"]), clean(branch) if branch else None, tuple(action.get("remoteUrls") or ()))
-    )
+    remotes = tuple(action.get("remoteUrls") or ())
+    facts.revisions.append(Revision(clean(revision["SHA1"]), clean(branch) if branch else None, remotes))
 
 
 def _note_parameters(facts: _Facts, parameters: Iterable[Mapping[str, Any]] | None) -> None:

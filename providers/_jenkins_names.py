@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote
 _SLASH_IN_NAME: Final = "\0"  # a slash that belongs to one name, which no name can hold by itself
 _RAW_IN_PATHS: Final = "!$&()*+,=@"  # what Jenkins leaves as it is, but for the apostrophe, which ends HTML attributes
 _PULL_REQUEST: Final = re.compile(r"(?:PR|MR)-\d+(?:-(?:head|merge))?")
-_REMOTE_BRANCH: Final = re.compile(r"(?:refs/)?remotes/[^/]+/|refs/heads/|origin/")
 
 
 def path_of(full_name: str) -> str:
@@ -32,8 +31,11 @@ def is_pull_request(branch_job: str) -> bool:
 
 def branch_reported(name: str) -> str | None:
     """The branch that the git plugin means: `refs/remotes/origin/main` → `main`; None when detached."""
-    branch = _REMOTE_BRANCH.sub("", name, count=1) if _REMOTE_BRANCH.match(name) else name
-    return None if branch in {"", "detached", "HEAD"} else branch
+    if name.startswith(("refs/remotes/", "remotes/")):
+        name = name.partition("remotes/")[2].partition("/")[2]
+    elif name.startswith(("refs/heads/", "origin/")):
+        name = name.removeprefix("refs/heads/").removeprefix("origin/")
+    return None if name in {"", "detached", "HEAD"} else name
 
 
 class JobGlob:

@@ -160,9 +160,9 @@ class Newsroom:
         """
         floor = 0 if covers_all else min(seen, default=0)
         numbers = list(range(state.gap[0], state.gap[1] + 1)) if state.gap else []
-        numbers += range(state.last + 1, floor)
+        numbers += range(state.read + 1, floor)
         now, later = numbers[:SINGLES_AT_ONCE], numbers[SINGLES_AT_ONCE:]
-        asked = sorted({*now, *(number for number in state.open if number < floor)})
+        asked = sorted({*now, *(number for number in state.open if number not in seen)})
         found = [raw for number in asked if (raw := self._single(job, number)) is not None]
         return found, (later[0], later[-1]) if later else None
 
@@ -199,6 +199,7 @@ class Newsroom:
             next_number=max(job.next_number, last + 1),
             last=last,
             last_at=last_at,
+            read=max(last, state.read),
             generation=state.generation,
             open={number: seen[number] for number in running},
             gap=gap,
@@ -215,4 +216,4 @@ def _builds(raw: Mapping[str, Any]) -> list[Any]:
 def _is_wanted(raw: Any, state: JobState) -> bool:
     """New, or running when last seen; also what has no number, to be told as unreadable."""
     number = raw.get("number") if isinstance(raw, dict) else None
-    return type(number) is not int or number > state.last or number in state.open
+    return type(number) is not int or number > state.read or number in state.open

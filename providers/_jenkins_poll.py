@@ -150,6 +150,8 @@ class Poll:
             now=self._now,
         )
         fresh, moved, quiet = self._sorted(jobs)
+        for glob in self._watch.not_met():
+            _LOG.warning("no job matches an entry of pipelines: is it spelt as on the server? job=%s", glob)
         yield from self._first_contact(root, fresh, newsroom)
         yield from self._one_by_one(moved, newsroom)
         yield from self._once_more(quiet, newsroom)

@@ -32,8 +32,9 @@ class JobState:
     """How far one job has been read."""
 
     next_number: int = 1
-    last: int = 0
+    last: int = 0  # the newest build that the server showed
     last_at: int = 0  # milliseconds: with `last` it proves that this is still the same job
+    read: int = 0  # all builds up to this number have been read; above `last` after the newest was deleted
     generation: int = 0  # grows when the numbering starts anew
     open: Mapping[int, int] = field(default_factory=dict)  # running builds: number → timestamp
     gap: tuple[int, int] | None = None  # numbers, both included, that lie below the window and are read bit by bit
@@ -50,6 +51,7 @@ class JobState:
             next_number=cursor.get("next", 1),
             last=cursor.get("last", 0),
             last_at=cursor.get("at", 0),
+            read=cursor.get("read", cursor.get("last", 0)),
             generation=cursor.get("gen", 0),
             open=dict(cursor.get("open", ())),
             gap=(gap[0], gap[1]) if gap else None,
@@ -62,6 +64,7 @@ class JobState:
     def cursor(self) -> dict[str, Any]:
         """As JSON, without what says nothing."""
         optional = {
+            "read": self.read if self.read != self.last else 0,
             "gen": self.generation,
             "open": [[number, at] for number, at in sorted(self.open.items())],
             "gap": list(self.gap or ()),
@@ -75,7 +78,7 @@ class JobState:
 
     def anew(self) -> "JobState":
         """The same job at the start of its next generation."""
-        return replace(self, last=0, last_at=0, open={}, gap=None, generation=self.generation + 1)
+        return replace(self, last=0, last_at=0, read=0, open={}, gap=None, generation=self.generation + 1)
 
 
 def has_moved(job: Job, cursor: Cursor) -> bool:
@@ -95,19 +98,19 @@ def _may_have_ended(number: int, job: Job) -> bool:
 
 def builds_to_ask(job: Job, state: JobState) -> int:
     """How many of the newest builds reach down to the oldest that matters."""
-    lowest = min([state.last, *state.open])
+    lowest = min([state.read, *state.open])
     newest = max(job.next_number - 1, job.last)
     return min(WINDOW, max(newest - lowest, 0) + 1 + SLACK)
 
 
 def is_another(job: Job, state: JobState, seen: Mapping[int, int]) -> bool:
     """Whether the numbering has started anew since: recreated, or reset. `seen`: number → timestamp."""
-    if job.last == state.last and job.last_at != state.last_at:
+    if job.last == state.last and job.last_at and state.last_at and job.last_at != state.last_at:
         return True
     if job.next_number < state.next_number and job.last != state.last:
         return True
     known = {state.last: state.last_at, **state.open}
-    return any(seen.get(number, at) != at for number, at in known.items() if number)
+    return any(seen.get(number, at) != at for number, at in known.items() if number and at)
 
 
 def is_limbo(raw: Mapping[str, Any], now: datetime) -> bool:

@@ -51,6 +51,7 @@ class Watch:
         self._url = url
         self._rules = tuple(rules)
         self._chosen: dict[tuple[str, str | None], Rule | None] = {}
+        self._met: set[str] = set()  # globs that some job matched
         self._remotes = Remotes()
         self._primary: dict[str, str] = {}  # multibranch project → the branch that Jenkins calls primary
         globs = [rule.glob for rule in rules]
@@ -62,6 +63,8 @@ class Watch:
         asked = (job.full_name, job.project)
         if asked not in self._chosen:
             rule = self._choose(job)
+            if rule is not None:
+                self._met.add(rule.glob.text)
             self._chosen[asked] = rule if rule and self._target in {None, rule.target} else None
         return self._chosen[asked]
 
@@ -77,6 +80,13 @@ class Watch:
     def reaches_into(self, folder: str) -> bool:
         """Whether any entry means something in this folder."""
         return any(rule.glob.reaches_into(folder) or rule.glob.matches(folder) for rule in self._rules)
+
+    def not_met(self) -> list[str]:
+        """The entries that no job has matched so far: perhaps misspelt, or hidden from us. Told once."""
+        missing = [rule.glob.text for rule in self._rules if rule.target == self._target]
+        missing = [text for text in missing if text not in self._met]
+        self._met.update(missing)
+        return missing
 
     def note_primary(self, job: Job, *, remembered: bool = False) -> None:
         """This branch job is the one of the default branch; what is only `remembered` yields to what was just read."""

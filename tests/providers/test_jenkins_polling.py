@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from domain.build import Outcome, Status
+from providers import _jenkins_poll
 from providers._base import Refused, Trouble, Unavailable
 from tests.support.jenkins_api import BASE, START, JenkinsApi, a_jenkins, run
 from tests.support.jenkins_provider import Watcher, provider
@@ -460,5 +461,135 @@ def test_a_job_that_nobody_asked_for_is_left_alone(api: JenkinsApi) -> None:
     watcher = Watcher(provider("a"))
     watcher.poll()
     assert set(watcher.pipelines) == {"a"}
-    watcher = Watcher(provider("nothing-here"))
+
+
+def test_an_entry_that_matches_no_job_is_told_once(api: JenkinsApi, caplog: pytest.LogCaptureFixture) -> None:
+    api.job("a", run(1))
+    watcher = Watcher(provider("nothing-here", "a"))
+    watcher.poll()
+    watcher.poll()
+    assert [record.message.rpartition("=")[2] for record in caplog.records] == ["nothing-here"]
+
+
+def test_builds_that_vanish_for_a_moment_are_not_read_from_the_beginning(api: JenkinsApi) -> None:
+    job = api.job("a", *(run(number) for number in range(1, 301)), run(301, None))
+    watcher = Watcher(provider("a"))
+    watcher.poll()
+    shown, job.builds = job.builds, {}
+    api.fail("job/a/301/", 503)
+    watcher.poll()
+    assert watcher.error is not None
+    api.faults.clear()
+    job.builds = shown
+    api.take()
     assert watcher.poll() == []
+    assert len(api.take()) == 1
+    job.builds = {}
+    watcher.poll()
+    assert watcher.outcomes("a")[301] == "unknown"
+    assert watcher.cursors["job:a"] == {"next": 302, "last": 0, "at": 0, "read": 301}
+    job.builds = shown
+    job.finish(301, "SUCCESS")
+    job.add(run(302, "FAILURE"))
+    (page,) = watcher.poll()
+    assert [build.number for build in page.builds] == [302]
+
+
+def test_a_build_that_a_crash_cut_off_is_not_asked_for_for_ever(api: JenkinsApi) -> None:
+    api.job("a", run(1, None, building=False, inProgress=False), run(2))
+    watcher = Watcher(provider("a"))
+    watcher.poll()
+    watcher.poll()
+    api.take()
+    assert watcher.poll() == []
+    assert len(api.take()) == 1
+    assert watcher.of("a")[1].status is Status.RUNNING
+
+
+def test_a_poll_stops_asking_when_its_time_is_up_and_goes_on_next_time(
+    api: JenkinsApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [api.job(f"folder-{number // 100}/{number}", run(1)) for number in range(300)]
+    watcher = Watcher(provider("**"))
+    monkeypatch.setattr(_jenkins_poll, "POLL_SECONDS", 0.0)
+    assert watcher.poll() == []
+    monkeypatch.undo()
+    watcher.poll()
+    assert len(watcher.pipelines) == 300
+    for job in jobs:
+        job.add(run(2))
+    monkeypatch.setattr(_jenkins_poll, "POLL_SECONDS", 0.0)
+    assert watcher.poll() == []
+    assert watcher.error is None
+    monkeypatch.undo()
+    watcher.poll()
+    assert len(watcher.builds) == 600
+
+
+def test_many_jobs_that_cannot_be_read_at_first_contact_are_read_later(api: JenkinsApi) -> None:
+    for number in range(150):
+        api.job(f"{'ab'[number // 100]}/{number}", run(1))
+    api.faults[""] = lambda request: (403, {}, "<html>") if "%7B0%2C1%7D" in str(request.url) else None
+    watcher = Watcher(provider("**"))
+    watcher.poll()
+    assert len(watcher.pipelines) == 50
+    assert watcher.error is not None
+    assert watcher.error.trouble is Trouble.AUTH
+    api.faults.clear()
+    watcher.poll()
+    assert len(watcher.pipelines) == 150
+
+
+def test_reading_again_stops_when_the_server_does_not_answer(api: JenkinsApi) -> None:
+    at = int((Watcher().now.timestamp() - 3600) * 1000)
+    for number in range(10):
+        api.job(f"j{number}", run(1, timestamp=at))
+        api.fail(f"job/j{number}/", 418)
+    watcher = Watcher(provider("*"))
+    watcher.poll()
+    watcher.poll()
+    api.take()
+    watcher.poll(timedelta(hours=3))
+    assert len(api.take()) == 4
+    assert watcher.error is not None
+
+
+def test_what_is_not_watched_any_more_is_not_missed(api: JenkinsApi) -> None:
+    api.job("a", run(1))
+    api.job("b", run(1))
+    watcher = Watcher(provider("*"))
+    watcher.poll()
+    del api.jobs["b"]
+    watcher.jenkins = provider("a")
+    for _ in range(4):
+        watcher.poll()
+    assert watcher.missing == []
+
+
+def test_a_job_with_the_same_first_build_as_two_lost_ones_is_not_taken_for_either(api: JenkinsApi) -> None:
+    for name in ("x/one", "x/two", "stays"):
+        api.job(name, run(1))
+    watcher = Watcher(provider("**"))
+    watcher.poll()
+    del api.jobs["x/one"]
+    del api.jobs["x/two"]
+    api.job("y/three", run(1))
+    api.job("y/two", run(1))
+    watcher.poll()
+    assert watcher.renamed == {"x/two": "y/two"}
+
+
+def test_an_absence_that_cannot_be_confirmed_now_is_confirmed_later(api: JenkinsApi) -> None:
+    api.job("stays", run(1))
+    api.job("goes", run(1))
+    watcher = Watcher(provider("*"))
+    watcher.poll()
+    del api.jobs["goes"]
+    api.fail("job/goes/", 500)
+    for _ in range(4):
+        watcher.poll()
+    assert watcher.missing == []
+    assert watcher.error is not None
+    api.faults.clear()
+    watcher.poll()
+    assert watcher.missing == ["goes"]
