@@ -33,7 +33,7 @@ AND b.finished_at > 0 AND {counts} AND b.verdict < 2 ORDER BY b.finished_at DESC
 # SQLite takes the outcome from the row that holds the maximum (documented, for a single max()). CROSS JOIN keeps
 # it from reordering the tables; the order of the loops makes GROUP BY free.
 _SQLITE_TALLIES = """
-SELECT p.id, {by}count(*), sum(b.verdict), max(b.finished_at), b.outcome,
+SELECT p.provider, p.key, {by}count(*), sum(b.verdict), max(b.finished_at), b.outcome,
     json_group_array(b.duration) FILTER (WHERE b.verdict < 2)
 FROM pipelines p CROSS JOIN builds b INDEXED BY builds_finished
     ON b.pipeline_id = p.id AND b.finished_at >= {start} AND b.finished_at < ? {only} {joins}
@@ -41,7 +41,7 @@ WHERE {counts} GROUP BY p.id{group}"""
 
 # LATERAL: one short range of the index for each pipeline, where a plain join reads the whole index.
 _POSTGRESQL_TALLIES = """
-SELECT p.id, t.* FROM pipelines p CROSS JOIN LATERAL (
+SELECT p.provider, p.key, t.* FROM pipelines p CROSS JOIN LATERAL (
     SELECT {by}count(*), sum(b.verdict), max(b.finished_at),
         max(b.finished_at * 16 + b.outcome) % 16,
         '[' || string_agg(coalesce(b.duration::text, 'null'), ',') FILTER (WHERE b.verdict < 2) || ']'
@@ -50,15 +50,13 @@ SELECT p.id, t.* FROM pipelines p CROSS JOIN LATERAL (
     GROUP BY b.pipeline_id{group}) t"""
 
 _RUNNING = """
-SELECT b.pipeline_id, {by}count(*) FROM builds b {joins}
-WHERE b.status < 2 AND b.status = 1 AND b.stream_id IS NOT NULL GROUP BY b.pipeline_id{group}"""
+SELECT p.provider, p.key, {by}count(*) FROM builds b JOIN pipelines p ON p.id = b.pipeline_id {joins}
+WHERE b.status < 2 AND b.status = 1 AND b.stream_id IS NOT NULL GROUP BY p.provider, p.key{group}"""
 
 _LAST_OUTCOMES = """
-SELECT b.pipeline_id, b.outcome, b.finished_at FROM pipelines p JOIN builds b ON b.id = (
+SELECT p.provider, p.key, b.outcome, b.finished_at FROM pipelines p JOIN builds b ON b.id = (
     SELECT b.id FROM builds b WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {counts}
     ORDER BY b.finished_at DESC LIMIT 1)"""
-
-_OWNERS = "SELECT id, provider, key FROM pipelines"
 
 _LABELS = "coalesce(n.text, d.labels)"
 _LABEL_JOINS = """LEFT JOIN names n ON n.id = b.labels_id
@@ -81,35 +79,35 @@ class _Tally(NamedTuple):
 
 
 def by_pipeline(session: Session, window: Window | int) -> dict[Key, Summary]:
-    """One summary for every stored pipeline, also where nothing happened.
+    """One summary for each pipeline that has builds in the window or running.
 
     `window`: a span of time, or a number of last builds that passed or failed.
     """
-    running = {number: count for number, count in _running(session)}  # noqa: C416  (rows are not tuples to mypy)
-    tallies = {row[0]: _Tally._make(row[1:]) for row in _tallies(session, window)}
-    return {
-        owner: _summary([tallies[number]] if number in tallies else [], running.get(number, 0))
-        for number, owner in _pipelines(session).items()
+    running = {(provider, key): count for provider, key, count in _running(session)}
+    summaries = {
+        (provider, key): _summary(_Tally._make(tally), running.pop((provider, key), 0))
+        for provider, key, *tally in _tallies(session, window)
     }
+    return summaries | {key: _summary(None, count) for key, count in running.items()}
 
 
 def of_pipeline(session: Session, provider: str, key: str, window: Window | int) -> Summary:
     """The summary of one pipeline; of nothing when it is not stored."""
     known = pipelines.find(session, [(provider, key)]).get((provider, key))
     if known is None:
-        return _summary([], 0)
-    tallies = [_Tally._make(row[1:]) for row in _tallies(session, window, pipeline_id=known.id)]
-    return _summary(tallies, sum(count for number, count in _running(session) if number == known.id))
+        return _summary(None, 0)
+    tallies = [_Tally._make(tally) for _, _, *tally in _tallies(session, window, pipeline_id=known.id)]
+    running = [count for *owner, count in _running(session) if owner == [provider, key]]
+    return _summary(tallies[0] if tallies else None, sum(running))
 
 
 def by_branch(session: Session, window: Window) -> dict[StreamKey, Summary]:
     """One summary for each stream that has builds in the window or running. A plain job's stream is `""`."""
-    running = Counter({(number, stream): count for number, stream, count in _running(session, by="b.stream_id")})
-    tallies = [((row[0], row[1]), _Tally._make(row[2:])) for row in _tallies(session, window, by="b.stream_id")]
-    owners = _pipelines(session)
+    running = {tuple(group): count for *group, count in _running(session, by="b.stream_id")}
+    tallies = [(tuple(row[:3]), _Tally._make(row[3:])) for row in _tallies(session, window, by="b.stream_id")]
     summaries = _merged(tallies, running)
-    words = names.words_of(session, {stream for _, stream in summaries})
-    return {(*owners[number], words[stream] or ""): summary for (number, stream), summary in summaries.items()}
+    words = names.words_of(session, {stream for _, _, stream in summaries})
+    return {(provider, key, words[stream] or ""): each for (provider, key, stream), each in summaries.items()}
 
 
 def by_label(session: Session, label: str, window: Window) -> dict[str, Summary]:
@@ -117,63 +115,73 @@ def by_label(session: Session, label: str, window: Window) -> dict[str, Summary]
 
     Reads the rows themselves: some ten times slower than `by_pipeline`.
     """
-    inherited = {each.id: each.pipeline.labels.get(label) for each in pipelines.all(session)}
+    inherited = {
+        (each.pipeline.provider, each.pipeline.key): each.pipeline.labels.get(label) for each in pipelines.all(session)
+    }
 
-    def value_of(number: int, own: str | None) -> str | None:
+    def value_of(provider: str, key: str, own: str | None) -> str | None:
         labels: Mapping[str, str] = orjson.loads(own) if own else {}
-        return labels.get(label, inherited[number])
+        return labels.get(label, inherited[provider, key])
 
     running: Counter[str | None] = Counter()
-    for number, own, count in _running(session, by=_LABELS, joins=_LABEL_JOINS):
-        running[value_of(number, own)] += count
-    tallies = [
-        (value_of(row[0], row[1]), _Tally._make(row[2:]))
-        for row in _tallies(session, window, by=_LABELS, joins=_LABEL_JOINS)
-    ]
+    for *group, count in _running(session, by=_LABELS, joins=_LABEL_JOINS):
+        running[value_of(*group)] += count
+    rows = _tallies(session, window, by=_LABELS, joins=_LABEL_JOINS)
+    tallies = [(value_of(*row[:3]), _Tally._make(row[3:])) for row in rows]
     return {value: summary for value, summary in _merged(tallies, running).items() if value is not None}
 
 
 def last_outcomes(session: Session) -> dict[Key, tuple[Outcome, datetime]]:
     """How and when the last finished build of each pipeline ended, where there is one."""
-    owners = _pipelines(session)
     found = _execute(session, _LAST_OUTCOMES.format(counts=_COUNTS), ())
-    return {owners[number]: (OUTCOMES[outcome], from_ms(finished_at)) for number, outcome, finished_at in found}
+    return {(provider, key): (OUTCOMES[outcome], from_ms(ended)) for provider, key, outcome, ended in found}
 
 
 def _merged(tallies: Iterable[tuple[Group, _Tally]], running: Mapping[Group, int]) -> dict[Group, Summary]:
     groups: dict[Group, list[_Tally]] = {group: [] for group in running}
     for group, tally in tallies:
         groups.setdefault(group, []).append(tally)
-    return {group: _summary(members, running.get(group, 0)) for group, members in groups.items()}
+    return {group: _summary(_together(members), running.get(group, 0)) for group, members in groups.items()}
 
 
-def _summary(tallies: Sequence[_Tally], running: int) -> Summary:
-    finished = sum(each.total for each in tallies)
-    durations: list[int | None] = []
-    for each in tallies:
-        if each.durations is not None:
-            durations += orjson.loads(each.durations)
+def _together(tallies: Sequence[_Tally]) -> _Tally | None:
+    if len(tallies) <= 1:
+        return tallies[0] if tallies else None
+    arrays = [each.durations[1:-1] for each in tallies if each.durations is not None]
+    return max(tallies, key=lambda each: each.finished_at)._replace(
+        total=sum(each.total for each in tallies),
+        verdicts=sum(each.verdicts for each in tallies),
+        durations=f"[{','.join(filter(None, arrays))}]",
+    )
+
+
+def _summary(tally: _Tally | None, running: int) -> Summary:
+    if tally is None:
+        return Summary(total=running, passed=0, failed=0, neutral=0, running=running)
+    finished, verdicts, _, outcome, array = tally
+    durations: list[Any] = orjson.loads(array) if array else []
     neutral = finished - len(durations)
-    passed = sum(each.verdicts for each in tallies) - _NEUTRAL * neutral
-    known = [each for each in durations if each is not None]
-    known.sort()
+    passed = verdicts - _NEUTRAL * neutral
+    if None in durations:
+        durations = [each for each in durations if each is not None]
+    durations.sort()
     return Summary(
         total=finished + running,
         passed=passed,
         failed=finished - passed - neutral,
         neutral=neutral,
         running=running,
-        duration_mean=sum(known) / len(known) / 1000 if known else None,
-        duration_p50=percentile(known, 0.5) / 1000 if known else None,
-        duration_p95=percentile(known, 0.95) / 1000 if known else None,
-        last_outcome=OUTCOMES[max(tallies, key=lambda each: each.finished_at).outcome] if tallies else None,
+        duration_mean=sum(durations) / len(durations) / 1000 if durations else None,
+        duration_p50=percentile(durations, 0.5) / 1000 if durations else None,
+        duration_p95=percentile(durations, 0.95) / 1000 if durations else None,
+        last_outcome=OUTCOMES[outcome],
     )
 
 
 def _tallies(
     session: Session, window: Window | int, *, by: str | None = None, joins: str = "", pipeline_id: int | None = None
 ) -> Sequence[Sequence[Any]]:
-    """(pipeline id, `by`, then the fields of _Tally), for each group of finished builds."""
+    """(provider, key, `by`, then the fields of _Tally), for each group of finished builds."""
     if isinstance(window, Window):
         start, values = "?", [to_ms(window.start), to_ms(window.end)]
     else:
@@ -188,7 +196,7 @@ def _tallies(
 
 
 def _running(session: Session, *, by: str | None = None, joins: str = "") -> Sequence[Sequence[Any]]:
-    """(pipeline id, `by`, number of builds running now)."""
+    """(provider, key, `by`, number of builds running now)."""
     return _execute(session, _RUNNING.format(joins=joins, **_grouping(by)), ())
 
 
@@ -200,7 +208,3 @@ def _execute(session: Session, statement: str, values: Iterable[int]) -> Sequenc
     if session.dialect.name == "postgresql":
         statement = statement.replace("%", "%%").replace("?", "%s")
     return session.exec_driver_sql(statement, tuple(values)).all()
-
-
-def _pipelines(session: Session) -> dict[int, Key]:
-    return {number: (provider, key) for number, provider, key in _execute(session, _OWNERS, ())}
