@@ -120,8 +120,9 @@ class Polling:
     def store(self, target: Target, page: Page, memory: Memory, *, judge: bool = True) -> Ingested:
         """Commit a page, then let the world know."""
         configuration = self.configuration
-        ingested = self.database.transact(
-            lambda session: ingest(
+
+        def unit(session: Session) -> Ingested:
+            ingested = ingest(
                 session,
                 page,
                 provider=target.provider,
@@ -131,7 +132,10 @@ class Polling:
                 last_poll=memory.last_poll,
                 judge=judge,
             )
-        )
+            self.failpoint("before_commit")
+            return ingested
+
+        ingested = self.database.transact(unit)
         self.failpoint("after_commit")
         for key, value in page.cursors.items():
             if value is None:

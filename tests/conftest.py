@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.house import Simulator
 from store.engine import Database, Session, open_database
 from store.schema import metadata
 from tests.support.postgres import NoPostgres, PostgresServer, postgres_server
@@ -73,3 +74,19 @@ def database(request: pytest.FixtureRequest) -> Database:
     kind = "sqlite_database" if request.param == "sqlite" else "postgres_database"
     store: Database = request.getfixturevalue(kind)
     return store
+
+
+@pytest.fixture
+def house() -> Iterator[Simulator]:
+    """Simulated Jenkins, GitHub, Slack and mail servers over an empty world."""
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store; the test runs on both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    fresh: Callable[[], str] = request.getfixturevalue("postgres_url")
+    return fresh()

@@ -1,0 +1,5 @@
+"""`python -m poller` is `buildwatch`."""
+
+from poller.cli import main
+
+main()
