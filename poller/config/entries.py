@@ -96,8 +96,11 @@ def _plugin(checking: Checking, settings: Mapping[str, Any], base: KeyPath, kind
         checking.refuse(path, f'key "kind" is missing: one of {known}')
         return None
     kind = settings["kind"]
+    if not isinstance(kind, str):
+        checking.refuse(path, f"kind: must be one of {known}")
+        return None
     try:
-        return kinds.get(kind) if isinstance(kind, str) else None
+        return kinds.get(kind)
     except KeyError:
         checking.refuse(path, f'unknown kind "{kind}"{did_you_mean(kind, kinds.names)}')
     except BrokenPlugin as error:

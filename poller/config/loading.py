@@ -85,7 +85,7 @@ class _Loader:
         places.unresolved.update(unresolved)
         self._checking.problems.extend(unresolved.values())
         self._checking.warnings.extend(reading.warnings)
-        references.secrets.update(one.value for one in overrides if isinstance(one.value, str))
+        references.environment_values.update(one.value for one in overrides if isinstance(one.value, str))
         self._raw: dict[str, Any] = plain(tree)  # what the three sources say together
         by_credentials = self._applied(from_files)
         by_environment = self._applied(from_variables)

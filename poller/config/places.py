@@ -41,13 +41,19 @@ class Places:
     def trimmed(self, path: KeyPath) -> KeyPath:
         """A path without what is only in pydantic's head: the names of the members of a union."""
         path = self.inherited(path)
-        replaced = [len(one.path) for one in self._overrides if path[: len(one.path)] == one.path]
+        replaced = [len(path) if one.path[: len(path)] == path else len(one.path) for one in self._over(path)]
         return path[: max([len(self.known(path)), *replaced])]
 
     def origin(self, path: KeyPath) -> str:
         """` (from environment variable BUILDWATCH_...)` for a value that does not come from the file."""
-        found = (one.origin for one in self._overrides if path[: len(one.path)] == one.path)
+        mixed = isinstance(self._in_file(path), Section | Items)  # then only what lies above it replaces it
+        found = (one.origin for one in self._over(path) if not mixed or len(one.path) <= len(path))
         return next((f" (from {origin})" for origin in found), "")
+
+    def _over(self, path: KeyPath) -> list[Override]:
+        """The overrides of a value, of something above it, or of something in it."""
+        shared = [(one, min(len(one.path), len(path))) for one in self._overrides]
+        return [one for one, length in shared if one.path[:length] == path[:length]]
 
     def known(self, path: KeyPath) -> KeyPath:
         """The longest part of a path that exists in the file."""
@@ -55,7 +61,10 @@ class Places:
 
     def value(self, path: KeyPath) -> Any:
         """The value in the file at a path; `UNKNOWN` when there is none."""
-        if not path or self.origin(path) or len(self.known(path)) < len(path):
+        return UNKNOWN if not path or self.origin(path) else self._in_file(path)
+
+    def _in_file(self, path: KeyPath) -> Any:
+        if len(self.known(path)) < len(path):
             return UNKNOWN
         value: Any = self._tree
         for key in path:

@@ -9,7 +9,7 @@ import pytest
 from alerts.routing import Match, Route
 from alerts.rules import DEFAULT_RULES, FailureRule, RateBelowRule, RateDropRule, Rules, UnreachableRule
 from domain.build import Pipeline
-from poller.config import Configuration, load
+from poller.config import Configuration, ConfigurationError, load
 from poller.config.problems import Problem
 from tests.support.configurations import WORKING, errors
 
@@ -168,6 +168,8 @@ wbe: {}
         ("providers: 5", "1:12: providers: must be a mapping of keys"),
         ("providers: {ci: 5}", "1:17: ci: must be a mapping of keys"),
         ("providers: {ci: {}}", '1:13: key "kind" is missing: one of broken, fake, other'),
+        ("providers: {ci: {kind: 5}}", "1:24: kind: must be one of broken, fake, other"),
+        ("channels: {ci: {kind: [x]}}", "1:17: kind: must be one of lamp"),
         ("providers: {'': {kind: fake}}", "1:13: a name must not be empty or hold control characters"),
         ("pipelines: {a: b}", "1:1: pipelines: must be a list, not a mapping"),
         ("pipelines: [5]", "1:13: pipelines[0]: must be a mapping of keys"),
@@ -382,3 +384,15 @@ def test_pipelines_of_an_unusable_provider_are_not_complained_about_twice(wrong:
 def test_a_long_list_of_known_keys_is_cut(wrong: Wrong) -> None:
     (found,) = wrong("zzzzzzzz: 1")
     assert found.endswith(", ...")
+
+
+def test_a_file_that_is_too_large_is_not_read_to_its_end(file: Path) -> None:
+    file.write_bytes(b"# " + b"x" * (17 * 1024 * 1024))
+    assert errors(lambda: load(file, environ={})) == ["config.yaml:1:1: larger than 16 MiB"]
+
+
+def test_an_error_tells_which_files_were_read(file: Path) -> None:
+    file.write_text("providers: {gh: {kind: github, token_file: secret}}")
+    with pytest.raises(ConfigurationError) as error:
+        load(file, environ={})
+    assert error.value.files == (file, file.parent / "secret")

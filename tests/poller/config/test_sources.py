@@ -120,6 +120,8 @@ def test_an_override_spares_the_reference_and_the_file_it_replaces(loading: Load
         ({"BUILDWATCH_TIMEZONE": "Asia/Tokyo"}, lambda one: one.timezone.key == "Asia/Tokyo"),
         ({"BUILDWATCH_STORE__KEEP__LOGS": "5d"}, lambda one: one.store.keep.logs == timedelta(5)),
         ({"BUILDWATCH_CHANNELS__DESK__TO": '["a", "b"]'}, lambda one: one.channels["desk"].to == ("a", "b")),
+        ({"BUILDWATCH_STORE": '{"keep": {"logs": "2d"}}'}, lambda one: one.store.keep.logs == timedelta(2)),
+        ({"BUILDWATCH_PIPELINES__0__LABELS": '{"a": "b"}'}, lambda one: one.pipelines[0].labels == {"a": "b"}),
         ({"BUILDWATCH_CHANNELS__DESK__PASSWORD": "[no json"}, lambda one: "[no json" in one.secrets),
         ({"BUILDWATCH_PIPELINES__0__JOB": "weekly"}, lambda one: one.pipelines[0].job == "weekly"),
         ({"BUILDWATCH_PIPELINES__0__LABELS__TEAM": "web"}, lambda one: one.pipelines[0].labels == {"team": "web"}),
@@ -159,6 +161,10 @@ def test_a_name_with_dashes_is_written_with_underscores(loading: Loading) -> Non
         ("PIPELINES__7__JOB", "x", "there is no such item in the list (from environment variable"),
         ("PIPELINES__FIRST__JOB", "x", "there is no such item in the list (from environment variable"),
         ("PROVIDER__CI__TOKEN", "x", 'unknown key "provider", did you mean "providers"?'),
+        ("PROVIDERS__CI__KIND__DEEPER", "x", "kind: must be one of broken, fake, other (from environment"),
+        ("PIPELINES__0", "x", "pipelines[0]: must be a mapping of keys"),
+        ("PIPELINES__0__LABELS__A__B", "x", "a: must be text (from environment"),
+        ("LOG", "x", "log: must be a mapping of keys"),
         ("PROVIDERS__CI", "x", "ci: must be a mapping of keys"),
     ],
 )
@@ -181,3 +187,8 @@ store: {url_file: url}
     assert len(found) == 3
     assert "canary" not in "".join(found)
     assert "config.yaml:5:3: either, not both: [hidden]" in found
+
+
+def test_an_override_that_is_no_secret_is_not_hidden_in_logs(loading: Loading) -> None:
+    over = {"BUILDWATCH_PIPELINES__0__JOB": "weekly-run", "BUILDWATCH_PROVIDERS__CI__TOKEN": "over-the-top"}
+    assert loading(WORKING, over).secrets == {"over-the-top"}
