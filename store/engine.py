@@ -53,8 +53,8 @@ def stored_revision(session: Session) -> str | None:
 def _parsed(url: str) -> sqlalchemy.URL:
     try:
         parsed = sqlalchemy.make_url(url)
-    except sqlalchemy.exc.ArgumentError:
-        # Its text would show the password.
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        # Their texts would show the password.
         raise StoreError("store.url cannot be read: write sqlite:///path or postgresql://user@host/name") from None
     if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
         raise StoreError(f"store.url: {parsed.get_backend_name()} is not supported: use sqlite or postgresql")

@@ -26,7 +26,9 @@ def make_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}: user {os.getuid()} must be able to write it") from error
+        raise StoreError(
+            f"{error.filename or path}: {error.strerror}: user {os.getuid()} must be able to write it"
+        ) from error
 
 
 def sqlite_engine(url: sqlalchemy.URL) -> Engine:
