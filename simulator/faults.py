@@ -5,7 +5,7 @@ import socket
 import struct
 from collections.abc import Mapping
 
-from simulator.server import Answer, Exchange, Fault, html_answer
+from simulator.server import Answer, Exchange, Fault, html_answer, json_answer
 
 LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body><form action='/login'></form></body></html>"
 
@@ -29,6 +29,13 @@ def redirect(location: str, status: int = 302) -> Fault:
 def rate_limited(retry_after: int) -> Fault:
     """429 with Retry-After in seconds."""
     return answer(429, "rate limited", {"Retry-After": str(retry_after)})
+
+
+def secondary_limit(retry_after: int | None = 60) -> Fault:
+    """GitHub's secondary rate limit: 403 although requests remain; sometimes without Retry-After."""
+    text = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return lambda exchange: _sent(exchange, json_answer({"message": text}, status=403, headers=headers))
 
 
 def hang() -> Fault:

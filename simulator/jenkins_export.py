@@ -17,6 +17,7 @@ from simulator.jenkins_world import (
     CONFIGURATION,
     FREESTYLE,
     MATRIX,
+    MULTIJOB,
     PIPELINE,
     Build,
     Folder,
@@ -32,6 +33,7 @@ _BUILD_CLASS = {
     PIPELINE: "org.jenkinsci.plugins.workflow.job.WorkflowRun",
     MATRIX: "hudson.matrix.MatrixBuild",
     CONFIGURATION: "hudson.matrix.MatrixRun",
+    MULTIJOB: "com.tikal.jenkins.plugins.multijob.MultiJobBuild",
 }
 _COLOR = {"SUCCESS": "blue", "UNSTABLE": "yellow", "FAILURE": "red", "ABORTED": "aborted", "NOT_BUILT": "notbuilt"}
 

@@ -24,6 +24,7 @@ FREESTYLE = "hudson.model.FreeStyleProject"
 PIPELINE = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 MATRIX = "hudson.matrix.MatrixProject"
 CONFIGURATION = "hudson.matrix.MatrixConfiguration"
+MULTIJOB = "com.tikal.jenkins.plugins.multijob.MultiJobProject"
 
 _ENCODED = {character: f"%{ord(character):02X}" for character in "#%/?[]\\"}
 
@@ -236,6 +237,7 @@ class Job(Item):
         trigger: str = "scm",
         interrupted_by: str | None = None,
         failing_stage: str | None = None,
+        cells: Mapping[str, str] | None = None,
         log: str | bytes | None = None,
         **details: Any,
     ) -> Build:
@@ -244,7 +246,8 @@ class Job(Item):
         It started `started_ago` (default: `duration`) before now and takes `duration`; what has not ended yet is
         running and ends by itself when the clock gets there; a `duration` of None runs until `finish()`. A negative
         `started_ago` waits in the queue. trigger: scm, user, timer, upstream. interrupted_by: timeout, user,
-        superseded. `details` are fields of Build: parameters, tests, stages, commit, changes, log and so on.
+        superseded. cells: results of single configurations of a matrix, {"os=mac": "FAILURE"}. `details` are fields
+        of Build: parameters, tests, stages, commit, changes and so on.
         """
         with self.world.lock:
             number = number or max([self.next_number, *(n + 1 for n in self.builds)])
@@ -267,6 +270,8 @@ class Job(Item):
             made.log = log.encode() if isinstance(log, str) else log or b""
             if length is not None and log is None:
                 made.print_log()
+            for run in made.runs:
+                run.result = (cells or {}).get(run.job.name, run.result)
             self.builds[number] = made
             return made
 

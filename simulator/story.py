@@ -193,10 +193,10 @@ def _matrix(job: Job) -> Callable[[float, float, str | None], object]:
     """Builds of a matrix: one configuration of it fails."""
 
     def add(ago: float, length: float, cause: str | None) -> object:
-        made = job.build("FAILURE" if cause else "SUCCESS", started_ago=ago, duration=length, trigger="timer")
-        for run in made.runs[: len(made.runs) - 1 if cause else 0]:
-            run.result = "SUCCESS"
-        return made
+        broken = next(reversed(job.configurations))
+        cells = {name: "FAILURE" if cause and name == broken else "SUCCESS" for name in job.configurations}
+        result = "FAILURE" if cause else "SUCCESS"
+        return job.build(result, started_ago=ago, duration=length, trigger="timer", cells=cells)
 
     return add
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jenkins as python_jenkins
@@ -7,7 +8,7 @@ import requests
 
 from domain.testreport import TestCase, TestStatus
 from simulator.jenkins import JenkinsServer
-from simulator.jenkins_world import Job, encode_name
+from simulator.jenkins_world import MULTIJOB, Job, encode_name
 from simulator.world import World
 from tests.support.still_clock import StillClock
 
@@ -265,6 +266,31 @@ def test_a_matrix_lists_its_configurations_and_runs(world: World, ask: Ask, jenk
         ask(path + "api/json", "number,actions[causes[upstreamProject]]")["actions"][0]["causes"][0]["upstreamProject"]
         == "nightly"
     )
+
+
+def test_single_configurations_of_a_matrix_may_end_differently(world: World, ask: Ask) -> None:
+    world.jenkins.matrix("nightly", {"os": ["linux", "mac"]}).build("FAILURE", cells={"os=linux": "SUCCESS"})
+    assert [run["result"] for run in ask("job/nightly/1/api/json", "runs[result]")["runs"]] == ["SUCCESS", "FAILURE"]
+
+
+def test_a_multijob_builds_in_its_own_class(world: World, ask: Ask) -> None:
+    world.jenkins.job("all", MULTIJOB).build()
+    assert ask("job/all/api/json", "lastBuild[number]")["lastBuild"]["_class"].endswith("MultiJobBuild")
+
+
+def test_the_world_may_change_while_it_is_read(world: World, jenkins: JenkinsServer) -> None:
+    def poll(_: int) -> int:
+        with requests.Session() as session:
+            session.trust_env = False
+            tree = "jobs[name,jobs[name,builds[number,actions[causes[*]]]]]"
+            url = f"{jenkins.url}/api/json?tree={tree}"
+            return sum(session.get(url, auth=("bot", "jenkins-token")).status_code == 200 for _ in range(20))
+
+    with ThreadPoolExecutor(4) as pool:
+        polls = pool.map(poll, range(4))
+        for number in range(200):
+            world.jenkins.job(f"team/job{number % 20}").build()
+        assert list(polls) == [20] * 4
 
 
 def test_a_freestyle_test_report_lists_suites_and_cases(world: World, ask: Ask) -> None:
@@ -540,6 +566,7 @@ def test_branches_are_reached_through_the_job_too(world: World) -> None:
     assert isinstance(world.jenkins.find(["shop", "web", "feature%2Fx"]), Job)
     assert world.jenkins.find(["shop", "nothing"]) is None
     assert world.jenkins.multibranch("shop/web").start(branch="feature/x").job is job
+    assert list(world.jenkins.root.jobs()) == [job]
 
 
 def test_finishing_may_say_when_and_what_was_printed(world: World, clock: StillClock) -> None:

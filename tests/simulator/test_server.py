@@ -81,6 +81,25 @@ def test_a_fault_ends_after_its_times_or_by_healing(server: _Echo, http: request
     assert http.get(server.origin).ok
 
 
+@pytest.mark.parametrize(("seconds", "header"), [(60, "60"), (None, None)])
+def test_a_secondary_limit_may_hide_how_long_it_lasts(
+    server: _Echo, http: requests.Session, seconds: int | None, header: str | None
+) -> None:
+    server.fault(faults.secondary_limit(seconds))
+    answer = http.get(server.origin)
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (403, header)
+    assert "secondary rate limit" in answer.json()["message"]
+
+
+def test_a_drip_ends_when_the_server_heals(server: _Echo) -> None:
+    server.fault(faults.drip(60))
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(100) == b"H"
+        server.heal()
+        assert client.recv(100) == b""
+
+
 def test_a_fault_may_concern_some_paths_and_methods_only(server: _Echo, http: requests.Session) -> None:
     server.fault(faults.html(), path="/a/*", method="GET")
     assert "Sign in" in http.get(f"{server.origin}/a/b").text

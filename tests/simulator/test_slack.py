@@ -151,6 +151,11 @@ def test_invalid_blocks_are_explained(call: Call) -> None:
     assert nested["error"] == "invalid_blocks"
 
 
+def test_garbage_in_a_form_is_as_if_it_were_not_there(slack: SlackServer, http: requests.Session) -> None:
+    data = {"token": slack.token, "channel": "#ci", "text": "x", "blocks": "{garbage"}
+    assert http.post(slack.api_url + "chat.postMessage", data=data).json()["message"]["blocks"] == []
+
+
 def test_tokens_are_checked(slack: SlackServer, http: requests.Session, call: Call) -> None:
     assert http.post(slack.api_url + "auth.test").json()["error"] == "not_authed"
     assert http.post(slack.api_url + "auth.test", data={"token": "xoxb-no"}).json()["error"] == "invalid_auth"
