@@ -28,6 +28,8 @@ class Search:
     def matches(self, run: Run, status: str, now: datetime) -> bool:
         """Whether a run with this status belongs to the list."""
         asked = self._asked
+        if not asked:
+            return True
         conclusion = run.attempt(now).conclusion if status == "completed" else None
         return (
             asked.get("actor", run.attempts[0].actor) == run.attempts[0].actor

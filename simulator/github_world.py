@@ -149,6 +149,7 @@ class Workflow:
     path: str
     name: str
     state: str = "active"
+    last_number: int = 0
 
     @property
     def file(self) -> str:
@@ -227,7 +228,8 @@ class Repository:
             flow = self.workflow(workflow)
             attempt = github.attempt(conclusion, duration, queued_for, started_ago)
             attempt.waiting_status, attempt.actor = status, actor
-            number = number or 1 + max((r.number for r in self.runs if r.workflow is flow), default=0)
+            number = number or flow.last_number + 1
+            flow.last_number = max(flow.last_number, number)
             made = Run(
                 repository=self,
                 workflow=flow,

@@ -203,6 +203,7 @@ class Job(Item):
         self.builds: dict[int, Build] = {}
         self.buildable = True
         self.next_number = 1  # at least; builds push it on
+        self._highest = 0  # number given so far, to waiting builds too
         self.configurations: dict[str, Job] = {}  # of a matrix, by `os=linux,jdk=21`
 
     @override
@@ -250,7 +251,8 @@ class Job(Item):
         of Build: parameters, tests, stages, commit, changes and so on.
         """
         with self.world.lock:
-            number = number or max([self.next_number, *(n + 1 for n in self.builds)])
+            number = number or max(self.next_number, self._highest + 1)
+            self._highest = max(self._highest, number)
             length = None if duration is None else span(duration)
             ago = span(started_ago) if started_ago is not None else length or timedelta(0)
             started = self.world.now() - ago
@@ -304,7 +306,7 @@ class Job(Item):
         """Delete it and make it anew: the numbering starts again."""
         with self.world.lock:
             self.builds.clear()
-            self.next_number = 1
+            self.next_number, self._highest = 1, 0
 
 
 class JenkinsWorld:
