@@ -36,7 +36,7 @@ class Judged(Protocol):
 
 
 def summarize(builds: Iterable[Judged], window: Window | int | None = None) -> Summary:
-    """The summary of the builds that count: newest attempts only, neither forks nor pull requests.
+    """The summary of the builds that count (see `counted_builds`).
 
     In a window: those that finished in it, and those running now. With a number: the last so many that passed or
     failed, whenever they finished, and what else finished since the first of them. None: all of them.
@@ -73,14 +73,21 @@ def label_of(build: Build, label: str) -> str | None:
 
 
 def counted_builds(builds: Iterable[Judged]) -> list[Judged]:
-    """The builds that count in rates: the newest attempt of each, neither forks nor pull requests."""
-    newest: dict[tuple[str, str, str], Judged] = {}
+    """Of each build the newest attempt that passed or failed, else the newest that finished; and what still runs.
+
+    A re-run that is cancelled, or not done yet, so leaves the older verdict standing. Forks and pull requests
+    count nowhere.
+    """
+    attempts: dict[tuple[str, str, str], list[Judged]] = defaultdict(list)
     for each in builds:
-        identity = (*_pipeline_of(each), each.build.external_id)
-        known = newest.get(identity)
-        if known is None or known.build.attempt <= each.build.attempt:
-            newest[identity] = each
-    return [each for each in newest.values() if each.build.stream is not None]
+        attempts[*_pipeline_of(each), each.build.external_id].append(each)
+    counted: list[Judged] = []
+    for of_one in attempts.values():
+        finished = [each for each in of_one if each.build.status is Status.FINISHED]
+        decided = [each for each in finished if each.verdict is not Verdict.NEUTRAL]
+        counted += [each for each in of_one if each.build.status is not Status.FINISHED]
+        counted += sorted(decided or finished, key=lambda each: each.build.attempt)[-1:]
+    return [each for each in counted if each.build.stream is not None]
 
 
 def _grouped(
@@ -106,9 +113,12 @@ def _by_completion(judged: Judged) -> tuple[object, int, int]:
 
 
 def _last(finished: Sequence[Judged], count: int) -> list[Judged]:
-    """The newest part of `finished` that holds `count` decided builds, starting with a decided one."""
-    decided = [at for at, each in enumerate(finished) if each.verdict is not Verdict.NEUTRAL]
-    return list(finished[decided[-count] :]) if len(decided) >= count else list(finished)
+    """What finished no earlier than the `count`-th last build that passed or failed."""
+    ends = [each.build.finished_at for each in finished if each.verdict is not Verdict.NEUTRAL]
+    if len(ends) < count:
+        return list(finished)
+    start = next(at for at, each in enumerate(finished) if each.build.finished_at == ends[-count])
+    return list(finished[start:])
 
 
 def _summary(finished: Sequence[Judged], running: int) -> Summary:

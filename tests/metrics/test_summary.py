@@ -79,16 +79,30 @@ def test_the_last_builds_are_counted_by_decided_builds() -> None:
     assert summarize(views(*builds("FFP")), 20).total == 3
 
 
-def test_only_the_newest_attempt_counts() -> None:
+def test_what_finished_together_with_the_first_of_the_last_builds_counts_too() -> None:
+    together = [build(number, Outcome.FAILURE, finished_at=minutes(60)) for number in (1, 2)]
+    assert summarize(views(*together, build(9)), 2).failed == 2
+
+
+def test_of_several_attempts_the_newest_that_passed_or_failed_counts() -> None:
     first, again = build(1, Outcome.FAILURE), build(1, attempt=2)
     for order in ((first, again), (again, first)):
-        assert summarize(views(*order)).success_rate == 1
+        summary = summarize(views(*order))
+        assert (summary.passed, summary.failed) == (1, 0)
 
 
-def test_an_attempt_that_runs_again_takes_the_failure_out() -> None:
-    first, again = build(1, Outcome.FAILURE), build(1, None, attempt=2)
-    summary = summarize(views(again, first))
-    assert (summary.failed, summary.running, summary.success_rate) == (0, 1, None)
+def test_an_attempt_that_runs_or_was_cancelled_leaves_the_older_verdict_standing() -> None:
+    first, cancelled, running = (
+        build(1, Outcome.FAILURE),
+        build(1, Outcome.CANCELLED, attempt=2),
+        build(1, None, attempt=3),
+    )
+    summary = summarize(views(first, cancelled, running))
+    assert (summary.failed, summary.neutral, summary.running) == (1, 0, 1)
+
+
+def test_of_attempts_that_were_all_cancelled_one_counts() -> None:
+    assert summarize(views(*builds("A"), build(1, Outcome.CANCELLED, attempt=2))).neutral == 1
 
 
 def test_forks_and_pull_requests_count_nowhere() -> None:
