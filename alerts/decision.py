@@ -36,11 +36,17 @@ def decision(alert: Alert, reason: Reason | None, *, baseline: bool = False) -> 
     return Decision(alert=alert, reason=reason, baseline=baseline, build_ids=tuple(ids))
 
 
-def continued(alert: Alert, *, summary: str, evidence: Mapping[str, Any]) -> tuple[Decision, ...]:
-    """The alert goes on: saved silently when its evidence has changed, otherwise nothing at all."""
+def continued(alert: Alert, *, summary: str, evidence: Mapping[str, Any], grown: bool = False) -> tuple[Decision, ...]:
+    """The alert goes on: saved silently when its evidence has changed, otherwise nothing at all.
+
+    With `grown` channels that can edit what they said bring it up to date; nobody is disturbed again.
+    """
     if alert.summary == summary and dict(alert.evidence) == dict(evidence):
         return ()
-    return (decision(replace(alert, summary=summary, evidence=evidence), None),)
+    now = replace(alert, summary=summary, evidence=evidence)
+    if grown and alert.channels:
+        return (decision(replace(now, transition=alert.transition + 1), Reason.REFRESH),)
+    return (decision(now, None),)
 
 
 def resolved(alert: Alert, *, at: datetime, summary: str, evidence: Mapping[str, Any]) -> Decision:

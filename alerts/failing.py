@@ -119,7 +119,8 @@ def _follow(alert: Alert, tail: Sequence[Settled], rule: FailureRule, now: datet
     episode = own[-1]
     evidence = _evidence(episode, after=alert.evidence["after"]) | _kept(alert, episode, tail)
     if episode.fixed_by is None:
-        return continued(alert, summary=_summary(evidence), evidence=evidence)
+        grown = evidence["last_failed"] != alert.evidence.get("last_failed")
+        return continued(alert, summary=_summary(evidence), evidence=evidence, grown=grown)
     return (resolved(alert, at=episode.fixed_by.finished_at, summary=_summary(evidence), evidence=evidence),)
 
 

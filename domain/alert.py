@@ -88,6 +88,7 @@ class Reason(StrEnum):
     REMINDER = "reminder"
     RESOLVED = "resolved"
     CLOSED = "closed"
+    REFRESH = "refresh"  # no news: a message that can be edited is kept true, nobody is disturbed
 
 
 class Delivery(StrEnum):

@@ -57,7 +57,7 @@ def say(
             next_attempt_at=now,
         )
         for channel in alert.channels
-        if channel in configuration.channels
+        if channel in configuration.channels and (reason is not Reason.REFRESH or configuration.channels[channel].edits)
     ]
     outbox.add(session, notifications)
     return frozenset(notification.channel for notification in notifications)

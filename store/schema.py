@@ -48,7 +48,7 @@ ALERT_KINDS = (
 )
 SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 ALERT_STATES = (AlertState.FIRING, AlertState.RESOLVED, AlertState.CLOSED)
-REASONS = (Reason.FIRST, Reason.UPDATE, Reason.REMINDER, Reason.RESOLVED, Reason.CLOSED)
+REASONS = (Reason.FIRST, Reason.UPDATE, Reason.REMINDER, Reason.RESOLVED, Reason.CLOSED, Reason.REFRESH)
 DELIVERIES = (Delivery.PENDING, Delivery.SENDING, Delivery.SENT, Delivery.DEAD)
 
 FINISHED = STATUSES.index(Status.FINISHED)

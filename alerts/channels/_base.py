@@ -16,6 +16,11 @@ class ChannelSettings(BaseModel):
 
     kind: str
 
+    @property
+    def edits(self) -> bool:
+        """Whether a message that was sent can be brought up to date without disturbing anybody."""
+        return False
+
 
 class ChannelError(Exception):
     """A message was not accepted. The text says why, without secrets, and is kept in the outbox.

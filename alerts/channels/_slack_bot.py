@@ -18,7 +18,7 @@ from alerts.channels._plain import as_mapping, delivery_id, marked_as_repeat, ti
 from alerts.channels._slack_blocks import blocks, fallback, plain_text
 from alerts.channels._slack_errors import OUT_OF_REACH, SlackError, failure
 from alerts.channels._slack_http import CALL_SECONDS, exchange, silent_logger
-from domain.alert import Notification
+from domain.alert import Notification, Reason
 from domain.message import Message
 
 EVENT_TYPE = "buildwatch"
@@ -59,17 +59,27 @@ class Bot:
         self._channel_id = channel if _IS_ID.fullmatch(channel) else None
 
     def send(self, notification: Notification) -> Mapping[str, Any]:
-        """Post the card, or edit it and tell the change in its thread; the receipt is {channel, ts}."""
+        """Post the card, or edit it and tell the change in its thread; the receipt is {channel, ts}.
+
+        A refresh only edits: it is no news, it keeps the card true.
+        """
         self._client.deadline = time.monotonic() + _SEND_SECONDS
         root = notification.root
-        if not (root.get("channel") and root.get("ts")):
+        has_card = bool(root.get("channel") and root.get("ts"))
+        if notification.reason is Reason.REFRESH and not has_card:
+            return {}  # told in a summary, or never: there is no card to bring up to date
+        if not has_card:
             return self._post_once(notification)
         try:
             self._edit_once(notification)
+            if notification.reason is Reason.REFRESH:
+                return dict(root)
             return self._post_once(notification, thread=root)
         except SlackError as error:
             if error.word not in _ELSEWHERE:
                 raise
+            if notification.reason is Reason.REFRESH:
+                return {}
             # The card was deleted, or belongs to a channel of an earlier configuration.
             return self._post_once(notification)
 

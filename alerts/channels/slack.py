@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, FilePath, SecretStr, model_validator
+from typing_extensions import override
 
 from alerts.channels._base import ChannelPlugin, ChannelSettings
 from alerts.channels._network import tls_context
@@ -49,6 +50,11 @@ class SlackSettings(ChannelSettings):
     channel: str | None = None  # "#name" or an id (C…); reading the history after a crash is surer with the id
     api_url: Annotated[str, AfterValidator(_http_url)] = "https://slack.com/api/"
     ca_file: FilePath | None = None  # trusted besides the system's authorities
+
+    @property
+    @override
+    def edits(self) -> bool:
+        return self.token is not None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -22,16 +22,18 @@ def test_the_first_failure_fires_and_the_next_pass_resolves() -> None:
     assert alert.evidence["last_passed"]["number"] == 2
     assert alert.evidence["fixed_by"]["number"] == 5
     assert (alert.evidence["failures"], alert.evidence["in_a_row"]) == (2, 2)
-    assert (alert.transition, alert.resolved_at) == (2, NOON + timedelta(hours=5))
+    assert (alert.transition, alert.resolved_at) == (3, NOON + timedelta(hours=5))
 
 
-def test_each_further_failure_is_saved_silently() -> None:
+def test_each_further_failure_refreshes_what_was_said_and_disturbs_nobody() -> None:
     memory = Memory(failing_only())
     memory.see("PF")
     assert memory.see("PFF") == []
     assert memory.newest().evidence["in_a_row"] == 2
     assert memory.newest().summary == "2 failed in a row since #2"
-    assert memory.newest().transition == 1
+    assert memory.newest().transition == 2
+    assert memory.see("PFF") == []
+    assert memory.newest().transition == 2
 
 
 def test_neutral_builds_are_not_in_the_stream_so_a_streak_goes_on_across_them() -> None:

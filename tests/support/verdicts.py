@@ -79,7 +79,7 @@ class Memory:
             fresh=fresh,
         )
         self.keep(decisions)
-        return [decision.reason for decision in decisions if decision.reason is not None]
+        return [decision.reason for decision in decisions if decision.reason not in {None, Reason.REFRESH}]
 
     def keep(self, decisions: Iterable[Decision]) -> None:
         """Save alerts in the given order, as the poller does; a first message goes to the channel `team`."""
@@ -90,7 +90,7 @@ class Memory:
             number = alert.id if alert.id is not None else len(self.alerts) + 1
             kept = replace(alert, id=number, evidence=json.loads(json.dumps(dict(alert.evidence))))
             self.alerts[number] = kept
-            if decision.reason is not None:
+            if decision.reason not in {None, Reason.REFRESH}:
                 self.told.append((decision.reason, kept))
             firing = [each.fingerprint for each in self.alerts.values() if each.state is AlertState.FIRING]
             assert len(firing) == len(set(firing)), "two alerts with one fingerprint are firing"

@@ -303,3 +303,14 @@ def test_the_token_is_in_no_log_at_debug_level(
         logging.getLogger("test").exception("failed")
     assert "canary" not in caplog.text
     assert "canary" not in "".join(capfd.readouterr())
+
+
+def test_a_refresh_edits_the_card_and_posts_nothing(slack: SlackServer) -> None:
+    channel = _channel(slack)
+    root = channel.send(notification())
+    said = message(headline="2nd in a row")
+    assert channel.send(_fixed(root, reason=Reason.REFRESH, message=said)) == root
+    (card,) = slack.messages
+    assert card["text"].endswith("2nd in a row")
+    assert channel.send(_fixed({}, reason=Reason.REFRESH)) == {}  # nothing to keep true
+    assert len(slack.messages) == 1
