@@ -4,7 +4,7 @@ import sqlalchemy
 
 from store import schema
 from store.database import Database, Session
-from store.errors import StoreError
+from store.errors import StoreAbsent, StoreError
 from store.postgres import postgres_engine
 from store.sqlite import absolute_path, make_file, sqlite_engine
 
@@ -72,8 +72,8 @@ def _connect(url: sqlalchemy.URL, *, create: bool) -> Database:
     return Database(absolute, sqlite_engine(absolute))
 
 
-def _absent(where: str) -> StoreError:
-    return StoreError(f"{where}: there is no store yet: `buildwatch run` makes it")
+def _absent(where: str) -> StoreAbsent:
+    return StoreAbsent(f"{where}: there is no store yet: `buildwatch run` makes it")
 
 
 def _create(session: Session) -> str:

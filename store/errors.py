@@ -15,3 +15,7 @@ class StoreFull(StoreError):
 
 class StoreCorrupt(StoreError):
     """The file is not a healthy database. It is never recreated: a person restores a backup."""
+
+
+class StoreAbsent(StoreError):
+    """There is no store yet, and it was not to be made."""
