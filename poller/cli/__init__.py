@@ -8,7 +8,7 @@ import typer
 import typer.core
 from typing_extensions import override
 
-from poller.cli.exits import exit_status
+from poller.cli.exits import Exit, exit_status, give_up_stdout
 
 COMMANDS = {
     "run": "The daemon, in the foreground.",
@@ -48,6 +48,19 @@ class Commands(typer.core.TyperGroup):
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an interrupt and a reader that has gone (`| head`) end it without a word."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            raise typer.Exit(Exit.INTERRUPTED) from None
+        except BrokenPipeError:
+            give_up_stdout()
+            raise typer.Exit(Exit.PIPE_CLOSED) from None
+        return result
 
     @override
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -1,46 +1,68 @@
 """What most commands begin with: the options they share, the configuration, the store."""
 
 import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from store.engine import Database, open_database
 
+from poller.clock import Clock
 from poller.config import Configuration, load
 from poller.config.problems import ConfigurationError, Problem
+from store.engine import Database, open_database
+from store.errors import StoreAbsent
 
-
-PLACES = (Path("config.yaml"), Path("/etc/buildwatch/config.yaml"))
+INSTALLED = Path("/etc/buildwatch/config.yaml")
+PLACES = (Path("config.yaml"), INSTALLED)
 VARIABLE = "BUILDWATCH_CONFIG"
+STATE_OF_SERVICE = Path("/var/lib/buildwatch")  # StateDirectory= of the unit
+CREDENTIALS_OF_SERVICE = Path("/run/credentials/buildwatch.service")  # LoadCredential= of the unit, while it runs
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", metavar="FILE", help=f"Default: ${VARIABLE}, ./config.yaml, {PLACES[-1]}."),
+    typer.Option("--config", "-c", metavar="FILE", help=f"Default: ${VARIABLE}, ./config.yaml, {INSTALLED}."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="The same facts as JSON with stable keys.")]
 
 
 def configuration_path(given: Path | None) -> Path:
-    """The file to read: as given, from the environment, or where it usually lies."""
+    """The file to read: as given, from the environment, or where it usually lies. Raises ConfigurationError."""
     if given is not None:
         return given
     if named := os.environ.get(VARIABLE):
         return Path(named)
-    return next((place for place in PLACES if place.exists()), PLACES[0])
+    for place in PLACES:
+        if place.exists():
+            return place
+    looked = f"${VARIABLE} is not set, {' and '.join(str(place.absolute()) for place in PLACES)} do not exist"
+    message = f"there is no configuration: {looked}; `buildwatch init` writes one, --config names one"
+    raise ConfigurationError([Problem(file=PLACES[0], line=1, column=1, message=message)])
 
 
 def load_configuration(given: Path | None) -> Configuration:
-    """The checked configuration. Raises ConfigurationError."""
-    credentials, state = os.environ.get("CREDENTIALS_DIRECTORY"), os.environ.get("STATE_DIRECTORY")
+    """The checked configuration. Raises ConfigurationError.
+
+    A command that an administrator types finds the credentials and the store of the installed service, too.
+    """
+    path = configuration_path(given)
+    installed = path.absolute() == INSTALLED
     return load(
-        configuration_path(given),
+        path,
         environ=os.environ,
-        credentials_directory=Path(credentials) if credentials else None,
-        state_directory=Path(state.partition(":")[0]) if state else None,
+        credentials_directory=_folder("CREDENTIALS_DIRECTORY", CREDENTIALS_OF_SERVICE if installed else None),
+        state_directory=_folder("STATE_DIRECTORY", STATE_OF_SERVICE if installed else None),
     )
+
+
+def _folder(variable: str, otherwise: Path | None) -> Path | None:
+    if named := os.environ.get(variable):
+        return Path(named.partition(":")[0])
+    return otherwise if otherwise is not None and otherwise.is_dir() else None
 
 
 @contextmanager
@@ -53,4 +75,26 @@ def opened(configuration: Configuration, *, create: bool = True) -> Iterator[Dat
         database.close()
 
 
-__all__ = ["ConfigOption", "ConfigurationError", "JsonOption", "Problem", "configuration_path", "opened"]
+@contextmanager
+def opened_to_read(configuration: Configuration) -> Iterator[Database]:
+    """The store, to look into: nothing is made or upgraded. One that does not exist yet is an empty one."""
+    try:
+        database = open_database(configuration.store.url.get_secret_value(), create=False)
+    except StoreAbsent as absent:
+        print(absent, file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="buildwatch-") as folder:
+            empty = open_database(f"sqlite:///{folder}/empty.db")
+            try:
+                yield empty
+            finally:
+                empty.close()
+        return
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def present() -> datetime:
+    """The time."""
+    return Clock().now()

@@ -1,0 +1,91 @@
+"""`buildwatch alerts`: what is wrong, and who was told."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from domain.alert import AlertState, Delivery, Notification, Severity
+from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened_to_read, present
+from poller.cli.showing import BAD, DIM, GOOD, WARN, Cell, ago, iso, print_json, print_table, say
+from store import alerts as stored_alerts
+from store.alerts import AlertView
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+HEADERS = ("ID", "STATE", "SEVERITY", "KIND", "PIPELINE", "SINCE", "ENDED", "SUMMARY", "TOLD")
+STYLES = {AlertState.FIRING: BAD, AlertState.RESOLVED: GOOD, AlertState.CLOSED: DIM}
+
+
+@app.command()
+def alerts(
+    config: ConfigOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also the newest that are over.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Alerts that fire, newest first, with every message about them."""
+    now = present()
+    with opened_to_read(load_configuration(config)) as database:
+        found = database.read(lambda session: stored_alerts.listing(session, all=everything))
+    if as_json:
+        print_json([described(view) for view in found])
+    elif found:
+        print_table(HEADERS, [_row(view, now) for view in found])
+    else:
+        say("no alerts" if everything else "nothing is firing")
+
+
+def described(view: AlertView) -> dict[str, Any]:
+    """An alert as `alerts --json` shows it; the keys are a contract."""
+    alert = view.alert
+    return {
+        "id": alert.id,
+        "kind": alert.kind,
+        "provider": alert.scope.provider,
+        "pipeline": alert.scope.pipeline,
+        "branch": alert.scope.branch or None,
+        "severity": alert.severity,
+        "state": alert.state,
+        "started_at": iso(alert.started_at),
+        "resolved_at": iso(alert.resolved_at),
+        "summary": alert.summary,
+        "evidence": dict(alert.evidence),
+        "channels": list(alert.channels),
+        "notifications": [_notification(each) for each in view.notifications],
+    }
+
+
+def _notification(notification: Notification) -> dict[str, Any]:
+    return {
+        "id": notification.id,
+        "channel": notification.channel,
+        "reason": notification.reason,
+        "state": notification.delivery,
+        "attempts": notification.attempts,
+        "created_at": iso(notification.created_at),
+        "sent_at": iso(notification.sent_at),
+        "last_error": notification.last_error,
+    }
+
+
+def _row(view: AlertView, now: datetime) -> list[Cell]:
+    alert = view.alert
+    where = alert.scope.pipeline or alert.scope.provider
+    return [
+        str(alert.id),
+        (alert.state.value, STYLES[alert.state]),
+        (alert.severity.value, WARN if alert.severity is Severity.CRITICAL else ""),
+        alert.kind.value,
+        f"{where} / {alert.scope.branch}" if alert.scope.branch else where,
+        ago(alert.started_at, now),
+        ago(alert.resolved_at, now) if alert.resolved_at else "-",
+        alert.summary,
+        "; ".join(map(_told, view.notifications)) or "nobody",
+    ]
+
+
+def _told(notification: Notification) -> str:
+    if notification.delivery is Delivery.SENT:
+        return f"{notification.channel}: {notification.reason}"
+    problem = f" ({notification.last_error})" if notification.last_error else ""
+    return f"{notification.channel}: {notification.reason} {notification.delivery}{problem}"
