@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from domain.duration import format_duration
+from metrics.live import DAY, WEEK, Live
 from poller import standing
 from poller.clock import Clock, JumpDetector
 from poller.config import Configuration
@@ -24,8 +25,8 @@ from poller.reload import Reload
 from poller.schedule import Schedule
 from poller.signals import Signals
 from providers._base import ProviderError, Target
+from store import counted, retention
 from store import providers as stored_providers
-from store import retention
 from store.engine import Database, Session
 from store.errors import StoreError
 from store.lock import StoreLock
@@ -87,6 +88,7 @@ class Daemon:
         self._next_listing: dict[str, float] = {}
         self._baseline_due = True  # a summary may have been left untold by an earlier run
         self._jumps = JumpDetector(self._clock)
+        self._live = Live()
 
     def run(self) -> int:
         """Until SIGTERM. The caller holds the store's lock. Returns the exit status."""
@@ -95,6 +97,7 @@ class Daemon:
         if orphans:
             log.warning("messages under way when the last run ended will be tried again messages=%s", orphans)
         self._write(lambda session, now: record_start(session, self._configuration, now))
+        self._recount()
         self._use(self._connections)
         self._schedule.chore("standing", self._look_after, CHORES)
         self._schedule.chore("housekeeping", self._keep_house, timedelta(hours=1))
@@ -117,6 +120,7 @@ class Daemon:
             log.warning("clock was set or the machine slept, rescheduling jump=%s", format_duration(jump))
             self._schedule.clock_jumped()
             self._dispatcher.clock_jumped()
+            self._recount()
         asked, self.signals.reload = self.signals.reload, False
         self._reload.look(asked=asked)
         if asked:
@@ -185,6 +189,7 @@ class Daemon:
     def _after_commit(self, ingested: Ingested) -> None:
         for alert in ingested.transitions:
             log.info("alert %s kind=%s summary=%s", alert.state, alert.kind, alert.summary)
+        self._live.apply(ingested.counted, self._clock.now())
         self._baseline_due = self._baseline_due or ingested.baseline
         self._dispatcher.wake(ingested.told)
 
@@ -246,6 +251,11 @@ class Daemon:
             lambda session, now: record_standing(session, self._dispatcher.statuses(), self._polling, targets, now)
         )
 
+    def _recount(self) -> None:
+        """Fill the live windows from the store: at the start, and when the clock was set."""
+        now = self._clock.now()
+        self._database.read(lambda session: self._live.rebuild(counted.since(session, now - WEEK), now))
+
     def _keep_house(self) -> None:
         """Every hour: forget what is older than `store.keep` says."""
         try:
@@ -262,7 +272,11 @@ class Daemon:
 
     def _status(self) -> str:
         failing = [name for name, health in self._polling.health.items() if health.facts.failing_since]
+        day = self._live.summaries(DAY, self._clock.now()).values()
+        passed, failed = sum(each.passed for each in day), sum(each.failed for each in day)
         text = f"{len(self._schedule.targets())} targets of {len(self._polling.providers)} providers"
+        if passed + failed:
+            text += f", {passed} of {passed + failed} builds passed in 24 h"
         if failing:
             text += f", not answering: {', '.join(failing)}"
         if self._reload.broken:

@@ -14,12 +14,14 @@ from alerts.rules import Rules
 from alerts.verdict import verdict_of
 from domain.alert import Alert, Scope
 from domain.build import Build, Pipeline, Verdict
+from domain.counted import Counted
 from metrics.windows import daily, rolling
 from poller.config import Configuration
 from poller.tell import tell_all
 from providers._base import Page
 from store import alerts as stored_alerts
 from store import builds as stored_builds
+from store import counted as stored_counted
 from store import cursors, pipelines, quarantine, streams
 from store.engine import Session
 from store.pipelines import Key, Known
@@ -36,6 +38,7 @@ class Ingested:
     """What a page brought."""
 
     changes: Sequence[stored_builds.Change]
+    counted: Sequence[Counted] = ()  # the same builds as the live windows want them
     told: frozenset[str] = frozenset()  # channels that have something new
     transitions: Sequence[Alert] = ()  # what has begun or ended, for the log
     baseline: bool = False  # something was already failing at first contact: a summary is due
@@ -70,6 +73,7 @@ def ingest(
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
     return Ingested(
         changes=changes,
+        counted=stored_counted.touched(session, [change.build.id for change in changes if change.build.id is not None]),
         told=tell_all(session, judged, configuration, now),
         transitions=[decision.alert for decision, _ in judged if decision.reason is not None],
         baseline=any(decision.baseline for decision, _ in judged),

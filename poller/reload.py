@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from poller.clock import Clock
 from poller.config import Configuration, ConfigurationError
@@ -52,23 +53,24 @@ class Reload:
             new = self._load()
             self._build(new)
         except ConfigurationError as error:
+            self._watch(error.files)
             self._report("\n".join(str(problem) for problem in error.problems))
         except Exception as error:
             log.exception("config.yaml could not be put to use")
             self._report(f"could not be put to use: {type(error).__name__}")
         else:
             self._unseen = True
-            self._watch(new)
+            self._watch(new.files, new.include)
             if self.broken:
                 log.info("config.yaml is valid again")
                 self.broken = None
 
-    def _watch(self, new: Configuration) -> None:
+    def _watch(self, files: tuple[Path, ...], include: tuple[str, ...] | None = None) -> None:
         # A watcher that goes on has noticed what was saved while the file was being read; a new one would not.
-        watching = new.files, new.include
+        watching = files, self._watching[1] if include is None else include
         if watching != self._watching:
             self._watching = watching
-            self._watcher = Watcher(new.files, include=new.include)
+            self._watcher = Watcher(files, include=watching[1])
 
     def _report(self, text: str) -> None:
         if self.broken is None or self.broken.text != text:

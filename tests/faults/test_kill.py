@@ -15,7 +15,7 @@ from store.engine import Database, open_database
 from tests.support.daemon import eventually
 from tests.support.process import DaemonProcess
 
-KILLS = int(os.environ.get("BUILDWATCH_TEST_KILLS", "25"))  # on each of two databases; the failpoints come on top
+KILLS = int(os.environ.get("BUILDWATCH_TEST_KILLS", "38"))  # on each of two databases; the failpoints come on top
 FAILPOINTS = ("after_fetch", "before_commit", "after_commit", "after_claim", "after_send", "after_mark")
 
 CONFIG = """
@@ -110,7 +110,7 @@ def test_a_kill_at_a_failpoint_loses_nothing(point: str, house: Simulator, confi
     for passes in (0, 1):
         with DaemonProcess(config, {"BUILDWATCH_FAILPOINTS": f"{point}=kill:{passes}"}) as daemon:
             try:
-                daemon.process.wait(6)
+                daemon.process.wait(4)
             except subprocess.TimeoutExpired:
                 daemon.kill()
     database = open_database(store_url)
