@@ -15,7 +15,7 @@ from store.encode import Encoder
 from store.rows import NO_DETAILS, BuildView, build_of, numbers_of
 from store.schema import FLAKY, VERDICTS
 
-__all__ = ["BuildView", "Change", "get", "recent", "unfinished", "upsert"]
+__all__ = ["BuildView", "Change", "get", "newest", "recent", "unfinished", "upsert"]
 
 _BATCH = 1000
 _NEVER = 1 << 62  # sorts what has not ended first
@@ -64,6 +64,11 @@ def recent(
         if len(newest) == limit:  # the next pipelines have to be newer than what we have
             bound = max(bound, newest[-1][1].finished_at or 0)
     return _views(session, newest)
+
+
+def newest(session: Session) -> list[BuildView]:
+    """Of every pipeline the build that ended last, and those that have not ended. Any branch, pull requests too."""
+    return _views(session, [row for each in registry.all(session) for row in sql.select_newest(session, each.id, 0, 1)])
 
 
 def unfinished(session: Session, provider: str) -> list[BuildView]:

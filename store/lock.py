@@ -16,6 +16,11 @@ from store.errors import StoreError
 from store.faults import fault_of
 
 _DAEMON_KEY = 0x6275_696C_6477_6174  # "buildwat": the advisory lock of daemons
+_HOLDER = (
+    "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = %s AND l.objid = %s "
+    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 class LockHeld(StoreError):
@@ -48,6 +53,30 @@ def hold(database: Database, *, owner: str) -> StoreLock:
     """Take the lock, or raise LockHeld at once. `owner` says who we are, for whoever comes second."""
     us = f"pid {os.getpid()} on {socket.gethostname()} ({owner})"
     return _FileLock(database.path, us) if database.path is not None else _SessionLock(database, us)
+
+
+def holder(database: Database) -> str | None:
+    """Who holds the lock now, as `hold` would name them; None when nobody does."""
+    if database.path is None:
+        return database.read(_session_holder)
+    path = database.path.with_name(database.path.name + ".lock")
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # Shared and for an instant: what holds the lock excludes it.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(file, 500, 0).decode(errors="replace").strip() or "another process"
+    finally:
+        os.close(file)
+    return None
+
+
+def _session_holder(session: Connection) -> str | None:
+    held = session.exec_driver_sql(_HOLDER, (_DAEMON_KEY >> 32, _DAEMON_KEY & 0xFFFF_FFFF)).first()
+    return None if held is None else str(held[0] or "another process")
 
 
 class _FileLock(StoreLock):
@@ -103,12 +132,7 @@ class _SessionLock(StoreLock):
         # A frozen holder must not keep the lock for the two hours of TCP's own patience.
         if connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (_DAEMON_KEY,)).scalar_one():
             return
-        holder = connection.exec_driver_sql(
-            "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-            "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = %s AND l.objid = %s "
-            "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            (_DAEMON_KEY >> 32, _DAEMON_KEY & 0xFFFF_FFFF),
-        ).scalar()
+        holder = connection.exec_driver_sql(_HOLDER, (_DAEMON_KEY >> 32, _DAEMON_KEY & 0xFFFF_FFFF)).scalar()
         raise LockHeld(str(holder or "another process"), url)
 
     @override
