@@ -64,5 +64,13 @@ def _counted(row: Sequence[Any], *, counts: bool) -> Counted:
     provider, key, build_id, status, verdict, outcome, finished_at, duration = row
     owner = (provider, key)
     if not counts or status == _RUNNING_CODE or verdict is None or finished_at is None:
-        return Counted(build_id, owner, counts and status == _RUNNING_CODE)
-    return Counted(build_id, owner, False, VERDICTS[verdict], OUTCOMES[outcome], finished_at, duration)  # noqa: FBT003
+        return Counted(build_id, owner, running=counts and status == _RUNNING_CODE)
+    return Counted(
+        build_id,
+        owner,
+        running=False,
+        verdict=VERDICTS[verdict],
+        outcome=OUTCOMES[outcome],
+        finished_at=finished_at,
+        duration=duration,
+    )

@@ -24,7 +24,7 @@ StreamKey = tuple[str, str, str]
 """(provider, pipeline key, stream)."""
 
 # Repeats the index's own condition word for word: else SQLite does not see that the index is enough.
-_COUNTS = "b.verdict IS NOT NULL AND b.superseded = 0 AND b.stream_id IS NOT NULL"
+COUNTS = "b.verdict IS NOT NULL AND b.superseded = 0 AND b.stream_id IS NOT NULL"
 
 # The end of the n-th last build that passed or failed.
 _START_OF_LAST = """coalesce((SELECT b.finished_at FROM builds b WHERE b.pipeline_id = p.id
@@ -32,7 +32,7 @@ AND b.finished_at > 0 AND {counts} AND b.verdict < 2 ORDER BY b.finished_at DESC
 
 # SQLite takes the outcome from the row that holds the maximum (documented, for a single max()). CROSS JOIN keeps
 # it from reordering the tables; the order of the loops makes GROUP BY free.
-_SQLITE_TALLIES = """
+SQLITE_TALLIES = """
 SELECT p.provider, p.key, {by}count(*), sum(b.verdict), max(b.finished_at), b.outcome,
     json_group_array(b.duration) FILTER (WHERE b.verdict < 2)
 FROM pipelines p CROSS JOIN builds b INDEXED BY builds_finished
@@ -40,7 +40,7 @@ FROM pipelines p CROSS JOIN builds b INDEXED BY builds_finished
 WHERE {counts} GROUP BY p.id{group}"""
 
 # LATERAL: one short range of the index for each pipeline, where a plain join reads the whole index.
-_POSTGRESQL_TALLIES = """
+POSTGRESQL_TALLIES = """
 SELECT p.provider, p.key, t.* FROM pipelines p CROSS JOIN LATERAL (
     SELECT {by}count(*), sum(b.verdict), max(b.finished_at),
         max(b.finished_at * 16 + b.outcome) % 16,
@@ -133,7 +133,7 @@ def by_label(session: Session, label: str, window: Window) -> dict[str, Summary]
 
 def last_outcomes(session: Session) -> dict[Key, tuple[Outcome, datetime]]:
     """How and when the last finished build of each pipeline ended, where there is one."""
-    found = _execute(session, _LAST_OUTCOMES.format(counts=_COUNTS), ())
+    found = _execute(session, _LAST_OUTCOMES.format(counts=COUNTS), ())
     return {(provider, key): (OUTCOMES[outcome], from_ms(ended)) for provider, key, outcome, ended in found}
 
 
@@ -185,12 +185,12 @@ def _tallies(
     if isinstance(window, Window):
         start, values = "?", [to_ms(window.start), to_ms(window.end)]
     else:
-        start, values = _START_OF_LAST.format(counts=_COUNTS), [window - 1, _END_OF_TIME]
+        start, values = _START_OF_LAST.format(counts=COUNTS), [window - 1, _END_OF_TIME]
     if pipeline_id is not None:
         values.append(pipeline_id)
-    template = _SQLITE_TALLIES if session.dialect.name == "sqlite" else _POSTGRESQL_TALLIES
+    template = SQLITE_TALLIES if session.dialect.name == "sqlite" else POSTGRESQL_TALLIES
     statement = template.format(
-        start=start, counts=_COUNTS, only="" if pipeline_id is None else "AND p.id = ?", joins=joins, **_grouping(by)
+        start=start, counts=COUNTS, only="" if pipeline_id is None else "AND p.id = ?", joins=joins, **_grouping(by)
     )
     return _execute(session, statement, values)
 
