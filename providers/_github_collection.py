@@ -13,6 +13,7 @@ from providers._github_runs import (
     attempt_of,
     is_over,
     kept,
+    pipeline_key,
     pipeline_of,
     run_id,
     to_build,
@@ -43,14 +44,22 @@ class Wanted:
 
 
 class Collection:
-    """Takes runs, keeps builds, and moves the state of the repository along."""
+    """Takes runs, keeps builds, and moves the state of the repository along.
+
+    Args:
+        client: The way to GitHub.
+        wanted: Which workflows count, and where they live.
+        repository: `owner/name` as the target has it: what the keys of its pipelines begin with.
+        state: Of the repository, which may have another name by now.
+    """
 
     def __init__(self, client: Client, wanted: Wanted, repository: str, state: RepositoryState) -> None:
         self._client = client
         self._wanted = wanted
         self._configured = repository
         self._state = state
-        self._first_contact = state.newest is None
+        self.first_contact = state.newest is None
+        self._known = tuple(state.workflows)
         self._builds: dict[tuple[int, int], Build] = {}
         self._pipelines: dict[str, Pipeline] = {}
         self._reruns: dict[int, int] = {}  # run → its attempt, where earlier ones may be unknown
@@ -62,9 +71,11 @@ class Collection:
         return [self._builds[key] for key in sorted(self._builds)]
 
     def known_pipelines(self) -> tuple[Pipeline, ...]:
-        """All workflows that this repository was ever seen to have."""
-        known = list(self._state.workflows.items())
-        return tuple(self._pipeline({"name": name}, path, listed=False) for path, name in known)
+        """All workflows that this repository was seen to have by earlier polls.
+
+        Not those that are new: the page with their first builds has to be the first that shows them.
+        """
+        return tuple(self._pipeline({}, path, listed=False) for path in self._known)
 
     def take(self, run: object, *, listed: bool = False, tag: Tag | None = None) -> None:
         """Note a run as the list or its own URL shows it.
@@ -91,7 +102,7 @@ class Collection:
 
     def fetch_earlier_attempts(self, deadline: float) -> None:
         """The attempts before those that were met: a re-run replaces the run that failed in every list."""
-        budget = _ATTEMPTS_AT_FIRST if self._first_contact else _ATTEMPTS_PER_POLL
+        budget = _ATTEMPTS_AT_FIRST if self.first_contact else _ATTEMPTS_PER_POLL
         for number, attempt in sorted(self._reruns.items(), reverse=True):
             unknown = list(range(max(self._state.attempts.get(str(number), 1), 1), attempt))[-_ATTEMPTS_EACH:]
             budget -= len(unknown)
@@ -123,7 +134,7 @@ class Collection:
                 return None
             build = to_build(run, self._pipeline(run, path, listed=listed))
         except _BROKEN as error:
-            self.unreadable.append(unreadable(run, self._state.repository, error))
+            self.unreadable.append(unreadable(run, self._configured, error))
             return None
         self._builds[int(build.external_id), build.attempt] = build
         return build
@@ -134,6 +145,7 @@ class Collection:
             name = None if listed else state.workflows.get(path)
             self._pipelines[path] = pipeline_of(
                 {"name": name} if name else run,
+                key=pipeline_key(self._configured, path),
                 provider=self._wanted.provider,
                 repository=state.repository,
                 path=path,

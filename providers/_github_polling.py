@@ -15,7 +15,7 @@ from domain.build import Build, Pipeline
 from providers._base import Cursor, Page, ProviderError, Refused, Trouble, Unavailable
 from providers._github_client import PAGE, Client, Reply
 from providers._github_collection import PASSING, Collection, Wanted
-from providers._github_runs import DELETED, created_at, is_over, run_id
+from providers._github_runs import DELETED, created_at, is_over, pipeline_key, run_id
 from providers._github_state import CURSOR, RepositoryState, tag_json, tag_of
 from providers._http import CALL_SECONDS
 
@@ -57,7 +57,7 @@ class RepositoryPoll:
         self._collection = Collection(client, wanted, repository, self._state)
         self._changed = False
         self._is_back = False  # after it was missing, or nearly
-        self._renamed: dict[str, str] = {}
+        self._old_name: str | None = None  # when it has got another one since
 
     def pages(self) -> Iterator[Page]:
         """Oldest build first; the last page carries the cursor. Nothing at all when nothing happened."""
@@ -87,7 +87,11 @@ class RepositoryPoll:
     # ---- the repository itself
 
     def _describe(self) -> bool:
-        """Read its name, id and default branch; False when it is not there."""
+        """Read its name, id and default branch; False when it is not there.
+
+        A repository that was renamed or transferred is the same one as before: GitHub redirects to its numeric
+        id, and the keys of its pipelines stay as configured, so that their history and alerts go on.
+        """
         reply = self._get(f"/repos/{self._state.repository or self._configured}", may_be_gone=True)
         if not reply.found:
             return False
@@ -95,15 +99,26 @@ class RepositoryPoll:
         name = found.get("full_name") if isinstance(found, dict) else None
         if not isinstance(name, str) or name.count("/") != 1:
             raise Unavailable(Trouble.SUSPICIOUS, f"GitHub describes {self._configured} without a name")
-        if state.repository and name != state.repository:
-            _log.warning("repository renamed: update config.yaml old=%s new=%s", state.repository, name)
-            self._renamed = {f"{state.repository}/{path}": f"{name}/{path}" for path in state.workflows}
+        before = state.repository or self._configured
+        if name.casefold() != before.casefold():
+            self._old_name = before
         state.repository, state.repository_id = name, found.get("id")
         branch = found.get("default_branch")
         state.branch = branch if isinstance(branch, str) else None
         state.described_at = self._now.isoformat()
         self._changed = True
         return True
+
+    def _tell_of_new_name(self, old: str) -> None:
+        """Once: the page that follows carries the new name to the cursor."""
+        name = self._state.repository
+        if name.casefold() != self._configured.casefold():
+            _log.warning(
+                "repository was renamed provider=%s from=%s to=%s: config.yaml should name the new one",
+                self._wanted.provider,
+                old,
+                name,
+            )
 
     def _gone(self) -> Iterator[Page]:
         """404: believed after three in a row, and only while the credentials work."""
@@ -118,7 +133,7 @@ class RepositoryPoll:
         if not state.workflows:
             raise Refused(Trouble.NOT_FOUND, text + ": check `repo` in config.yaml")
         if state.misses == CONFIRMATIONS:
-            missing = [f"{state.repository}/{path}" for path in state.workflows]
+            missing = [pipeline_key(self._configured, path) for path in state.workflows]
             yield Page(missing=missing, cursors={CURSOR: state.dump()})
 
     # ---- the list
@@ -231,11 +246,12 @@ class RepositoryPoll:
 
     def _delivered(self) -> Iterator[Page]:
         builds, unreadable = self._collection.builds(), tuple(self._collection.unreadable)
-        if self._renamed:
-            yield Page(renamed=self._renamed)  # first: what follows carries the new keys
-        if self._is_back:
+        if self._old_name is not None:
+            self._tell_of_new_name(self._old_name)
+        if self._is_back or self._old_name is not None:
             yield Page(pipelines=self._collection.known_pipelines())
-        cut = max(len(builds) - 1, 0) // PAGE * PAGE
+        # first contact in one page, or what failed long ago would be news to whoever sees the second
+        cut = 0 if self._collection.first_contact else max(len(builds) - 1, 0) // PAGE * PAGE
         for start in range(0, cut, PAGE):
             yield Page(builds=builds[start : start + PAGE], pipelines=_pipelines(builds[start : start + PAGE]))
         if builds or unreadable or self._changed or self._is_back:

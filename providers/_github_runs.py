@@ -94,13 +94,26 @@ def moment(text: str | None) -> datetime | None:
     return found if found.year > 1 else None
 
 
-def pipeline_of(run: Run, *, provider: str, repository: str, path: str, web_url: str, branch: str | None) -> Pipeline:
+def pipeline_key(configured: str, path: str) -> str:
+    """The key of a workflow's pipeline, which outlives a renaming of its repository.
+
+    Args:
+        configured: `owner/name` as config.yaml has it, or as a glob in it found it.
+        path: Of the workflow, as `workflow_path` gives it.
+    """
+    return clean(f"{configured}/{path}")
+
+
+def pipeline_of(
+    run: Run, *, key: str, provider: str, repository: str, path: str, web_url: str, branch: str | None
+) -> Pipeline:
     """The workflow of a run, as a pipeline.
 
     Args:
         run: Only its name is used.
+        key: As `pipeline_key` gives it.
         provider: Name in config.yaml.
-        repository: `owner/name`.
+        repository: `owner/name` as GitHub spells it today.
         path: Of the workflow, as `workflow_path` gives it.
         web_url: Where people look, e.g. https://github.com.
         branch: The repository's default branch, where known.
@@ -111,7 +124,7 @@ def pipeline_of(run: Run, *, provider: str, repository: str, path: str, web_url:
     place = f"actions/workflows/{file}" if path.startswith(".github/workflows/") else f"actions/{path}"
     return Pipeline(
         provider=provider,
-        key=clean(f"{repository}/{path}"),
+        key=key,
         name=clean(shown),
         url=clean_url(f"{web_url}/{repository}/{place}"),
         default_branch=branch,
@@ -151,13 +164,13 @@ def to_build(run: Run, pipeline: Pipeline) -> Build:
     )
 
 
-def unreadable(run: object, repository: str, error: Exception) -> Unreadable:
-    """A run that could not become a build, in its raw form."""
+def unreadable(run: object, configured: str, error: Exception) -> Unreadable:
+    """A run that could not become a build, in its raw form; its repository as for `pipeline_key`."""
     path = workflow_path(run) if isinstance(run, Mapping) else None
     raw = orjson.dumps(run, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     found = run.get("id", "?") if isinstance(run, Mapping) else "?"
     return Unreadable(
-        pipeline=clean(f"{repository}/{path or '?'}"),
+        pipeline=pipeline_key(configured, path or "?"),
         external_id=clean(str(found)),
         problem=clean(f"{type(error).__name__}: {error}"),
         raw=clean(raw, RAW_LIMIT),

@@ -15,6 +15,7 @@ from providers._github_runs import (
     is_over,
     kept,
     moment,
+    pipeline_key,
     pipeline_of,
     run_id,
     to_build,
@@ -29,7 +30,13 @@ DATA = Path(__file__).parents[2].parent / "shared" / "data"
 def built(found: dict[str, Any]) -> Build:
     path = workflow_path(found) or "workflows/7"
     pipeline = pipeline_of(
-        found, provider="gh", repository="acme/web", path=path, web_url="https://github.com", branch="main"
+        found,
+        key=pipeline_key("acme/web", path),
+        provider="gh",
+        repository="acme/web",
+        path=path,
+        web_url="https://github.com",
+        branch="main",
     )
     return to_build(found, pipeline)
 

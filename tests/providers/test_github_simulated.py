@@ -89,7 +89,9 @@ def test_150_runs_between_two_polls_all_come(world: World, watcher: Watcher, clo
     assert [number for number, _, _ in polled(watcher, clock)][-150:] == list(range(2, 152))
 
 
-def test_a_rename_is_followed_and_told(world: World, watcher: Watcher, clock: StillClock) -> None:
+def test_a_renamed_repository_is_followed_under_its_configured_key(
+    world: World, server: GithubServer, watcher: Watcher, clock: StillClock
+) -> None:
     repo = world.github.repo("acme/web")
     repo.run()
     polled(watcher, clock)
@@ -97,9 +99,14 @@ def test_a_rename_is_followed_and_told(world: World, watcher: Watcher, clock: St
     repo.run("failure")
     clock.advance(60)
     pages = watcher.pages()
-    old, new = (f"acme/{name}/.github/workflows/ci.yml" for name in ("web", "site"))
-    assert [dict(page.renamed) for page in pages] == [{old: new}, {}]
-    assert {build.pipeline.key for build in pages[1].builds} == {new}
+    assert {build.pipeline.key for page in pages for build in page.builds} == {"acme/web/.github/workflows/ci.yml"}
+    assert {each.url for page in pages for each in page.pipelines} == {
+        f"{server.url.removesuffix('/api/v3')}/acme/site/actions/workflows/ci.yml"
+    }
+    for _ in range(3):
+        world.github.repo("acme/web").run("failure")  # another repository takes the name: it is not the one we know
+    assert polled(watcher, clock) == [(1, 1, "success"), (2, 1, "failure")]  # the new URL has no ETag yet
+    assert polled(watcher, clock) == []
 
 
 def test_a_repository_that_is_deleted_becomes_missing(world: World, watcher: Watcher, clock: StillClock) -> None:
