@@ -1,21 +1,20 @@
 """`buildwatch poll`: one cycle, for cron."""
 
 import os
-import socket
 import sys
-import tempfile
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
+from domain.alert import Notification
 from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened
+from poller.cli.showing import print_json, say
 from poller.clock import Clock
 from poller.config import Configuration
+from poller.cycle import Cycle, Round
 from poller.logs import form_for, set_up
-from store.engine import Database
 from store.lock import hold
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -30,27 +29,58 @@ def poll(
     """Poll everything once, deliver what is due, exit. 1 when a target could not be read or a message waits."""
     configuration = load_configuration(config)
     set_up("warning", form_for(os.environ), configuration.secrets)
-    if dry_run:
-        _rehearse(configuration, as_json=as_json)
-    with opened(configuration) as database, hold(database, owner="buildwatch poll"):
-        _cycle(configuration, database, as_json=as_json)
-
-
-def _cycle(configuration: Configuration, database: Database, *, as_json: bool) -> None:
-    from poller.connections import connect
-    from poller.cycle import Cycle
-
-    done = Cycle(configuration, connect(configuration), database, Clock()).run()
-    if as_json:
-        import json
-
-        print(json.dumps(asdict(done)))
-    else:
-        print(
-            f"{done.targets} targets polled, {done.failed} failed; {done.new_builds} builds new or changed, "
-            f"{done.transitions} alerts changed, {done.delivered} messages delivered, {done.waiting} waiting"
-        )
+    done = _rehearse(configuration, as_json=as_json) if dry_run else _poll(configuration, as_json=as_json)
     sys.exit(Exit.FOUND_SOMETHING_WRONG if done.failed or done.waiting else Exit.FINE)
 
 
-__all__ = ["Path", "replace", "socket", "tempfile"]
+def _poll(configuration: Configuration, *, as_json: bool) -> Round:
+    from poller.connections import connect
+
+    with opened(configuration) as database, hold(database, owner="buildwatch poll"):
+        done = Cycle(configuration, connect(configuration), database, Clock()).run()
+    if as_json:
+        print_json(asdict(done))
+    else:
+        say(_sentence(done, "delivered"))
+    return done
+
+
+def _rehearse(configuration: Configuration, *, as_json: bool) -> Round:
+    from poller.rehearsal import copied, staged
+
+    messages: list[dict[str, Any]] = []
+
+    def show(channel: str, notification: Notification) -> None:
+        if as_json:
+            messages.append(_described(channel, notification))
+        else:
+            _print(channel, notification)
+
+    with copied(configuration.store.url.get_secret_value()) as database:
+        done = Cycle(configuration, staged(configuration, show), database, Clock()).run()
+    if as_json:
+        print_json({**asdict(done), "messages": messages})
+    else:
+        say(f"{_sentence(done, 'shown')}; nothing was sent or stored")
+    return done
+
+
+def _print(channel: str, notification: Notification) -> None:
+    from alerts.channels.console import Console, ConsoleSettings
+
+    say(f"── to {channel} ({notification.reason})", "dim")
+    Console(channel, ConsoleSettings(kind="console")).send(notification)
+
+
+def _described(channel: str, notification: Notification) -> dict[str, Any]:
+    from alerts.channels._plain import plain, tidy
+
+    message = tidy(notification.message)
+    return {"channel": channel, "reason": notification.reason, "headline": message.headline, "text": plain(message)}
+
+
+def _sentence(done: Round, how: str) -> str:
+    return (
+        f"{done.targets} targets polled, {done.failed} failed; {done.new_builds} builds new or changed, "
+        f"{done.transitions} alerts changed, {done.delivered} messages {how}, {done.waiting} waiting"
+    )
