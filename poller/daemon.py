@@ -121,7 +121,9 @@ class Daemon:
             self._schedule.clock_jumped()
             self._dispatcher.clock_jumped()
             self._recount()
-        asked, self.signals.reload = self.signals.reload, False
+        asked = self.signals.reload
+        if asked:  # a SIGHUP between these two lines is answered by this very look; none is lost
+            self.signals.reload = False
         self._reload.look(asked=asked)
         if asked:
             self._systemd.ready(self._status())
@@ -202,6 +204,7 @@ class Daemon:
             return
         if self.signals.stop:
             return
+        self._systemd.status(self._status())
         try:
             with self._progress.doing("standing", limit=SCHEDULE_ALIVE):
                 self._judge_standing()
