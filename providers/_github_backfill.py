@@ -9,7 +9,9 @@ from domain.build import Status
 from providers._base import Cursor, Page, Trouble, Unavailable
 from providers._github_client import Client, Reply
 from providers._github_collection import Collection, Wanted
+from providers._github_runs import workflow_name
 from providers._github_state import RepositoryState
+from providers._github_survey import workflows_of
 
 BACKFILL: Final = "backfill"
 _SHOWN_AT_MOST: Final = 1000  # GitHub shows no more of a filtered list, whatever its total_count
@@ -32,11 +34,13 @@ class RepositoryBackfill:
         self._repository = repository
         self._cursor = cursor
         self._until = now
+        self._names: dict[str, str] = {}  # of workflows today: an old run must not bring back an old name
 
     def pages(self, since: datetime) -> Iterator[Page]:
         """From `since`, or from where an earlier backfill with the same or an earlier beginning stopped."""
         begin, position = self._resume(since)
         name, branch = self._described()
+        self._names = self._names_today(name)
         width = self._until - position
         while position <= self._until:
             end = min(position + width, self._until)
@@ -69,6 +73,10 @@ class RepositoryBackfill:
         except (KeyError, TypeError):
             raise Unavailable(Trouble.SUSPICIOUS, f"GitHub describes {self._repository} without a name") from None
 
+    def _names_today(self, name: str) -> dict[str, str]:
+        found = {str(each["path"]): each for each in workflows_of(self._client, name)}
+        return {path: workflow_name(each, path) or "" for path, each in found.items()}
+
     def _window(self, name: str, start: datetime, end: datetime, following: Mapping[str, str] | None) -> Reply:
         created = f"{_github_time(start)}..{_github_time(end)}"
         query = following or {"per_page": "100", "exclude_pull_requests": "true", "created": created}
@@ -84,7 +92,7 @@ class RepositoryBackfill:
 
     def _page(self, name: str, branch: str | None, runs: Iterator[Any], begin: datetime, done: datetime) -> Page:
         # what goes on still is left to polling, which follows it to its end; nobody would follow it here
-        state = RepositoryState(repository=name, branch=branch, newest=0)
+        state = RepositoryState(repository=name, branch=branch, newest=0, workflows=self._names)
         collection = Collection(self._client, self._wanted, self._repository, state)
         for run in runs:
             collection.take(run)

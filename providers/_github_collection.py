@@ -1,7 +1,7 @@
 """What one poll of a repository has found so far: builds, and what became of the runs that are followed."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from providers._github_runs import (
     run_id,
     to_build,
     unreadable,
+    workflow_name,
     workflow_path,
 )
 from providers._github_state import RepositoryState
@@ -62,6 +63,7 @@ class Collection:
         self._known = tuple(state.workflows)
         self._builds: dict[tuple[int, int], Build] = {}
         self._pipelines: dict[str, Pipeline] = {}
+        self._named: set[str] = set()  # workflows whose newest run has told its name
         self._reruns: dict[int, int] = {}  # run → its attempt, where earlier ones may be unknown
         self.seen: set[int] = set()
         self.unreadable: list[Unreadable] = []
@@ -75,18 +77,32 @@ class Collection:
 
         Not those that are new: the page with their first builds has to be the first that shows them.
         """
-        return tuple(self._pipeline({}, path, listed=False) for path in self._known)
+        return tuple(self._pipeline(path) for path in self._known)
 
-    def take(self, run: object, *, listed: bool = False, tag: Tag | None = None) -> None:
+    def take_page(self, runs: Sequence[object]) -> None:
+        """Note a page of the list, newest run first: where runs of a workflow disagree on its name, the newest wins."""
+        for run in runs:
+            if isinstance(run, Mapping):
+                self._learn_name(run)
+        for run in runs:
+            self.take(run)
+
+    def _learn_name(self, run: Run) -> None:
+        path = workflow_path(run) or self._state.paths.get(str(run.get("workflow_id")))
+        name = workflow_name(run, path) if path else None
+        if path and name and path not in self._named and self._is_wanted(path):
+            self._named.add(path)
+            self._state.workflows[path] = name
+
+    def take(self, run: object, *, tag: Tag | None = None) -> None:
         """Note a run as the list or its own URL shows it.
 
         Args:
             run: Anything; what is not a run becomes an Unreadable.
-            listed: From the list, newest first: the first name of a workflow is its newest.
             tag: Of its own URL, to ask again for nothing.
         """
         number = run_id(run)
-        build = self._note(run, listed=listed)
+        build = self._note(run)
         if number is None or not isinstance(run, Mapping):
             return
         self.seen.add(number)
@@ -117,34 +133,38 @@ class Collection:
         try:
             reply = self._client.get(path, {"exclude_pull_requests": "true"}, may_be_gone=True, deadline=deadline)
             if reply.found:
-                self._note(reply.json(), listed=False)
+                self._note(reply.json())
         except Unavailable as error:
             if error.trouble not in PASSING:
                 raise
             _log.warning("earlier attempt not read run=%s attempt=%s problem=%s", number, attempt, error)
 
-    def _note(self, run: object, *, listed: bool) -> Build | None:
+    def _is_wanted(self, path: str) -> bool:
+        return self._wanted.matches(f"{self._configured}/{path}")
+
+    def _note(self, run: object) -> Build | None:
         """The run as a build, if it is wanted and makes sense."""
         try:
             if not isinstance(run, Mapping):
                 message = f"a run is an object, not {type(run).__name__}"
                 raise TypeError(message)
             path = workflow_path(run) or self._path_by_id(run)
-            if not self._wanted.matches(f"{self._configured}/{path}"):
+            if not self._is_wanted(path):
                 return None
-            build = to_build(run, self._pipeline(run, path, listed=listed))
+            if not self._state.workflows.get(path):
+                self._state.workflows[path] = workflow_name(run, path) or ""
+            build = to_build(run, self._pipeline(path))
         except _BROKEN as error:
             self.unreadable.append(unreadable(run, self._configured, error))
             return None
         self._builds[int(build.external_id), build.attempt] = build
         return build
 
-    def _pipeline(self, run: Run, path: str, *, listed: bool) -> Pipeline:
+    def _pipeline(self, path: str) -> Pipeline:
         state = self._state
         if path not in self._pipelines:
-            name = None if listed else state.workflows.get(path)
             self._pipelines[path] = pipeline_of(
-                {"name": name} if name else run,
+                state.workflows[path],
                 key=pipeline_key(self._configured, path),
                 provider=self._wanted.provider,
                 repository=state.repository,
@@ -152,7 +172,6 @@ class Collection:
                 web_url=self._wanted.web_url,
                 branch=state.branch,
             )
-            state.workflows[path] = self._pipelines[path].name
         return self._pipelines[path]
 
     def _path_by_id(self, run: Run) -> str:

@@ -152,8 +152,7 @@ class RepositoryPoll:
             runs = _runs_of(reply)
             seen += [found for found in map(run_id, runs) if found is not None]
             done = self._reaches_known(runs)
-            for run in runs:
-                self._collection.take(run, listed=True)
+            self._collection.take_page(runs)
             if number == 1:
                 state.tag, state.floor = tag_json(first.tag), min(seen, default=0)
             if done or reply.next_query is None or state.newest is None:

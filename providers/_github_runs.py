@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -104,13 +105,25 @@ def pipeline_key(configured: str, path: str) -> str:
     return clean(f"{configured}/{path}")
 
 
+def workflow_name(workflow: Run, path: str) -> str | None:
+    """What a workflow calls itself, from a run of it or from the list of workflows.
+
+    None where that tells nothing: servers before 2022 leave it out, a broken file has its path instead, and
+    GitHub's own workflows (`dynamic/...`: Dependabot, Pages) have names that differ from run to run.
+    """
+    name = workflow.get("name")
+    if not isinstance(name, str) or name == path or path.startswith("dynamic/"):
+        return None
+    return name.strip() or None
+
+
 def pipeline_of(
-    run: Run, *, key: str, provider: str, repository: str, path: str, web_url: str, branch: str | None
+    name: str | None, *, key: str, provider: str, repository: str, path: str, web_url: str, branch: str | None
 ) -> Pipeline:
-    """The workflow of a run, as a pipeline.
+    """A workflow as a pipeline. People see `acme/web CI`: every repository has a workflow of that name.
 
     Args:
-        run: Only its name is used.
+        name: As `workflow_name` gives it; None: the stem of its file.
         key: As `pipeline_key` gives it.
         provider: Name in config.yaml.
         repository: `owner/name` as GitHub spells it today.
@@ -118,14 +131,12 @@ def pipeline_of(
         web_url: Where people look, e.g. https://github.com.
         branch: The repository's default branch, where known.
     """
-    name = run.get("name")
-    file = path.rpartition("/")[2]
-    shown = name if isinstance(name, str) and name and name != path else file
-    place = f"actions/workflows/{file}" if path.startswith(".github/workflows/") else f"actions/{path}"
+    file = PurePosixPath(path)
+    place = f"actions/workflows/{file.name}" if path.startswith(".github/workflows/") else f"actions/{path}"
     return Pipeline(
         provider=provider,
         key=key,
-        name=clean(shown),
+        name=clean(f"{repository} {name or file.stem}"),
         url=clean_url(f"{web_url}/{repository}/{place}"),
         default_branch=branch,
     )

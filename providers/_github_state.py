@@ -28,7 +28,7 @@ class RepositoryState:
     failed: list[list[Any]] = field(default_factory=list)  # [id, when it ended]
     slow_at: str | None = None  # when the failed ones were last read again
     attempts: dict[str, int] = field(default_factory=dict)  # run id → attempts up to this one were seen
-    workflows: dict[str, str] = field(default_factory=dict)  # path → name
+    workflows: dict[str, str] = field(default_factory=dict)  # path → name; "" as long as no run told it
     paths: dict[str, str] = field(default_factory=dict)  # workflow id → path, where runs do not say (old servers)
     misses: int = 0  # 404s in a row
 

@@ -29,7 +29,7 @@ from providers._github_client import Client
 from providers._github_collection import Wanted
 from providers._github_polling import RepositoryPoll
 from providers._github_quota import Quota
-from providers._github_runs import pipeline_key, pipeline_of
+from providers._github_runs import pipeline_key, pipeline_of, workflow_name
 from providers._github_survey import Repository, all_repositories, login, probe, repositories_of, workflows_of
 from providers._http import Http
 
@@ -224,7 +224,7 @@ class GitHub:
     def _pipeline(self, repository: Repository, workflow: Mapping[str, Any]) -> Pipeline:
         path = str(workflow["path"])
         return pipeline_of(
-            workflow,
+            workflow_name(workflow, path),
             key=pipeline_key(repository.name, path),
             provider=self.name,
             repository=repository.name,

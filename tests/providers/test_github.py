@@ -189,7 +189,7 @@ def test_discovery_shows_every_active_workflow_with_an_entry_to_paste(api: GitHu
         ({"provider": "gh", "repo": "acme/web", "workflow": "dynamic/github-code-scanning/codeql"}, False),
         ({"provider": "gh", "repo": "me/tool", "workflow": "ci.yml"}, False),
     ]
-    assert found[0].pipeline.name == "CI"
+    assert found[0].pipeline.name == "acme/web CI"
     assert found[2].pipeline.default_branch == "trunk"
     assert all(GitHubEntry(**each.entry).matches(each.pipeline.key) for each in found)
 

@@ -94,3 +94,9 @@ def test_answers_that_lack_what_is_needed_stop_the_backfill(api: GitHubApi, path
     with pytest.raises(Unavailable) as caught:
         filled()
     assert caught.value.trouble in {Trouble.SUSPICIOUS, Trouble.NOT_JSON}
+
+
+def test_old_runs_do_not_bring_back_an_old_name_of_their_workflow(api: GitHubApi) -> None:
+    api.workflows = [{"name": "Build", "path": ".github/workflows/ci.yml", "state": "active"}]
+    api.put(run(1, name="CI"), run(2, path=".github/workflows/gone.yml", name="Deleted since"))
+    assert [each.pipeline.name for each in builds(filled())] == ["acme/web Build", "acme/web Deleted since"]

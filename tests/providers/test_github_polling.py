@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domain.build import Outcome, Status
+from domain.build import Build, Outcome, Status
 from providers._base import Refused, Trouble, Unavailable
 from providers._github_state import CURSOR
 from tests.support.github_api import NOON, GitHubApi, failing, iso, not_found, ok, run
@@ -12,11 +12,7 @@ from tests.support.github_provider import LATER, Watcher, provider
 CI = "acme/web/.github/workflows/ci.yml"
 
 
-def rename(api: GitHubApi, name: str) -> None:
-    api.renamed_from, api.repository = api.repository, name
-
-
-def numbers(builds: list) -> list[tuple[int, int, str]]:  # type: ignore[type-arg]
+def numbers(builds: list[Build]) -> list[tuple[int, int, str]]:
     return [(each.number, each.attempt, str(each.outcome or each.status)) for each in builds]
 
 
@@ -27,7 +23,7 @@ def test_first_contact_reads_the_repository_and_one_page_oldest_build_first(api:
     assert [each.number for each in builds] == list(range(51, 151))
     assert api.paths() == ["", "/actions/runs"]
     assert builds[0].pipeline.key == CI
-    assert builds[0].pipeline.name == "CI"
+    assert builds[0].pipeline.name == "acme/web CI"
     assert builds[0].pipeline.default_branch == "main"
     assert builds[0].pipeline.url == "https://github.com/acme/web/actions/workflows/ci.yml"
 
@@ -367,89 +363,6 @@ def test_a_token_that_changes_costs_one_full_read(api: GitHubApi) -> None:
     assert [(each.status, each.tag is None) for each in api.asked] == [(200, True), (304, False), (304, False)]
 
 
-def test_a_renamed_repository_keeps_its_keys_and_gets_the_new_url(api: GitHubApi) -> None:
-    """G19: 301 to /repositories/{id}, followed once; afterwards the new name is asked for directly."""
-    api.put(run(1))
-    watcher = Watcher()
-    watcher.poll()
-    rename(api, "acme/site")
-    api.put(run(2))
-    pages = watcher.pages()
-    assert [page.renamed for page in pages] == [{}, {}]
-    assert [each.pipeline.key for page in pages for each in page.builds] == [CI] * 2
-    (followed,) = pages[0].pipelines
-    assert (followed.key, followed.url) == (CI, "https://github.com/acme/site/actions/workflows/ci.yml")
-    api.asked.clear()
-    watcher.poll()
-    assert watcher.poll() == []
-    assert [(each.path, each.status) for each in api.asked] == [
-        ("/repos/acme/site/actions/runs", 200),
-        ("/repos/acme/site/actions/runs", 304),
-    ]
-
-
-def test_pipelines_of_a_renamed_repository_stay_watched_and_go_missing_by_their_keys(api: GitHubApi) -> None:
-    api.put(run(1, path=".github/workflows/nightly.yml"), run(2))
-    watcher = Watcher(provider({"repo": "acme/web", "workflow": "ci.yml"}))
-    watcher.poll()
-    rename(api, "acme/site")
-    api.put(run(3, "failure"), run(4, run_number=None))
-    pages = watcher.pages()
-    assert (CI, "1003", 1) in watcher.stored
-    assert [each.pipeline for page in pages for each in page.unreadable] == [CI]
-    api.others["/repos/acme/site/actions/runs"] = not_found
-    for _ in range(2):
-        with pytest.raises(Unavailable, match="acme/site"):
-            watcher.poll()
-    assert [page.missing for page in watcher.pages()] == [[CI]]
-
-
-def test_a_rename_is_warned_of_once(api: GitHubApi, caplog: pytest.LogCaptureFixture) -> None:
-    api.put(run(1))
-    watcher = Watcher()
-    watcher.poll()
-    rename(api, "acme/site")
-    for _ in range(3):
-        watcher.poll()
-        watcher.github = provider()  # a restart
-    watcher.poll(timedelta(hours=25))
-    assert [each.getMessage() for each in caplog.records] == [
-        "repository was renamed provider=gh from=acme/web to=acme/site: config.yaml should name the new one"
-    ]
-
-
-def test_a_rename_back_to_the_configured_name_or_to_other_case_is_not_warned_of(
-    api: GitHubApi, caplog: pytest.LogCaptureFixture
-) -> None:
-    api.put(run(1))
-    watcher = Watcher()
-    rename(api, "acme/site")
-    assert [each.pipeline.key for each in watcher.poll()] == [CI]  # renamed before the first contact
-    assert len(caplog.records) == 1
-    caplog.clear()
-    rename(api, "Acme/Web")
-    api.renamed_from = "acme/site"
-    pages = watcher.pages()
-    assert [(each.key, each.url) for each in pages[0].pipelines] == [
-        (CI, "https://github.com/Acme/Web/actions/workflows/ci.yml")
-    ]
-    assert caplog.records == []
-
-
-def test_a_rename_is_told_again_only_when_its_poll_failed(api: GitHubApi, caplog: pytest.LogCaptureFixture) -> None:
-    api.put(run(1))
-    watcher = Watcher()
-    watcher.poll()
-    rename(api, "acme/site")
-    api.others["/repos/acme/site/actions/runs"] = failing(500)
-    with pytest.raises(Unavailable):
-        watcher.poll(timedelta(hours=25))
-    assert caplog.records == []
-    del api.others["/repos/acme/site/actions/runs"]
-    watcher.poll()
-    assert len(caplog.records) == 1
-
-
 def test_a_redirect_to_another_host_gets_no_token(api: GitHubApi) -> None:
     """G18."""
     api.others["/repos/acme/web"] = lambda: (301, {"Location": "https://evil.example/repos/acme/web"}, "")
@@ -524,18 +437,6 @@ def test_a_cursor_of_another_version_is_understood_as_far_as_possible(api: GitHu
     assert numbers(watcher.poll()) == [(1, 1, "success")]
 
 
-def test_keys_have_the_configured_spelling_and_urls_have_githubs(
-    api: GitHubApi, caplog: pytest.LogCaptureFixture
-) -> None:
-    api.put(run(1))
-    api.repository = "Acme/Web"
-    api.others["/repos/acme/web"] = lambda: ok({"id": 1, "full_name": "Acme/Web", "default_branch": "main"})
-    (build,) = Watcher().poll()
-    assert build.pipeline.key == CI
-    assert build.pipeline.url == "https://github.com/Acme/Web/actions/workflows/ci.yml"
-    assert caplog.records == []
-
-
 def test_first_contact_after_404s_shows_new_pipelines_together_with_their_builds(api: GitHubApi) -> None:
     """A pipeline is new on one page only: its failures of long ago are no news."""
     api.put(*(run(number, "failure") for number in range(1, 101)))
@@ -592,7 +493,7 @@ def test_a_startup_failure_is_a_failure_with_its_bucket(api: GitHubApi) -> None:
     (build,) = Watcher().poll()
     assert (build.outcome, build.raw_outcome) == (Outcome.FAILURE, "startup_failure")
     assert build.bucket == "startup_failure"
-    assert build.pipeline.name == "ci.yml"
+    assert build.pipeline.name == "acme/web ci"
 
 
 def test_now_before_the_last_description_does_not_stop_descriptions(api: GitHubApi) -> None:

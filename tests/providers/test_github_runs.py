@@ -20,6 +20,7 @@ from providers._github_runs import (
     run_id,
     to_build,
     unreadable,
+    workflow_name,
     workflow_path,
 )
 from tests.support.github_api import NOON, run
@@ -30,7 +31,7 @@ DATA = Path(__file__).parents[2].parent / "shared" / "data"
 def built(found: dict[str, Any]) -> Build:
     path = workflow_path(found) or "workflows/7"
     pipeline = pipeline_of(
-        found,
+        workflow_name(found, path),
         key=pipeline_key("acme/web", path),
         provider="gh",
         repository="acme/web",
@@ -47,6 +48,23 @@ def case(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         pytest.skip(f"no recordings beside this repository: {file.name}")
     found = json.loads(file.read_text())
     return found["expected"], [each["run"] for each in found["inputs"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "expected"),
+    [
+        (".github/workflows/ci.yml", "CI", "acme/web CI"),
+        (".github/workflows/ci.yml", " Build and test ", "acme/web Build and test"),
+        (".github/workflows/nightly-e2e.yaml", ".github/workflows/nightly-e2e.yaml", "acme/web nightly-e2e"),
+        (".github/workflows/ci.yml", None, "acme/web ci"),
+        (".github/workflows/ci.yml", "", "acme/web ci"),
+        (".github/workflows/ci.yml", 7, "acme/web ci"),
+        ("dynamic/dependabot/dependabot-updates", "npm in /. - Update #12", "acme/web dependabot-updates"),
+        ("workflows/7", None, "acme/web 7"),
+    ],
+)
+def test_a_pipeline_is_called_by_its_repository_and_its_workflow(path: str, name: object, expected: str) -> None:
+    assert built(run(path=path, name=name)).pipeline.name == expected
 
 
 @pytest.mark.parametrize(
@@ -103,7 +121,7 @@ def test_a_run_with_every_nullable_field_null_is_still_a_build() -> None:
     bare = {name: value if name in needed else None for name, value in run().items()}
     build = built(bare)
     assert (build.branch, build.commit, build.title, build.actor, build.url) == (None,) * 5
-    assert (build.attempt, build.is_fork, build.pipeline.name) == (1, False, "ci.yml")
+    assert (build.attempt, build.is_fork, build.pipeline.name) == (1, False, "acme/web ci")
     assert build.started_at == build.queued_at == NOON + timedelta(minutes=1)
 
 

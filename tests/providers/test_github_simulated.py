@@ -155,7 +155,7 @@ def test_globs_discovery_and_probe_work_as_an_app() -> None:
     with GithubServer(world.github, app=bot) as server:
         github = provider({"repo": "acme/*"}, api_url=server.url, **values)
         assert sorted(target.key for target in github.targets()) == ["acme/api", "acme/web"]
-        assert {each.pipeline.name for each in github.discover()} == {"CI"}
+        assert {each.pipeline.name for each in github.discover()} == {"acme/api CI", "acme/web CI"}
         assert github.probe().identity == "app bw"
         assert github.probe().quota_limit == 5000
         github.close()
