@@ -197,6 +197,7 @@ class Dispatcher:
         self._database = database
         self._clock = clock
         self._couriers: dict[str, Courier] = {}
+        self._leaving: list[Courier] = []  # their channel is gone or replaced; a send may be under way
 
     def recover(self) -> int:
         """Give orphaned sends back to the outbox, marked ambiguous. Only for the holder of the lock, at start."""
@@ -207,7 +208,8 @@ class Dispatcher:
         for name, courier in list(self._couriers.items()):
             if channels.get(name) is not courier._channel:  # noqa: SLF001  (its own class)
                 courier.stop()
-                del self._couriers[name]
+                self._leaving = [each for each in self._leaving if not each.join(0)]
+                self._leaving.append(self._couriers.pop(name))
         for name, channel in channels.items():
             if name not in self._couriers:
                 courier = Courier(channel, **self._make)  # type: ignore[arg-type]
@@ -235,10 +237,9 @@ class Dispatcher:
 
     def drain(self) -> bool:
         """Let the sends under way finish within 20 s; False when one did not."""
-        for courier in self._couriers.values():
+        everyone = [*self._couriers.values(), *self._leaving]
+        for courier in everyone:
             courier.stop()
         end = self._clock.monotonic() + DRAIN
-        late = [
-            courier for courier in self._couriers.values() if not courier.join(max(0.0, end - self._clock.monotonic()))
-        ]
+        late = [courier for courier in everyone if not courier.join(max(0.0, end - self._clock.monotonic()))]
         return not late
