@@ -1,6 +1,7 @@
 """What most commands begin with: the options they share, the configuration, the store."""
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ PLACES = (Path("config.yaml"), INSTALLED)
 VARIABLE = "BUILDWATCH_CONFIG"
 STATE_OF_SERVICE = Path("/var/lib/buildwatch")  # StateDirectory= of the unit
 CREDENTIALS_OF_SERVICE = Path("/run/credentials/buildwatch.service")  # LoadCredential= of the unit, while it runs
+VARIABLES_OF_SERVICE = INSTALLED.parent / "environment"  # EnvironmentFile= of the unit
 
 ConfigOption = Annotated[
     Path | None,
@@ -47,13 +49,13 @@ def configuration_path(given: Path | None) -> Path:
 def load_configuration(given: Path | None) -> Configuration:
     """The checked configuration. Raises ConfigurationError.
 
-    A command that an administrator types finds the credentials and the store of the installed service, too.
+    A command that an administrator types finds the secrets and the store of the installed service, too.
     """
     path = configuration_path(given)
     installed = path.absolute() == INSTALLED
     return load(
         path,
-        environ=os.environ,
+        environ={**(_variables() if installed else {}), **os.environ},
         credentials_directory=_folder("CREDENTIALS_DIRECTORY", CREDENTIALS_OF_SERVICE if installed else None),
         state_directory=_folder("STATE_DIRECTORY", STATE_OF_SERVICE if installed else None),
     )
@@ -62,7 +64,21 @@ def load_configuration(given: Path | None) -> Configuration:
 def _folder(variable: str, otherwise: Path | None) -> Path | None:
     if named := os.environ.get(variable):
         return Path(named.partition(":")[0])
-    return otherwise if otherwise is not None and otherwise.is_dir() else None
+    return otherwise if otherwise is not None and os.access(otherwise, os.X_OK) else None
+
+
+def _variables() -> dict[str, str]:
+    """What EnvironmentFile= of the unit gives the service; nothing for who may not read it."""
+    if not os.access(VARIABLES_OF_SERVICE, os.R_OK):
+        return {}
+    lines = VARIABLES_OF_SERVICE.read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("=") for line in lines if not line.lstrip().startswith(("#", ";")))
+    return {name.strip(): _unquoted(value.strip()) for name, equals, value in pairs if equals}
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if quoted else value
 
 
 @contextmanager
@@ -73,6 +89,19 @@ def opened(configuration: Configuration, *, create: bool = True) -> Iterator[Dat
         yield database
     finally:
         database.close()
+        _give_to_service(database.path)
+
+
+def _give_to_service(path: Path | None) -> None:
+    """What root makes beside a store of another user (a lock, a copy) would lock that user's daemon out."""
+    if path is None or os.geteuid() != 0:
+        return
+    owner = path.parent.stat()
+    for file in path.parent.glob(f"{path.name}*"):
+        found = file.lstat()
+        # A link may lead to a file of root's that is none of ours.
+        if found.st_uid == 0 != owner.st_uid and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 @contextmanager

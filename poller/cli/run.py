@@ -2,10 +2,11 @@
 
 import logging
 import os
-import socket
 import sys
 import threading
-from typing import Annotated
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,9 +15,13 @@ from poller.clock import Clock
 from poller.config import Configuration
 from poller.logs import form_for, set_up
 from store.engine import Database
+from store.errors import StoreUnavailable
 from store.lock import LockHeld, StoreLock, hold
 
+T = TypeVar("T")
+
 STANDBY_LOOK = 2.0  # seconds between two tries to take over
+PATIENT_LOOK = 1.0  # seconds between two tries with --wait
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -26,6 +31,7 @@ def run(
     config: ConfigOption = None,
     log: Annotated[str | None, typer.Option(help="text, journal or json; default: what fits stderr.")] = None,
     standby: Annotated[bool, typer.Option(help="Wait while another daemon holds the store, then take over.")] = False,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", help="How long a store may be down or in use.")] = 0.0,
 ) -> None:
     """Poll, judge and deliver until SIGTERM. SIGHUP reads config.yaml again at once."""
     from poller.daemon import STUCK, Daemon, Surroundings
@@ -42,7 +48,10 @@ def run(
     surroundings = Surroundings(
         environ=os.environ, clock=Clock(), load=lambda: load_configuration(config), configured=configured
     )
-    with opened(configuration) as database, _lock(database, standby=standby) as held:
+    until = surroundings.clock.monotonic() + wait
+    with ExitStack() as stack:
+        database = _patiently(lambda: stack.enter_context(opened(configuration)), until, surroundings.clock)
+        held = stack.enter_context(_patiently(lambda: _lock(database, standby=standby), until, surroundings.clock))
         status = Daemon(surroundings, configuration, database, held).run()
         if status == STUCK:
             logging.shutdown()
@@ -50,11 +59,28 @@ def run(
         sys.exit(status)
 
 
-def _lock(database: Database, *, standby: bool) -> StoreLock:
-    owner = f"pid {os.getpid()} on {socket.gethostname()}"
+def _patiently(call: Callable[[], T], until: float, clock: Clock) -> T:
+    """Try again until then: a database that boots later, a lock that a dead daemon's connection still holds.
+
+    Giving up at once would be ten restarts in half a minute, and systemd would try no more.
+    """
+    told = False
     while True:
         try:
-            return hold(database, owner=owner)
+            return call()
+        except (StoreUnavailable, LockHeld) as error:
+            if clock.monotonic() >= until:
+                raise
+            if not told:
+                logging.getLogger(__name__).warning("store not available, waiting error=%s", error)
+            told = True
+            threading.Event().wait(PATIENT_LOOK)
+
+
+def _lock(database: Database, *, standby: bool) -> StoreLock:
+    while True:
+        try:
+            return hold(database, owner="buildwatch run")
         except LockHeld as holder:
             if not standby:
                 raise
