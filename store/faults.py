@@ -78,7 +78,7 @@ def _of_sqlite(error: sqlite3.Error, place: Place) -> Fault | None:
         return Fault(StoreFull(f"{place.url}: the disk is full: free some space"))
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return Fault(StoreCorrupt(f"{place.url}: {error}: restore it from a backup"))
-    return Fault(StoreError(f"{place.url}: {error}: user {os.getuid()} must be able to read and write it"))
+    return Fault(StoreError(f"{place.url}: {error}: user {os.geteuid()} must be able to read and write it"))
 
 
 def _of_postgres(error: Any, place: Place) -> Fault | None:

@@ -87,7 +87,7 @@ class _FileLock(StoreLock):
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}, as user {os.getuid()}") from error
+            raise StoreError(f"{path}: {error.strerror}, as user {os.geteuid()}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -14,7 +14,7 @@ from store.errors import StoreFull
 from store.maintenance import drop_ballast, keep_ballast
 from store.schema import FINISHED, alerts, build_details, builds, outbox, quarantine
 
-_CHUNK = 2_000
+_CHUNK = 500  # log excerpts of 16 KiB: what one transaction writes has to fit in the ballast
 _QUARANTINE_KEPT = 1_000
 
 

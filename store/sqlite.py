@@ -27,7 +27,7 @@ def make_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreError(
-            f"{error.filename or path}: {error.strerror}: user {os.getuid()} must be able to write it"
+            f"{error.filename or path}: {error.strerror}: user {os.geteuid()} must be able to write it"
         ) from error
 
 

@@ -55,10 +55,10 @@ def postgres_store_url(postgres: PostgresServer) -> str:
 @pytest.fixture
 def postgres_database(postgres_store_url: str) -> Iterator[Database]:
     """An empty PostgreSQL store. Emptying the tables takes a tenth of the time of a new database."""
-    database = open_database(postgres_store_url)
+    database = open_database(postgres_store_url, deadline=5)
     yield database
     database.close()
-    cleaner = open_database(postgres_store_url)
+    cleaner = open_database(postgres_store_url, deadline=5)
     cleaner.transact(_empty)
     cleaner.close()
 

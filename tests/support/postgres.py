@@ -87,7 +87,7 @@ class PostgresProcess:
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off", "shared_buffers=32MB"]
+        fast = ["fsync=off", "full_page_writes=off", "jit=off", "shared_buffers=32MB"]
         settings = [f"-c{each}" for each in (*fast, "listen_addresses=", "max_connections=50")]
         die_with_us = ["setpriv", "--pdeathsig", "QUIT", "--"] if shutil.which("setpriv") else []
         command = [str(self._binaries / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *settings]
@@ -117,6 +117,12 @@ class PostgresProcess:
         os.kill(self.postmaster_pid(), how)
         self._process.wait(_START_DEADLINE)
         self._process = None
+
+    def backend_pids(self) -> list[int]:
+        """The processes that serve connections, as this process sees them."""
+        children = Path(f"/proc/{self.postmaster_pid()}/task/{self.postmaster_pid()}/children").read_text().split()
+        titles = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
+        return [pid for pid, title in titles.items() if title.startswith("postgres: postgres ")]
 
     def postmaster_pid(self) -> int:
         """The process id, as this process sees it."""
