@@ -45,6 +45,7 @@ ALERT_KINDS = (
     AlertKind.PROVIDER_UNREACHABLE,
     AlertKind.PIPELINE_MISSING,
     AlertKind.BASELINE,
+    AlertKind.CONFIGURATION_BROKEN,
 )
 SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 ALERT_STATES = (AlertState.FIRING, AlertState.RESOLVED, AlertState.CLOSED)

@@ -1,0 +1,146 @@
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain.alert import Alert, AlertKind, AlertState, Reason, Scope
+from domain.build import Outcome
+from poller import standing
+from poller.config import Configuration
+from poller.ingest import ingest
+from poller.reload import Broken
+from providers._base import Page
+from store import alerts, outbox
+from store.engine import Database
+from store.providers import ProviderHealth
+from tests.support.builders import NOON, build, minutes, pipeline
+from tests.support.configurations import loaded
+
+CONFIG = """
+providers:
+  ci: {kind: fake}
+pipelines:
+  - {provider: ci, job: "web/*"}
+  - {provider: ci, job: "lib/*"}
+channels:
+  desk: {kind: lamp}
+  wall: {kind: lamp}
+routes:
+  - {match: {pipeline: "lib/*"}, to: [wall]}
+  - {to: [desk]}
+"""
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    return loaded(tmp_path / "config.yaml", CONFIG)
+
+
+def first_contact(database: Database, configuration: Configuration, *keys: str) -> None:
+    """These pipelines were failing when we first looked."""
+    page = Page(builds=[build(1, Outcome.FAILURE, pipeline=pipeline(key)) for key in keys])
+    database.transact(
+        lambda session: ingest(
+            session, page, provider="ci", target="jobs", configuration=configuration, now=minutes(60)
+        )
+    )
+
+
+def said(database: Database) -> list[tuple[str, Reason, str]]:
+    notes = reversed(database.read(outbox.listing))
+    return [(note.channel, note.reason, note.message.headline) for note in notes]
+
+
+def firing(database: Database) -> list[Alert]:
+    return database.read(alerts.firing)
+
+
+def test_the_first_summary_goes_to_each_channel_with_its_own_pipelines(
+    database: Database, configuration: Configuration
+) -> None:
+    first_contact(database, configuration, "web/a", "web/b", "lib/c")
+    told = database.transact(lambda session: standing.tell_baseline(session, configuration, minutes(61)))
+    assert told == {"desk", "wall"}
+    assert sorted(channel for channel, *_ in said(database)) == ["desk", "wall"]
+    assert {alert.channels for alert in firing(database)} == {("desk",), ("wall",)}
+    again = database.transact(lambda session: standing.tell_baseline(session, configuration, minutes(62)))
+    assert again == frozenset()
+
+
+def test_nothing_is_summed_up_when_all_was_well(database: Database, configuration: Configuration) -> None:
+    assert database.transact(lambda session: standing.tell_baseline(session, configuration, NOON)) == frozenset()
+
+
+def test_a_provider_that_does_not_answer_is_one_alert_with_its_resolution(
+    database: Database, configuration: Configuration
+) -> None:
+    first_contact(database, configuration, "web/a")
+    facts = ProviderHealth(
+        name="ci", failing_since=NOON, failures=3, trouble="timeout", text="ci.example.com: no answer in 30 s"
+    )
+
+    def judge(facts: ProviderHealth, after: float) -> frozenset[str]:
+        return database.transact(lambda session: standing.judge_provider(session, facts, configuration, minutes(after)))
+
+    assert judge(facts, 9) == frozenset()
+    assert judge(facts, 11) == {"desk"}
+    assert judge(replace(facts, failures=4), 12) == frozenset()
+    assert judge(ProviderHealth(name="ci", last_ok_at=minutes(13)), 13) == {"desk"}
+    assert [reason for _, reason, _ in said(database)] == [Reason.FIRST, Reason.RESOLVED]
+
+
+def test_alerts_on_what_is_not_watched_any_more_are_closed(
+    database: Database, configuration: Configuration, tmp_path: Path
+) -> None:
+    first_contact(database, configuration, "web/a", "lib/c")
+    database.transact(lambda session: standing.tell_baseline(session, configuration, minutes(61)))
+    fewer = loaded(tmp_path / "less.yaml", CONFIG.replace('  - {provider: ci, job: "web/*"}\n', ""))
+    told = database.transact(lambda session: standing.close_orphans(session, fewer, minutes(62)))
+    assert told == {"desk"}
+    assert [alert.scope.pipeline for alert in firing(database)] == ["lib/c"]
+    none = loaded(
+        tmp_path / "none.yaml",
+        CONFIG.replace("  ci: {kind: fake}", "  x: {kind: fake}").replace("provider: ci", "provider: x"),
+    )
+    database.transact(lambda session: standing.close_orphans(session, none, minutes(63)))
+    assert firing(database) == []
+    assert {reason for *_, reason, _ in said(database)} == {Reason.FIRST, Reason.CLOSED}
+
+
+def test_a_file_that_stays_broken_is_told_once_and_so_is_its_cure(
+    database: Database, configuration: Configuration
+) -> None:
+    broken = Broken(text='config.yaml:3:5: unknown key "evry"', since=NOON)
+
+    def judge(broken: Broken | None, after: timedelta) -> frozenset[str]:
+        return database.transact(
+            lambda session: standing.judge_configuration(session, broken, configuration, NOON + after)
+        )
+
+    assert judge(broken, timedelta(seconds=1)) == frozenset(), "somebody may be editing it"
+    assert judge(broken, standing.SETTLING) == {"desk"}
+    assert judge(broken, timedelta(minutes=5)) == frozenset()
+    (alert,) = firing(database)
+    assert (alert.kind, alert.scope) == (AlertKind.CONFIGURATION_BROKEN, Scope(provider="buildwatch"))
+    database.transact(lambda session: standing.close_orphans(session, configuration, minutes(6)))
+    assert firing(database)
+    assert judge(None, timedelta(minutes=7)) == {"desk"}
+    assert judge(None, timedelta(minutes=8)) == frozenset()
+    assert [headline[0] for *_, headline in said(database)] == ["🟠", "🟢"]
+    first = database.read(outbox.listing)[-1].message
+    assert first.details == broken.text
+
+
+def test_a_removed_channel_is_not_written_to(database: Database, configuration: Configuration, tmp_path: Path) -> None:
+    first_contact(database, configuration, "web/a")
+    database.transact(lambda session: standing.tell_baseline(session, configuration, minutes(61)))
+    gone = loaded(
+        tmp_path / "gone.yaml", CONFIG.replace("  desk: {kind: lamp}\n", "").replace("to: [desk]", "to: [wall]")
+    )
+    page = Page(builds=[build(2, pipeline=pipeline("web/a"))])
+    told = database.transact(
+        lambda session: ingest(session, page, provider="ci", target="jobs", configuration=gone, now=minutes(70))
+    ).told
+    assert told == frozenset()
+    assert [alert.state for alert in firing(database)] != [AlertState.RESOLVED]
