@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from domain.build import Build, Outcome, Pipeline, Status
+from domain.build import Build, Pipeline, Status
 from providers._base import Trouble, Unavailable, Unreadable
 from providers._github_client import Client, Tag
+from providers._github_reruns import worth_watching
 from providers._github_runs import (
     Run,
     attempt_of,
+    created_at,
     is_over,
     kept,
     pipeline_key,
@@ -26,7 +28,6 @@ from providers._github_state import RepositoryState
 PASSING: Final = frozenset(Trouble) - {Trouble.AUTH, Trouble.RATE_LIMIT, Trouble.PACED}
 """Troubles of one answer that need not be those of the others: a single run must not stop its repository."""
 
-_UNHAPPY: Final = frozenset({Outcome.FAILURE, Outcome.TIMEOUT, Outcome.CANCELLED, Outcome.SKIPPED, Outcome.UNKNOWN})
 _ATTEMPTS_EACH: Final = 10
 _ATTEMPTS_PER_POLL: Final = 50
 _ATTEMPTS_AT_FIRST: Final = 10
@@ -196,6 +197,8 @@ class Collection:
             state.follow(kept(run), tag)
             return
         state.settle(number)
-        state.unwatch(number)
-        if build.outcome in _UNHAPPY and build.finished_at is not None:
-            state.watch_for_rerun(number, build.finished_at)
+        unhappy = worth_watching(build, created_at(run))
+        if unhappy is None:
+            state.unwatch(number)
+        else:
+            state.watch_for_rerun(unhappy, tag)

@@ -15,6 +15,7 @@ from domain.build import Build, Pipeline
 from providers._base import Cursor, Page, ProviderError, Refused, Trouble, Unavailable
 from providers._github_client import PAGE, Client, Reply
 from providers._github_collection import PASSING, Collection, Wanted
+from providers._github_reruns import LOOK_EVERY, due, still_allowed
 from providers._github_runs import DELETED, created_at, is_over, pipeline_key, run_id
 from providers._github_state import CURSOR, RepositoryState, tag_json, tag_of
 from providers._http import CALL_SECONDS
@@ -22,12 +23,9 @@ from providers._http import CALL_SECONDS
 POLL_SECONDS: Final = 110.0  # of the 120 that a poll may take
 OVERLAP: Final = timedelta(hours=2)  # how far behind the list may lag
 DESCRIBE_EVERY: Final = timedelta(days=1)
-SLOW_EVERY: Final = timedelta(minutes=15)
-RERUN_WINDOW: Final = timedelta(hours=24)
 CONFIRMATIONS: Final = 3  # 404s until a repository or a run counts as gone
 _MAX_PAGES: Final = 100
 _MAX_OPEN: Final = 100  # runs asked for by id in one poll; the others next time
-_MAX_SLOW: Final = 20
 
 Found = TypeVar("Found")
 
@@ -76,7 +74,7 @@ class RepositoryPoll:
             self._read_list(first)
         try:
             self._read_open()
-            self._read_failed()
+            self._read_unhappy()
             self._collection.fetch_earlier_attempts(self._deadline)
         except ProviderError:
             self._state.tag = None  # what was read is kept, and read again together with the rest
@@ -164,7 +162,7 @@ class RepositoryPoll:
             reply = self._list(number, reply.next_query)
         state.newest = max([state.newest or 0, *seen])
         state.read_at = self._now.isoformat()
-        state.slow_at = state.slow_at or state.read_at
+        state.looked_at = state.looked_at or state.read_at
         self._changed = True
 
     def _reaches_known(self, runs: list[Any]) -> bool:
@@ -206,26 +204,28 @@ class RepositoryPoll:
         if entry["misses"] >= CONFIRMATIONS:
             self._collection.take({**entry["run"], "status": "completed", "conclusion": DELETED})
 
-    def _read_failed(self) -> None:
-        """Look slowly for re-runs of what failed within a day, as far as page 1 would not show them."""
-        state = self._state
-        oldest = (self._now - RERUN_WINDOW).isoformat()
-        state.failed = [entry for entry in state.failed if entry[1] >= oldest]
-        below = [entry[0] for entry in state.failed if entry[0] < state.floor and entry[0] not in self._collection.seen]
-        if not below or not self._is_due(state.slow_at, SLOW_EVERY):
+    def _read_unhappy(self) -> None:
+        """Look slowly for re-runs of what did not succeed, as far as page 1 would not show them."""
+        state, fresh, now = self._state, self._collection.seen, self._now.isoformat()
+        state.unhappy = still_allowed(state.unhappy, self._now)
+        for entry in state.unhappy:
+            if entry["id"] in fresh:
+                entry["seen_at"] = now
+        waiting = due(state.unhappy, state.floor, self._now)
+        if not waiting or not self._is_due(state.looked_at, LOOK_EVERY):
             return
-        state.slow_at = self._now.isoformat()
-        self._changed = True
-        for number in _some(below, _MAX_SLOW):
+        state.looked_at, self._changed = now, True
+        for entry in waiting:
             if self._is_late():
                 break
-            reply = self._run(number, None)
-            if reply is None:
+            reply = self._run(entry["id"], entry.get("tag"))
+            entry["seen_at"] = now
+            if reply is None or reply.unchanged:
                 continue
             if reply.found:
                 self._collection.take(reply.json(), tag=reply.tag)
             else:
-                state.unwatch(number)
+                state.unwatch(entry["id"])
 
     def _run(self, number: int, tag: Mapping[str, str] | None) -> Reply | None:
         """One run by its id; None when just this answer is bad: one run must not stop its repository."""

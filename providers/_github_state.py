@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
 from typing import Any, Final, Self
 
 from providers._github_client import Tag
+from providers._github_reruns import Unhappy
 from providers._github_runs import Run
 
 CURSOR: Final = "repository"
@@ -25,8 +25,8 @@ class RepositoryState:
     floor: int = 0  # the lowest run id on page 1: what happens above it changes the page's ETag
     read_at: str | None = None  # when the list was last read (not answered by 304)
     open: list[dict[str, Any]] = field(default_factory=list)  # {run, tag?, misses?}
-    failed: list[list[Any]] = field(default_factory=list)  # [id, when it ended]
-    slow_at: str | None = None  # when the failed ones were last read again
+    unhappy: list[Unhappy] = field(default_factory=list)  # what somebody may run again
+    looked_at: str | None = None  # when some of those were last asked for
     attempts: dict[str, int] = field(default_factory=dict)  # run id → attempts up to this one were seen
     workflows: dict[str, str] = field(default_factory=dict)  # path → name; "" as long as no run told it
     paths: dict[str, str] = field(default_factory=dict)  # workflow id → path, where runs do not say (old servers)
@@ -57,14 +57,19 @@ class RepositoryState:
         self.settle(run["id"])
         self.open.append({"run": dict(run), "tag": tag_json(tag)})
 
-    def watch_for_rerun(self, run: int, ended: datetime) -> None:
-        """This run did not succeed: somebody may run it again."""
-        self.unwatch(run)
-        self.failed.append([run, ended.isoformat()])
+    def watch_for_rerun(self, run: Unhappy, tag: Tag | None) -> None:
+        """This run did not succeed. An ETag known before stays good until there is another."""
+        known = next((each for each in self.unhappy if each["id"] == run["id"]), None)
+        if known is None:
+            known = {}
+            self.unhappy.append(known)
+        known |= run
+        if tag is not None:
+            known["tag"] = tag_json(tag)
 
     def unwatch(self, run: int) -> None:
         """Nobody has to look at this run again."""
-        self.failed = [entry for entry in self.failed if entry[0] != run]
+        self.unhappy = [each for each in self.unhappy if each["id"] != run]
 
 
 def tag_json(tag: Tag | None) -> dict[str, str] | None:

@@ -301,3 +301,15 @@ def test_no_token_asks_anonymously(api: GitHubApi) -> None:
 def test_tags_belong_to_a_token_and_a_url() -> None:
     names = {fingerprint(token, url) for token in ("a", "b", None) for url in ("x", "y")}
     assert len(names) == 6
+
+
+def test_a_token_that_changes_costs_one_full_read(api: GitHubApi) -> None:
+    """G16: ETags depend on the token, so they are kept for a token and sent with no other."""
+    api.put(run(1))
+    watcher = Watcher()
+    watcher.poll()
+    watcher.github = provider(token="ghp_another")
+    api.asked.clear()
+    for _ in range(3):
+        watcher.poll()
+    assert [(each.status, each.tag is None) for each in api.asked] == [(200, True), (304, False), (304, False)]

@@ -79,6 +79,27 @@ def test_an_unchanged_repository_costs_no_point(
     assert server.points["github-token"] == spent
 
 
+def test_a_rerun_after_a_week_is_found_and_waiting_for_it_costs_no_point(
+    world: World, server: GithubServer, watcher: Watcher, clock: StillClock
+) -> None:
+    repo = world.github.repo("acme/web")
+    run = repo.run("failure")
+    polled(watcher, clock)
+    for _ in range(100):
+        repo.run(jobs=[])
+    polled(watcher, clock)
+    polled(watcher, clock, 3600)
+    server.forget()
+    spent = server.points["github-token"]
+    for _ in range(14):
+        assert polled(watcher, clock, 12 * 3600) == []
+    asked = [each.path.rpartition("/")[2] for each in server.requests]
+    assert (asked.count(str(run.id)), asked.count("runs"), asked.count("web")) == (14, 14, 7)
+    assert server.points["github-token"] - spent == 7  # the description of the repository, once a day
+    run.rerun("success")
+    assert polled(watcher, clock, 12 * 3600) == [(1, 1, "failure"), (1, 2, "success")]
+
+
 def test_150_runs_between_two_polls_all_come(world: World, watcher: Watcher, clock: StillClock) -> None:
     repo = world.github.repo("acme/web")
     repo.run()
