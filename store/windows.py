@@ -165,16 +165,26 @@ def _summary(tally: _Tally | None, running: int) -> Summary:
     if None in durations:
         durations = [each for each in durations if each is not None]
     durations.sort()
+    mean, p50, p95 = _spread(durations) if durations else (None, None, None)
     return Summary(
         total=finished + running,
         passed=passed,
         failed=finished - passed - neutral,
         neutral=neutral,
         running=running,
-        duration_mean=sum(durations) / len(durations) / 1000 if durations else None,
-        duration_p50=percentile(durations, 0.5) / 1000 if durations else None,
-        duration_p95=percentile(durations, 0.95) / 1000 if durations else None,
+        duration_mean=mean,
+        duration_p50=p50,
+        duration_p95=p95,
         last_outcome=OUTCOMES[outcome],
+    )
+
+
+def _spread(ordered: Sequence[int]) -> tuple[float, float, float]:
+    """Mean, p50 and p95 in seconds."""
+    return (
+        sum(ordered) / len(ordered) / 1000,
+        percentile(ordered, 0.5) / 1000,
+        percentile(ordered, 0.95) / 1000,
     )
 
 

@@ -28,6 +28,8 @@ def upgrade(database: Database, scripts: Path = SCRIPTS) -> None:
     """
     directory = ScriptDirectory(str(scripts))
     head = directory.get_current_head()
+    if not _is_due(database, directory):
+        return
     if database.path is not None:
         backup(database, database.path.with_name(f"{database.path.name}.before-{head}"), replace=True)
 
@@ -37,10 +39,16 @@ def upgrade(database: Database, scripts: Path = SCRIPTS) -> None:
         if broken:
             raise StoreError(f"{database.url}: the upgrade to {head} would break references: {broken}")
 
+    database.transact(migrate, rebuilds_tables=True)
+
+
+def _is_due(database: Database, directory: ScriptDirectory) -> bool:
+    found = database.read(lambda session: MigrationContext.configure(session).get_current_heads())
     try:
-        database.transact(migrate, rebuilds_tables=True)
+        directory.get_revisions(found)
     except CommandError as error:
         raise StoreError(f"{database.url}: written by a newer buildwatch ({error}): install that one") from error
+    return found != tuple(directory.get_heads())
 
 
 def apply(connection: Connection, directory: ScriptDirectory) -> None:
