@@ -19,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 _CHUNK = 64 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class TooLargeError(Exception):
@@ -120,6 +121,7 @@ def read_capped(response: Response, cap: int) -> bytes:
     for piece in _decoded(response, cap):
         received += len(piece)
         if received > cap:
+            pieces.clear()  # whoever keeps the error keeps its traceback, and this frame
             raise TooLargeError
         pieces.append(piece)
     return b"".join(pieces)
@@ -146,16 +148,23 @@ def _limited(pieces: Iterator[bytes], cap: int) -> Iterator[bytes]:
 
 
 def _inflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Gunzip in small steps: 1 MB of a gzip bomb must not become 1 GB in one call."""
-    inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    """Gunzip in small steps: 1 MB of a gzip bomb must not become 1 GB in one call.
+
+    Several members after each other are one text (RFC 1952); what follows the first and is none is ignored.
+    """
+    inflater, members = zlib.decompressobj(_GZIP), 0
     started = False
     try:
         for piece in pieces:
             started, rest = True, piece
-            while rest and not inflater.eof:
+            while rest:
+                if inflater.eof:
+                    inflater, members = zlib.decompressobj(_GZIP), members + 1
                 yield inflater.decompress(rest, _CHUNK)
-                rest = inflater.unconsumed_tail
+                rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
     except zlib.error as error:
-        raise UndecodableError("broken gzip data") from error
+        if not members:
+            raise UndecodableError("broken gzip data") from error
+        return
     if started and not inflater.eof:
         raise UndecodableError("gzip data that ends in the middle")

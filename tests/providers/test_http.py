@@ -95,6 +95,13 @@ def test_a_call_after_its_deadline_asks_nothing(server: FaultServer, http: Http)
     assert server.exchanges == []
 
 
+def test_gzip_in_several_members_is_one_text_and_padding_after_it_is_ignored(server: FaultServer, http: Http) -> None:
+    body = gzip.compress(b'{"a":') + gzip.compress(b" 1}")
+    for padding in (b"", b"\0" * 9):
+        server.on("/a", answering(body + padding, headers={"Content-Encoding": "gzip"}))
+        assert http.get(server.url + "/a").json() == {"a": 1}
+
+
 def test_a_gzip_bomb_is_stopped_early_in_little_memory(server: FaultServer, http: Http) -> None:
     server.on("/a", gzip_bomb(256 << 20))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
