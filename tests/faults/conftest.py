@@ -1,0 +1,26 @@
+"""What the tests of faults need besides the servers."""
+
+from datetime import timedelta
+
+import pytest
+
+import poller.connections
+import poller.daemon
+import poller.dispatch
+from alerts.channels._base import Channel
+from poller.config import Configuration
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon looks after its own things often, tries messages again soon, and spares no channel."""
+    make = poller.connections.make_channel
+
+    def unpaced(configuration: Configuration, name: str) -> Channel:
+        channel = make(configuration, name)
+        channel.min_interval = 0.0
+        return channel
+
+    monkeypatch.setattr(poller.connections, "make_channel", unpaced)
+    monkeypatch.setattr(poller.daemon, "CHORES", timedelta(seconds=0.5))
+    monkeypatch.setattr(poller.dispatch, "FIRST_WAIT", timedelta(seconds=0.2))
