@@ -1,5 +1,6 @@
 """GitHub Actions: repositories on github.com or on a GitHub Enterprise Server."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,10 @@ from providers._http import Http
 
 PUBLIC_API = "https://api.github.com"
 ANONYMOUS_EVERY = timedelta(seconds=90)  # a request; without a token github.com answers 60 an hour to one address
+UNVERIFIED = "verify: false: anybody on the way can read the token and answer as GitHub"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_log = logging.getLogger(__name__)
 
 
 def _base_url(text: str) -> str:
@@ -120,6 +124,8 @@ class GitHub:
         self.name = name
         self._settings = settings
         self._entries = entries
+        if not settings.verify:
+            _log.warning("%s provider=%s", UNVERIFIED, name)
         proxy = settings.proxy.get_secret_value() if settings.proxy else None
         self._http = Http(trust_env=settings.trust_env, proxy=proxy, ca_file=settings.ca_file, verify=settings.verify)
         self._credentials = self._chosen_credentials()
@@ -250,7 +256,7 @@ class GitHub:
         elif parts.scheme == "http" and parts.hostname not in _LOOPBACK:
             warnings.append(f"the token travels unencrypted to {parts.hostname}: use https")
         if not settings.verify:
-            warnings.append("verify: false: anybody on the way can read the token and answer as GitHub")
+            warnings.append(UNVERIFIED)
         return warnings
 
     def close(self) -> None:

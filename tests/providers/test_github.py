@@ -255,6 +255,21 @@ def test_the_probe_warns_of_what_is_dangerous(api: GitHubApi) -> None:
     assert api.asked
 
 
+def test_verify_false_is_warned_of_when_the_provider_is_made(api: GitHubApi, caplog: pytest.LogCaptureFixture) -> None:
+    provider()
+    assert caplog.records == []
+    github = provider(verify=False)
+    github.poll(Target(provider="gh", key="acme/web", every=timedelta(seconds=60)), {}, LATER)
+    assert [(each.name, each.levelname, each.getMessage()) for each in caplog.records] == [
+        (
+            "providers.github",
+            "WARNING",
+            "verify: false: anybody on the way can read the token and answer as GitHub provider=gh",
+        )
+    ]
+    assert api.asked == []
+
+
 def test_an_app_sees_what_it_is_installed_on(api: GitHubApi) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
