@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Running:
 
 
 @contextmanager
-def running(path: Path, clock: Clock | None = None) -> Iterator[Running]:
+def running(path: Path, clock: Clock | None = None, environ: Mapping[str, str] | None = None) -> Iterator[Running]:
     """Run the daemon with the config.yaml at `path`, until the end of the block."""
 
     def read() -> Configuration:
@@ -38,7 +38,7 @@ def running(path: Path, clock: Clock | None = None) -> Iterator[Running]:
 
     configuration = read()
     database = open_database(configuration.store.url.get_secret_value())
-    surroundings = Surroundings(environ={}, clock=clock or Clock(), load=read, configured=lambda _: None)
+    surroundings = Surroundings(environ=environ or {}, clock=clock or Clock(), load=read, configured=lambda _: None)
     with hold(database, owner="test") as lock:
         daemon = Daemon(surroundings, configuration, database, lock)
         thread = threading.Thread(target=daemon.run, name="daemon")

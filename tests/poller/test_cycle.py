@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from poller.clock import Clock
+from poller.config import load
+from poller.connections import connect
+from poller.cycle import Cycle, Round
+from simulator import faults
+from simulator.house import Simulator
+from store.engine import open_database
+
+
+@pytest.fixture
+def config(house: Simulator, tmp_path: Path) -> Path:
+    for _ in range(2):
+        house.world.jenkins.job("team/api").build("SUCCESS")
+        house.world.github.repo("acme/web").run("success")
+        house.world.github.repo("acme/infra").run("success")
+    path = tmp_path / "config.yaml"
+    path.write_text(house.config_text(store_url=f"sqlite:///{tmp_path / 'store.db'}"))
+    return path
+
+
+def cycle(config: Path) -> Round:
+    configuration = load(config, environ={})
+    database = open_database(configuration.store.url.get_secret_value())
+    try:
+        return Cycle(configuration, connect(configuration), database, Clock()).run()
+    finally:
+        database.close()
+
+
+def test_a_cycle_polls_everything_and_delivers_what_is_due(house: Simulator, config: Path) -> None:
+    first = cycle(config)
+    assert (first.targets, first.failed, first.new_builds, first.delivered) == (3, 0, 6, 0)
+    house.world.jenkins.job("team/api").build("FAILURE")
+    second = cycle(config)
+    assert (second.new_builds, second.transitions, second.delivered, second.waiting) == (1, 1, 2, 0)
+    assert len(house.slack.messages) == len(house.smtp.mails) == 1
+    third = cycle(config)
+    assert (third.new_builds, third.delivered) == (0, 0)
+
+
+def test_a_server_that_is_down_costs_its_own_targets_only(house: Simulator, config: Path) -> None:
+    house.jenkins.fault(faults.drop())
+    done = cycle(config)
+    assert (done.targets, done.failed, done.new_builds) == (3, 1, 4)
+
+
+def test_an_organization_that_cannot_be_listed_is_a_failure(house: Simulator, config: Path) -> None:
+    config.write_text(config.read_text().replace("repo: acme/infra", "repo: acme/*"))
+    house.github.fault(faults.html())
+    done = cycle(config)
+    assert done.failed >= 1
+    assert done.delivered == 0
+
+
+def test_what_a_channel_does_not_take_waits(house: Simulator, config: Path) -> None:
+    cycle(config)
+    house.world.jenkins.job("team/api").build("FAILURE")
+    house.slack.refuse("internal_error")
+    done = cycle(config)
+    assert (done.delivered, done.waiting) == (1, 1)
