@@ -269,7 +269,10 @@ class Daemon:
 
     def _prune(self) -> None:
         keep = self._configuration.store.keep
-        pruned = retention.prune(self._database, retention.Keep(builds=keep.builds, logs=keep.logs), self._clock.now())
+        now = self._clock.now()
+        # Age counts from the newest build: a clock that runs ahead must not make all of history look old.
+        newest = self._database.read(retention.newest) or now
+        pruned = retention.prune(self._database, retention.Keep(builds=keep.builds, logs=keep.logs), min(now, newest))
         if pruned.builds or pruned.logs:
             log.info("store pruned builds=%s logs=%s", pruned.builds, pruned.logs)
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, Table, delete, func, select
 
 from domain.alert import AlertState, Delivery
-from store.columns import to_ms
+from store.columns import from_ms, to_ms
 from store.database import Database, Session
 from store.errors import StoreFull
 from store.maintenance import drop_ballast, keep_ballast
@@ -49,6 +49,12 @@ def prune(database: Database, keep: Keep, now: datetime) -> Pruned:
         return _prune(database, keep, now)
     finally:
         keep_ballast(database)
+
+
+def newest(session: Session) -> datetime | None:
+    """When the last build of all finished; None without builds."""
+    found: int | None = session.execute(select(func.max(builds.c.finished_at))).scalar()
+    return None if found is None else from_ms(found)
 
 
 def _prune(database: Database, keep: Keep, now: datetime) -> Pruned:
