@@ -3,7 +3,6 @@
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
 from typing import Any
 
 Piece = tuple[str, str]
@@ -18,7 +17,7 @@ _MARK = re.compile(
     r"<!date\^[^|>]*\|(?P<date>[^>]*)>|<(?P<url>https?://[^|>]+)\|(?P<label>[^>]*)>|\*(?P<bold>[^*\n]+)\*"
 )
 _FENCE = "```"
-_WIDEST = 44  # of the left one of two columns
+_WIDEST = 48  # of one of two columns
 
 
 def colour_of(headline: str) -> str:
@@ -63,13 +62,22 @@ def _section(text: str) -> Iterator[Line]:
 
 
 def _columns(fields: Sequence[str]) -> Iterator[Line]:
-    """Fields side by side, two in a row, as Slack shows them."""
+    """Fields side by side, two in a row, as Slack shows them; one that is too wide has a row of its own."""
     cells = [[*_name(name), *spoken(value)] for name, _, value in (field.partition("\n") for field in fields)]
-    left = min(max((_width(cell) for cell in cells[::2]), default=0), _WIDEST)
-    nothing: Line = []
-    for one, other in zip_longest(cells[::2], cells[1::2], fillvalue=nothing):
-        gap = " " * max(left - _width(one) + 3, 3)
-        yield [*one, (gap, ""), *other] if other else one
+    widest = max((_width(cell) for cell in cells if _width(cell) <= _WIDEST), default=0)
+    waiting: Line | None = None
+    for cell in cells:
+        if waiting is not None and _width(cell) <= _WIDEST:
+            yield [*waiting, (" " * (widest - _width(waiting) + 3), ""), *cell]
+            waiting = None
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = cell if _width(cell) <= _WIDEST else None
+        if waiting is None:
+            yield cell
+    if waiting is not None:
+        yield waiting
 
 
 def _name(text: str) -> Line:

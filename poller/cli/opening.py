@@ -16,7 +16,7 @@ from poller.clock import Clock
 from poller.config import Configuration, load
 from poller.config.problems import ConfigurationError, Problem
 from store.engine import Database, open_database
-from store.errors import StoreAbsent
+from store.errors import StoreAbsent, StoreError
 
 INSTALLED = Path("/etc/buildwatch/config.yaml")
 PLACES = (Path("config.yaml"), INSTALLED)
@@ -117,6 +117,20 @@ def opened_to_read(configuration: Configuration) -> Iterator[Database]:
                 yield empty
             finally:
                 empty.close()
+        return
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def opened_quietly(configuration: Configuration) -> Iterator[Database | None]:
+    """The store, to look into, or None where it cannot be opened: for what is also useful without it."""
+    try:
+        database = open_database(configuration.store.url.get_secret_value(), create=False, deadline=1.0)
+    except StoreError:
+        yield None
         return
     try:
         yield database
