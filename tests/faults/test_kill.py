@@ -84,7 +84,7 @@ def to_the_end(config: Path, done: "Oracle", jobs: list[str]) -> None:
         assert daemon.stop() == 0, daemon.log()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300 + 10 * KILLS)
 def test_kills_at_random_moments_lose_nothing(house: Simulator, config: Path, store_url: str) -> None:
     chance = random.Random(7)  # noqa: S311  (a repeatable test, not a secret)
     jobs = [f"job-{number:03}" for number in range(KILLS)]
