@@ -1,11 +1,11 @@
 """Forget what is older than config.yaml wants, a little at a time, so that nobody waits for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeAlias
 
-from sqlalchemy import Select, Table, delete, func, select
+from sqlalchemy import Select, Table, delete, func, select, update
 
 from domain.alert import AlertState, Delivery
 from store.columns import from_ms, to_ms
@@ -15,7 +15,11 @@ from store.maintenance import drop_ballast, keep_ballast
 from store.schema import FINISHED, alerts, build_details, builds, outbox, quarantine
 
 _CHUNK = 500  # log excerpts of 16 KiB: what one transaction writes has to fit in the ballast
+_FOUND_AT_ONCE = 20_000
 _QUARANTINE_KEPT = 1_000
+
+Ids: TypeAlias = Select[int]
+"""A query for row numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,62 +62,60 @@ def newest(session: Session) -> datetime | None:
 
 
 def _prune(database: Database, keep: Keep, now: datetime) -> Pruned:
-    oldest_build, oldest_log = to_ms(now - keep.builds), to_ms(now - keep.logs)
+    build_horizon, log_horizon = to_ms(now - keep.builds), to_ms(now - keep.logs)
     return Pruned(
-        logs=_repeat(database, lambda session: _forget_logs(session, oldest_log)),
-        builds=_repeat(database, lambda session: _forget(session, builds, _old_builds(oldest_build))),
-        alerts=_repeat(database, lambda session: _forget_alerts(session, now - keep.builds)),
-        quarantined=_repeat(database, lambda session: _forget(session, quarantine, _old_quarantine())),
+        logs=_forget(database, _old_logs(log_horizon), _empty_details),
+        builds=_forget(database, _old_builds(build_horizon), _delete_from(builds)),
+        alerts=_forget(database, _old_alerts(now - keep.builds), _delete_alerts),
+        quarantined=_forget(database, _old_quarantine(), _delete_from(quarantine)),
     )
 
 
-def _repeat(database: Database, some: Callable[[Session], int]) -> int:
+def _forget(database: Database, old: Ids, remove: Callable[[Session, Sequence[int]], None]) -> int:
+    """Look for old rows without holding up writers, then remove them a few at a time."""
     total = 0
-    while count := database.transact(some):
-        total += count
+    while found := database.read(lambda session: session.execute(old.limit(_FOUND_AT_ONCE)).scalars().all()):
+        for start in range(0, len(found), _CHUNK):
+            chunk = found[start : start + _CHUNK]
+            database.transact(lambda session, chunk=chunk: remove(session, chunk))  # type: ignore[misc]
+        total += len(found)
     return total
 
 
-def _forget(session: Session, table: Table, old: Select[*tuple[Any, ...]]) -> int:
-    found = session.execute(old.limit(_CHUNK)).scalars().all()
-    if found:
-        session.execute(delete(table).where(table.c.id.in_(found)))
-    return len(found)
-
-
-def _old_builds(before: int) -> Select[*tuple[Any, ...]]:
+def _old_builds(before: int) -> Ids:
     ended = func.coalesce(builds.c.finished_at, builds.c.started_at, builds.c.queued_at, 0)
     return select(builds.c.id).where(ended < before, builds.c.status == FINISHED).order_by(builds.c.id)
 
 
-def _old_quarantine() -> Select[*tuple[Any, ...]]:
-    newest_first = quarantine.c.last_seen_at.desc(), quarantine.c.id.desc()
-    kept = select(quarantine.c.id).order_by(*newest_first).limit(_QUARANTINE_KEPT)
-    return select(quarantine.c.id).where(quarantine.c.id.not_in(kept))
+def _old_logs(before: int) -> Ids:
+    filled = build_details.c.log_excerpt.is_not(None) | build_details.c.tests.is_not(None)
+    owners = builds.c.id == build_details.c.build_id
+    return select(build_details.c.build_id).join(builds, owners).where(filled, builds.c.finished_at < before)
 
 
-def _forget_logs(session: Session, before: int) -> int:
-    old = (
-        select(build_details.c.build_id)
-        .join(builds, builds.c.id == build_details.c.build_id)
-        .where(
-            builds.c.finished_at < before, build_details.c.log_excerpt.is_not(None) | build_details.c.tests.is_not(None)
-        )
-    )
-    found = session.execute(old.limit(_CHUNK)).scalars().all()
-    if found:
-        gone = build_details.update().where(build_details.c.build_id.in_(found))
-        session.execute(gone.values(log_excerpt=None, tests=None))
-    return len(found)
-
-
-def _forget_alerts(session: Session, before: datetime) -> int:
+def _old_alerts(before: datetime) -> Ids:
     unsent = select(outbox.c.alert_id).where(outbox.c.delivery.in_([Delivery.PENDING, Delivery.SENDING]))
-    old = select(alerts.c.id).where(
-        alerts.c.state != AlertState.FIRING, alerts.c.resolved_at < before, alerts.c.id.not_in(unsent)
-    )
-    found = session.execute(old.limit(_CHUNK)).scalars().all()
-    if found:
-        session.execute(delete(outbox).where(outbox.c.alert_id.in_(found)))
-        session.execute(delete(alerts).where(alerts.c.id.in_(found)))
-    return len(found)
+    ended = alerts.c.state != AlertState.FIRING
+    return select(alerts.c.id).where(ended, alerts.c.resolved_at < before, alerts.c.id.not_in(unsent))
+
+
+def _old_quarantine() -> Ids:
+    newest_first = quarantine.c.last_seen_at.desc(), quarantine.c.id.desc()
+    return select(quarantine.c.id).order_by(*newest_first).offset(_QUARANTINE_KEPT)
+
+
+def _delete_from(table: Table) -> Callable[[Session, Sequence[int]], None]:
+    def remove(session: Session, ids: Sequence[int]) -> None:
+        session.execute(delete(table).where(table.c.id.in_(ids)))
+
+    return remove
+
+
+def _delete_alerts(session: Session, ids: Sequence[int]) -> None:
+    session.execute(delete(outbox).where(outbox.c.alert_id.in_(ids)))
+    session.execute(delete(alerts).where(alerts.c.id.in_(ids)))
+
+
+def _empty_details(session: Session, ids: Sequence[int]) -> None:
+    rows = update(build_details).where(build_details.c.build_id.in_(ids))
+    session.execute(rows.values(log_excerpt=None, tests=None))

@@ -8,7 +8,7 @@ import pytest
 
 from store.engine import Database, open_database
 from store.errors import StoreError
-from store.lock import LockHeld, hold
+from store.lock import LockHeld, hold, holder
 
 HOLDER = """
 import sys, time
@@ -93,3 +93,13 @@ def test_a_lock_file_that_cannot_be_made_is_named(sqlite_database: Database) -> 
     sqlite_database.path.with_name("buildwatch.db.lock").mkdir()
     with pytest.raises(StoreError, match=r"buildwatch\.db\.lock: Is a directory"):
         hold(sqlite_database, owner="first")
+
+
+def test_others_can_see_who_holds_the_lock(database: Database, url: str) -> None:
+    assert holder(database) is None
+    with hold(database, owner="buildwatch run"):
+        watching = open_database(url, create=False)
+        assert f"pid {os.getpid()} on " in (holder(watching) or "")
+        watching.close()
+    assert holder(database) is None
+    hold(database, owner="looking does not take it").release()

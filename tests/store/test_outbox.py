@@ -218,3 +218,18 @@ def test_listing_filters_and_ends(post: Post) -> None:
 def test_a_message_keeps_its_emptiness(post: Post) -> None:
     post.put(notification(message=message(details=None)))
     assert post.get(1).message == message(details=None)
+
+
+def test_what_was_planned_beyond_a_clock_that_was_set_back_is_due_now(post: Post) -> None:
+    post.put(notification(next_attempt_at=minutes(600)), notification(alert_id=2, next_attempt_at=minutes(5)))
+    post.bring_forward(NOON, minutes(15))
+    assert post.get(1).next_attempt_at == NOON
+    assert post.get(2).next_attempt_at == minutes(5)
+
+
+def test_what_waits_for_a_channel_that_is_gone_is_given_up(post: Post) -> None:
+    post.put(notification(), notification(channel="mail"), notification(channel="mail", alert_id=2))
+    assert post.drop_channels(["team"], NOON) == 2
+    assert post.drop_channels(["team"], NOON) == 0
+    assert post.get(2).delivery is Delivery.DEAD
+    assert post.claimed() == 1
