@@ -73,7 +73,7 @@ def ingest(
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
     return Ingested(
         changes=changes,
-        counted=stored_counted.touched(session, [change.build.id for change in changes if change.build.id is not None]),
+        counted=stored_counted.touched(session, [change.id for change in changes]),
         told=tell_all(session, judged, configuration, now),
         transitions=[decision.alert for decision, _ in judged if decision.reason is not None],
         baseline=any(decision.baseline for decision, _ in judged),
@@ -134,7 +134,7 @@ def _judge_streams(
 def _touched(changes: Sequence[stored_builds.Change], configuration: Configuration) -> dict[tuple[Key, str], _Touched]:
     touched: dict[tuple[Key, str], _Touched] = {}
     for change in changes:
-        build = change.build
+        build = change.seen
         if build.stream is None or DECIDING.isdisjoint({change.verdict, change.before_verdict}):
             continue
         entry = configuration.entry_of(build.pipeline)
@@ -143,8 +143,7 @@ def _touched(changes: Sequence[stored_builds.Change], configuration: Configurati
         key = (build.pipeline.provider, build.pipeline.key), build.stream
         if key not in touched:
             touched[key] = _Touched(pipeline=build.pipeline, rules=configuration.rules_of(entry), fresh=[])
-        if build.id is not None:
-            touched[key].fresh.append(build.id)
+        touched[key].fresh.append(change.id)
     return touched
 
 
