@@ -1,6 +1,6 @@
 """Reads history into the store, page by page: resumable, judging nothing, beside a running daemon."""
 
-import time
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -35,6 +35,10 @@ class Progress:
     since: datetime
 
 
+def _wait(seconds: float) -> None:
+    threading.Event().wait(seconds)  # time.sleep stumbles over a clock that is set back
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What somebody wants to have read."""
@@ -62,7 +66,7 @@ class History:
         clock: Clock,
         *,
         tell: Told,
-        pause: Callable[[float], object] = time.sleep,
+        pause: Callable[[float], object] = _wait,
     ) -> None:
         self._configuration = configuration
         self._database = database
