@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from poller.clock import Clock
 from poller.config import Configuration, load
 from poller.config.problems import ConfigurationError, Problem
-from store.engine import Database, open_database
 from store.errors import StoreAbsent, StoreError
+
+if TYPE_CHECKING:
+    from store.engine import Database
 
 INSTALLED = Path("/etc/buildwatch/config.yaml")
 PLACES = (Path("config.yaml"), INSTALLED)
@@ -81,10 +83,16 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if quoted else value
 
 
+def _open(configuration: Configuration, *, create: bool, deadline: float = 30.0) -> "Database":
+    from store.engine import open_database  # SQLAlchemy takes 0.2 s, and `check` does without
+
+    return open_database(configuration.store.url.get_secret_value(), create=create, deadline=deadline)
+
+
 @contextmanager
-def opened(configuration: Configuration, *, create: bool = True) -> Iterator[Database]:
+def opened(configuration: Configuration, *, create: bool = True) -> Iterator["Database"]:
     """The store of a configuration, closed at the end."""
-    database = open_database(configuration.store.url.get_secret_value(), create=create)
+    database = _open(configuration, create=create)
     try:
         yield database
     finally:
@@ -105,13 +113,15 @@ def _give_to_service(path: Path | None) -> None:
 
 
 @contextmanager
-def opened_to_read(configuration: Configuration) -> Iterator[Database]:
+def opened_to_read(configuration: Configuration) -> Iterator["Database"]:
     """The store, to look into: nothing is made or upgraded. One that does not exist yet is an empty one."""
     try:
-        database = open_database(configuration.store.url.get_secret_value(), create=False)
+        database = _open(configuration, create=False)
     except StoreAbsent as absent:
         print(absent, file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="buildwatch-") as folder:
+            from store.engine import open_database
+
             empty = open_database(f"sqlite:///{folder}/empty.db")
             try:
                 yield empty
@@ -125,10 +135,10 @@ def opened_to_read(configuration: Configuration) -> Iterator[Database]:
 
 
 @contextmanager
-def opened_quietly(configuration: Configuration) -> Iterator[Database | None]:
+def opened_quietly(configuration: Configuration) -> Iterator["Database | None"]:
     """The store, to look into, or None where it cannot be opened: for what is also useful without it."""
     try:
-        database = open_database(configuration.store.url.get_secret_value(), create=False, deadline=1.0)
+        database = _open(configuration, create=False, deadline=1.0)
     except StoreError:
         yield None
         return
