@@ -90,7 +90,7 @@ def _build(build: Build) -> Iterator[tuple[str, str | None]]:
 def _other_builds(case: Case) -> Iterator[Fact]:
     """Where it began, the last good one before, and the one that fixed it, if the message is not about them."""
     told = f"#{case.told.number}" if case.told is not None else None
-    roles = (("first_failed", "First failed"), ("last_passed", "Last good before"), ("fixed_by", "Fixed by"))
+    roles = (("first_failed", "First failed"), ("last_passed", "Last good"), ("fixed_by", "Fixed by"))
     for role, name in roles:
         build, number = case.build(role), case.number(role)
         if number is not None and number != told:

@@ -91,11 +91,11 @@ def test_the_card_holds_pipeline_branch_number_link_and_how_many_in_a_row() -> N
         "Duration": "5 m",
         "Tests": "2 tests failed, 30 passed, 1 skipped",
         "First failed": "#2",
-        "Last good before": "#1",
+        "Last good": "#1",
     }
     urls = {fact.name: fact.url for fact in message.facts if fact.url}
     assert urls["Build"] == "https://ci.example.com/web/3/"
-    assert urls["Last good before"] == "https://ci.example.com/web/1/"
+    assert urls["Last good"] == "https://ci.example.com/web/1/"
     assert [(link.label, link.url) for link in message.links] == [
         ("Build #3", "https://ci.example.com/web/3/"),
         ("Last good build #1", "https://ci.example.com/web/1/"),
@@ -106,7 +106,7 @@ def test_the_first_failure_of_all_has_no_last_good_build() -> None:
     (message,) = story(known("F"), 1)
     assert message.headline == "🔴 web / main failed"
     assert shown(message)["Failures"] == "1 in a row"
-    assert "Last good before" not in shown(message)
+    assert "Last good" not in shown(message)
 
 
 def test_the_fixed_message_says_after_how_many_failures_and_how_long() -> None:
