@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.database import Session
+from store.dialect import insert_into
 from store.schema import notes
 
 
@@ -22,8 +22,7 @@ class Note:
 
 def put(session: Session, key: str, value: Any, now: datetime) -> None:
     """Write or overwrite a note; `value` is a JSON value."""
-    dialect = postgresql if session.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(notes).values(key=key, value=value, updated_at=now)
+    statement = insert_into(session, notes).values(key=key, value=value, updated_at=now)
     replacing = {"value": statement.excluded.value, "updated_at": statement.excluded.updated_at}
     session.execute(statement.on_conflict_do_update(index_elements=[notes.c.key], set_=replacing))
 

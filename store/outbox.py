@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, exists, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.alert import NOTHING, Delivery, Notification
 from domain.message import Fact, Link, Message, Tone
 from store.columns import to_json
 from store.database import Session
+from store.dialect import insert_into
 from store.schema import UNSENT, attempts, outbox
 
 _DEFAULT_LISTING = 200
@@ -50,8 +50,7 @@ def add(session: Session, notifications: Iterable[Notification]) -> int:
     rows = [_values(each) for each in notifications]
     if not rows:
         return 0
-    dialect = postgresql if session.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(outbox).on_conflict_do_nothing().returning(outbox.c.id)
+    statement = insert_into(session, outbox).on_conflict_do_nothing().returning(outbox.c.id)
     return sum(len(session.execute(statement, row).all()) for row in rows)
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.database import Session
+from store.dialect import insert_into
 from store.schema import quarantine
 
 _DEFAULT_LISTING = 50
@@ -53,7 +53,6 @@ class Quarantined:
 
 def add(session: Session, provider: str, unreadable: Iterable[Unreadable], now: datetime) -> int:
     """Keep these; one that is kept already is renewed. Returns how many are new."""
-    dialect = postgresql if session.dialect.name == "postgresql" else sqlite
     new = 0
     for each in unreadable:
         # PostgreSQL cannot store what may be the very reason for being here.
@@ -61,7 +60,7 @@ def add(session: Session, provider: str, unreadable: Iterable[Unreadable], now: 
         pipeline, external_id = _storable(each.pipeline), _storable(each.external_id)
         key = {"provider": provider, "pipeline": pipeline, "external_id": external_id}
         seen = {"problem": problem, "raw": raw, "last_seen_at": now}
-        statement = dialect.insert(quarantine).values(**key, **seen, first_seen_at=now)
+        statement = insert_into(session, quarantine).values(**key, **seen, first_seen_at=now)
         added = session.execute(statement.on_conflict_do_nothing().returning(quarantine.c.id)).first()
         if added is None:
             session.execute(update(quarantine).filter_by(**key).values(**seen))
