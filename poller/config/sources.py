@@ -5,6 +5,7 @@ credentials directory; upper and lower case are the same, and what is not a lett
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ def from_environment(environ: Mapping[str, str], tree: Mapping[str, Any], top: f
 def from_credentials(directory: Path | None, tree: Mapping[str, Any], top: frozenset[str]) -> list[Override]:
     """What files with the same names in the credentials directory override; unreadable ones are left out."""
     found = {}
-    for path in sorted(directory.iterdir()) if directory and directory.is_dir() else []:
+    for path in sorted(directory.iterdir()) if directory and os.access(directory, os.R_OK | os.X_OK) else []:
         if path.name.upper().startswith(PREFIX) and path.is_file() and path.stat().st_size <= _LARGEST:
             found[path.name] = path.read_text(encoding="utf-8", errors="replace").rstrip("\r\n")
     return list(_overrides(found, tree, top, "credential "))

@@ -143,7 +143,9 @@ class Machine:
     def ask(self, *words: str) -> str:
         """Run a command that must succeed; what it prints."""
         done = self.do(*words)
-        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        if done.returncode:
+            last = self.do("journalctl", "--lines=30", "--output=short-monotonic").stdout
+            raise AssertionError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}\n{last}")
         return done.stdout.strip()
 
     def switch_off(self) -> None:

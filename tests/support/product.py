@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 PYTHON = "/usr/bin/python3"  # systemd hides the homes, so no other Python will do
 WHERE = "/opt/buildwatch"
+COMMAND = f"{WHERE}/bin/buildwatch"
 
 
 def why_not() -> str | None:

@@ -27,7 +27,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         found = Service(computer, house)
         configure(found)
         computer.switch_on()
-        found.installed = computer.do("/opt/buildwatch/bin/buildwatch", "install-service")
+        found.installed = computer.do(product.COMMAND, "install-service")
         yield found
     house.stop()
     network.close()

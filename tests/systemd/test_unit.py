@@ -50,7 +50,7 @@ def test_the_service_is_exposed_to_nothing_it_does_not_need(installed: Path) -> 
 
 def test_every_line_of_the_service_has_its_reason() -> None:
     reasoned = False
-    for line in (UNITS / "buildwatch.service").read_text().splitlines():
+    for line in (UNITS / "buildwatch.service").read_text().replace("\\\n", "").splitlines():
         if not line:
             reasoned = False
         elif line.startswith("#"):
