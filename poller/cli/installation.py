@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from poller.config.files import read_files
+from poller.config.sources import PREFIX as PREFIX_OF_OVERRIDES
 
 UNIT = "buildwatch.service"
 FAILURE_UNIT = "buildwatch-failure@.service"
@@ -57,11 +58,11 @@ class Installation:
         return self.config.parent / "credentials"
 
     def named_credentials(self) -> list[str]:
-        """Every name in a `${credential:name}` of the configuration, sorted; none while there is no file."""
-        if not os.access(self.config, os.R_OK):
-            return []
-        texts = _texts(read_files(self.config).tree)
-        return sorted({name for text in texts for name in _CREDENTIAL.findall(text)})
+        """Every name in a `${credential:name}` of the configuration, and every file that overrides a key; sorted."""
+        texts = _texts(read_files(self.config).tree) if os.access(self.config, os.R_OK) else ()
+        named = {name for text in texts for name in _CREDENTIAL.findall(text)}
+        files = self.credentials.iterdir() if os.access(self.credentials, os.R_OK) else ()
+        return sorted(named | {file.name for file in files if file.name.upper().startswith(PREFIX_OF_OVERRIDES)})
 
     def missing_credentials(self) -> list[Path]:
         """The files of secrets that the unit could not load; it would not start."""

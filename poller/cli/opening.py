@@ -25,6 +25,7 @@ PLACES = (Path("config.yaml"), INSTALLED)
 VARIABLE = "BUILDWATCH_CONFIG"
 STATE_OF_SERVICE = Path("/var/lib/buildwatch")  # StateDirectory= of the unit
 CREDENTIALS_OF_SERVICE = Path("/run/credentials/buildwatch.service")  # LoadCredential= of the unit, while it runs
+CREDENTIALS_FILES = INSTALLED.parent / "credentials"  # where install-service has them loaded from
 VARIABLES_OF_SERVICE = INSTALLED.parent / "environment"  # EnvironmentFile= of the unit
 
 ConfigOption = Annotated[
@@ -58,15 +59,17 @@ def load_configuration(given: Path | None) -> Configuration:
     return load(
         path,
         environ={**(_variables() if installed else {}), **os.environ},
-        credentials_directory=_folder("CREDENTIALS_DIRECTORY", CREDENTIALS_OF_SERVICE if installed else None),
-        state_directory=_folder("STATE_DIRECTORY", STATE_OF_SERVICE if installed else None),
+        credentials_directory=_folder(
+            "CREDENTIALS_DIRECTORY", *([CREDENTIALS_OF_SERVICE, CREDENTIALS_FILES] if installed else [])
+        ),
+        state_directory=_folder("STATE_DIRECTORY", *([STATE_OF_SERVICE] if installed else [])),
     )
 
 
-def _folder(variable: str, otherwise: Path | None) -> Path | None:
+def _folder(variable: str, *otherwise: Path) -> Path | None:
     if named := os.environ.get(variable):
         return Path(named.partition(":")[0])
-    return otherwise if otherwise is not None and os.access(otherwise, os.X_OK) else None
+    return next((place for place in otherwise if os.access(place, os.X_OK)), None)
 
 
 def _variables() -> dict[str, str]:

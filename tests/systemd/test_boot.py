@@ -5,9 +5,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.support.daemon import eventually
 from tests.support.product import COMMAND
 from tests.support.service import UNIT, Service
+
+
+@pytest.fixture(autouse=True)
+def unlimited(service: Service) -> None:
+    """Starts by hand count, too: ten in five minutes, and systemd would refuse the next."""
+    service.machine.ask("systemctl", "reset-failed", UNIT)
 
 
 @contextmanager
@@ -113,6 +121,16 @@ def test_it_stops_at_once_when_there_is_nothing_to_finish(service: Service) -> N
     assert time.monotonic() - began < 3
     assert service.show("Result") == "success"
     assert service.show("ExecMainStatus") == "0"
+
+
+def test_an_administrator_works_on_the_store_of_a_stopped_service_without_taking_it_over(service: Service) -> None:
+    service.machine.ask("systemctl", "stop", UNIT)
+    owners = service.machine.ask("stat", "--format=%u", "/var/lib/buildwatch/")
+    service.machine.ask("rm", "-f", "/var/lib/buildwatch/buildwatch.db.lock")
+    service.machine.ask(COMMAND, "db", "upgrade")
+    assert "team/api" in service.machine.ask(COMMAND, "builds", "--json")
+    files = service.machine.ask("sh", "-c", "stat --format=%u /var/lib/buildwatch/*")
+    assert set(files.split()) == {owners}
     service.machine.ask("systemctl", "start", UNIT)
 
 

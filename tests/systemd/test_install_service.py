@@ -66,7 +66,8 @@ def test_a_second_time_it_keeps_the_configuration_and_a_copy_of_an_edited_unit(
 
 def test_every_credential_that_the_configuration_names_is_loaded(here: Installation, systemctl: Path) -> None:
     here.credentials.mkdir(parents=True)
-    (here.credentials / "jenkins").write_text("secret")
+    for name in ("jenkins", "unused", "BUILDWATCH_CHANNELS__MAIL__PASSWORD"):
+        (here.credentials / name).write_text("secret")
     here.config.write_text(
         "# ${credential:explained}\nproviders: {ci: {token: '${credential:jenkins}'}}\n"
         "pipelines: [{job: 'x ${credential:a-b.c}'}]\n"
@@ -75,6 +76,7 @@ def test_every_credential_that_the_configuration_names_is_loaded(here: Installat
     loaded = (here.units / "buildwatch.service.d" / "credentials.conf").read_text().splitlines()[1:]
     assert loaded == [
         "[Service]",
+        f"LoadCredential=BUILDWATCH_CHANNELS__MAIL__PASSWORD:{here.credentials}/BUILDWATCH_CHANNELS__MAIL__PASSWORD",
         f"LoadCredential=a-b.c:{here.credentials}/a-b.c",
         f"LoadCredential=jenkins:{here.credentials}/jenkins",
     ]
