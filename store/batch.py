@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from domain.build import Build, Status, Verdict
 from store import sql
@@ -42,11 +43,13 @@ class Batch:
         self._session = session
         self._seen = seen
         self._stored: dict[Identity, sql.Numbered] = {}
-        self._attempts: dict[Key, dict[int, BuildRow]] = {}
-        keys = list({(each.row.pipeline_id, each.row.external_id): None for each in seen})
-        for identity, row in sql.select_by_keys(session, keys):
-            self._stored[row.pipeline_id, row.external_id, row.attempt] = identity, row
-            self._attempts.setdefault((row.pipeline_id, row.external_id), {})[row.attempt] = row
+        self._rows: dict[Identity, BuildRow] = {}  # as they are now
+        self._first: dict[Key, int] = {}  # one attempt of each build ...
+        self._several: dict[Key, set[int]] = {}  # ... and all of them where there are more
+        for identity, row in sql.select_by_keys(session, _keys(seen)):
+            where = row.pipeline_id, row.external_id, row.attempt
+            self._stored[where] = identity, row
+            self._set(where, row)
         self._details = self._read_details() if self._stored else {}
         self._new_details: dict[Identity, Details] = {}
         self._changed: dict[Identity, Seen] = {}
@@ -57,6 +60,7 @@ class Batch:
             self._see(each)
         if not self._changed:
             return []
+        self._settle()
         ids = self._write_rows()
         if self._new_details:
             sql.write_details(self._session, [(ids[where], each) for where, each in self._new_details.items()])
@@ -75,21 +79,17 @@ class Batch:
 
     def _see(self, each: Seen) -> None:
         row = each.row
-        key = row.pipeline_id, row.external_id
-        where = *key, row.attempt
-        attempts = self._attempts.get(key)
-        if attempts is None:
-            attempts = self._attempts[key] = {}
-        old = attempts.get(row.attempt)
+        where = row.pipeline_id, row.external_id, row.attempt
+        old = self._rows.get(where)
         rerun = False
         if old is None:
-            attempts[row.attempt] = row
+            self._set(where, row)
             self._changed[where] = each
         elif old != row:
             rerun = is_rerun(old, row)
             new = merge(old, row)
             if new != old:
-                attempts[row.attempt] = new
+                self._rows[where] = new
                 self._changed[where] = each
         if rerun or each.details is not NO_DETAILS:
             known = self._details.get(where, NO_DETAILS)
@@ -98,26 +98,31 @@ class Batch:
                 self._details[where] = self._new_details[where] = details
                 self._changed[where] = each
 
+    def _set(self, where: Identity, row: BuildRow) -> None:
+        self._rows[where] = row
+        first = self._first.setdefault(where[:2], row.attempt)
+        if first != row.attempt:
+            self._several.setdefault(where[:2], {first}).add(row.attempt)
+
+    def _settle(self) -> None:
+        """Decide which attempt counts, where a build has several."""
+        for key, numbers in self._several.items():
+            settled = settle({number: self._rows[*key, number] for number in numbers})
+            self._rows.update({(*key, number): row for number, row in settled.items()})
+
     def _write_rows(self) -> dict[Identity, int]:
-        """Insert and update what has changed, with all attempts of each build; returns the ids."""
-        new: list[sql.Numbered] = []
-        updated: list[sql.Numbered] = []
-        ids: dict[Identity, int] = {}
+        """Insert and update what differs from what is stored; returns the ids of all rows."""
+        ids = {where: identity for where, (identity, _) in self._stored.items()}
+        updated = [
+            (identity, self._rows[where])
+            for where, (identity, before) in self._stored.items()
+            if self._rows[where] is not before
+        ]
+        new = [where for where in self._rows if where not in ids]
         following = sql.next_id(self._session)
-        for key in dict.fromkeys(where[:2] for where in self._changed):
-            attempts = self._attempts[key]
-            for row in attempts.values() if len(attempts) == 1 else settle(attempts).values():
-                where = *key, row.attempt
-                stored = self._stored.get(where)
-                if stored is None:
-                    ids[where] = following + len(new)
-                    new.append((ids[where], row))
-                else:
-                    ids[where] = stored[0]
-                    if stored[1] != row:
-                        updated.append((stored[0], row))
+        ids.update(zip(new, count(following), strict=False))
         if new:
-            sql.insert_rows(self._session, new)
+            sql.insert_rows(self._session, following, [self._rows[where] for where in new])
         if updated:
             sql.update_rows(self._session, updated)
         return ids
@@ -129,3 +134,7 @@ class Batch:
         before = stored[1]
         before_verdict = None if before.verdict is None else VERDICTS[before.verdict]
         return Change(identity, each.build, each.verdict, STATUSES[before.status], before_verdict)
+
+
+def _keys(seen: Sequence[Seen]) -> list[Key]:
+    return list({(each.row.pipeline_id, each.row.external_id): None for each in seen})

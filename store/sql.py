@@ -87,15 +87,15 @@ def next_id(session: Session) -> int:
     return int(session.exec_driver_sql("SELECT coalesce(max(id), 0) + 1 FROM builds").scalar_one())
 
 
-def insert_rows(session: Session, rows: Sequence[Numbered]) -> None:
-    """Store new builds."""
+def insert_rows(session: Session, first: int, rows: Sequence[BuildRow]) -> None:
+    """Store new builds under consecutive ids. A generator of values: a list of them would cost garbage collection."""
     names = ", ".join(["id", *_COLUMNS])
-    values = [(identity, *row) for identity, row in rows]
+    values = ((identity, *row) for identity, row in enumerate(rows, first))
+    cursor = session.connection.cursor()
     if session.dialect.name == "sqlite":
         marks = ", ".join("?" * (len(_COLUMNS) + 1))
-        session.exec_driver_sql(f"INSERT INTO builds ({names}) VALUES ({marks})", values)  # noqa: S608
+        cursor.executemany(f"INSERT INTO builds ({names}) VALUES ({marks})", values)  # type: ignore[arg-type]  # noqa: S608
         return
-    cursor = session.connection.cursor()
     with cursor.copy(f"COPY builds ({names}) FROM STDIN") as copy:
         for value in values:
             copy.write_row(value)
