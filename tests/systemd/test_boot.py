@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.support import product
 from tests.support.daemon import eventually
 from tests.support.product import COMMAND
 from tests.support.service import UNIT, Service
@@ -132,6 +133,18 @@ def test_an_administrator_works_on_the_store_of_a_stopped_service_without_taking
     files = service.machine.ask("sh", "-c", "stat --format=%u /var/lib/buildwatch/*")
     assert set(files.split()) == {owners}
     service.machine.ask("systemctl", "start", UNIT)
+
+
+def test_a_backup_is_restored_as_the_operations_page_has_it(service: Service) -> None:
+    service.machine.ask(COMMAND, "db", "backup", "/var/backups/copy.db")
+    page = (product.ROOT / "docs" / "operations.md").read_text()
+    _, _, after = page.partition("To\nrestore:\n\n```sh\n")
+    script = after.partition("```")[0].replace("sudo ", "")
+    assert script.count("buildwatch-2026-11-21.db") == 1
+    service.machine.ask("sh", "-ec", script.replace("buildwatch-2026-11-21.db", "copy.db"))
+    assert "team/api" in service.machine.ask(COMMAND, "alerts", "--json")
+    service.goes_on()
+    assert len(service.cards()) == 1
 
 
 def test_a_broken_file_at_the_start_is_final_and_reported_elsewhere(service: Service) -> None:
