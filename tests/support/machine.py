@@ -27,6 +27,8 @@ def why_not() -> str | None:
         return "a container with a systemd of its own needs root"
     if shutil.which("systemd-nspawn") is None:
         return "systemd-nspawn is not installed (package systemd-container)"
+    if subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True, check=False).returncode:
+        return "this root may neither mount nor make networks"
     return None
 
 
