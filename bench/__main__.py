@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("ingest", "windows", "poll")
+BENCHMARKS = ("ingest", "windows", "poll", "schedule", "footprint")
 
 
 def main() -> int:
