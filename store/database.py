@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy
 from sqlalchemy import Connection, Engine
 
-from store.errors import StoreUnavailable
+from store.errors import StoreCorrupt, StoreUnavailable
 from store.faults import Fault, fault_of
 from store.guard import Guard
 
@@ -54,6 +54,7 @@ class Database:
         # SQLite's writers queue here instead of polling the file's lock.
         self._writer = threading.Lock()
         self._guard = Guard()
+        self.damage: StoreCorrupt | None = None  # what was found to be broken; it does not pass
 
     def transact(self, unit: Callable[[Session], T], *, deadline: float = 30.0, rebuilds_tables: bool = False) -> T:
         """Run `unit` in a write transaction, commit, and return what it returned.
@@ -92,6 +93,8 @@ class Database:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _give_up_or_wait(self, fault: Fault, error: Exception, pause: float, until: float) -> None:
+        if isinstance(fault.error, StoreCorrupt):
+            self.damage = fault.error
         if not fault.transient or time.monotonic() + pause > until:
             raise fault.error from error
         threading.Event().wait(pause)

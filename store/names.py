@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-import orjson
-from sqlalchemy import any_, func, insert, literal, select
-from sqlalchemy.types import ARRAY, Integer, Text
+from sqlalchemy import insert, select
 
+from store.among import among
 from store.database import Session
 from store.schema import names
 
@@ -38,21 +37,11 @@ def words_of(session: Session, numbers: Iterable[int | None]) -> dict[int | None
     found: dict[int | None, str | None] = {None: None}
     if not wanted:
         return found
-    query = select(names.c.id, names.c.text)
-    if session.dialect.name == "sqlite":
-        values = func.json_each(orjson.dumps(wanted).decode()).table_valued("value")
-        query = query.where(names.c.id.in_(select(values.c.value)))
-    else:
-        query = query.where(names.c.id == any_(literal(wanted, ARRAY(Integer))))
+    query = select(names.c.id, names.c.text).where(among(session, names.c.id, wanted))
     found.update((row.id, row.text) for row in session.execute(query))
     return found
 
 
 def _find(session: Session, words: set[str]) -> dict[str | None, int | None]:
-    query = select(names.c.text, names.c.id)
-    if session.dialect.name == "sqlite":
-        values = func.json_each(orjson.dumps(list(words)).decode()).table_valued("value")
-        query = query.where(names.c.text.in_(select(values.c.value)))
-    else:
-        query = query.where(names.c.text == any_(literal(list(words), ARRAY(Text))))
+    query = select(names.c.text, names.c.id).where(among(session, names.c.text, words))
     return {row.text: row.id for row in session.execute(query)}

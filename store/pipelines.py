@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from domain.build import Pipeline
+from store.among import among
 from store.database import Session
 from store.schema import pipelines
 
@@ -70,6 +71,20 @@ def find(session: Session, keys: Iterable[Key]) -> dict[Key, Known]:
     for provider, its in wanted.items():
         rows = session.execute(select(pipelines).where(pipelines.c.provider == provider, pipelines.c.key.in_(its)))
         found |= {(row.provider, row.key): _from_row(row) for row in rows}
+    return found
+
+
+def numbers(session: Session, keys: Iterable[Key]) -> dict[Key, int]:
+    """The row numbers of those of the pipelines that are stored."""
+    wanted: dict[str, list[str]] = {}
+    for provider, key in keys:
+        wanted.setdefault(provider, []).append(key)
+    found: dict[Key, int] = {}
+    for provider, its in wanted.items():
+        query = select(pipelines.c.key, pipelines.c.id).where(
+            pipelines.c.provider == provider, among(session, pipelines.c.key, its)
+        )
+        found |= {(provider, key): number for key, number in session.execute(query)}
     return found
 
 

@@ -4,26 +4,26 @@ from domain.build import Build
 
 
 class Patterns:
-    """Finds the patterns of many builds. The last one of each pipeline is tried first."""
+    """Finds the patterns of the builds of one pipeline. The last one is tried first."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+        self._before = self._after = ""
+        self._name: str | None = None
+        self._pattern: str | None = None
 
     def of(self, build: Build) -> str | None:
         """The URL with id, number and attempt replaced where they are whole path segments; None when that is unsafe."""
-        if build.url is None:
+        url = build.url
+        if url is None:
             return None
-        pipeline = build.pipeline.provider, build.pipeline.key
-        last = self._last.get(pipeline)
-        if last is not None:
-            before, name, after, pattern = last
-            value = build.number if name == "{number}" else build.external_id
-            if f"{before}{value}{after}" == build.url:
-                return pattern
+        if self._name is not None:
+            value = build.number if self._name == "{number}" else build.external_id
+            if f"{self._before}{value}{self._after}" == url:
+                return self._pattern
         found = pattern_of(build)
         if found is not None and found.count("{") == 1 and "{attempt}" not in found:
-            name = "{number}" if "{number}" in found else "{id}"
-            self._last[pipeline] = *found.partition(name), found
+            self._pattern = found
+            self._before, self._name, self._after = found.partition("{number}" if "{number}" in found else "{id}")
         return found
 
 
