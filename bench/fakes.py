@@ -69,8 +69,15 @@ def running(kind: str, size: int, builds: int) -> Iterator[Fake]:
             process.terminate()
 
 
+PARAMETERS = ("BRANCH", "CLOUD", "RELEASE", "TARGET", "LOG_LEVEL", "TIMEOUT")
+BRANCHES = ("refs/remotes/origin/main", "refs/remotes/origin/release-1", "refs/remotes/origin/release-2")
+
+
 class Jenkins:
-    """Freestyle jobs at the top level, with `tree=` pruning and the 100 builds of `builds`."""
+    """Freestyle jobs at the top level, with `tree=` pruning and the 100 builds of `builds`.
+
+    A whole build has 4 kB, a little less than the median of the recorded ones (`node-test-commit` and others).
+    """
 
     def __init__(self, size: int, builds: int) -> None:
         self.counted: Counter[str] = Counter()
@@ -157,10 +164,24 @@ class Jenkins:
                         }
                     ],
                 },
-                {},
+                {
+                    "_class": "hudson.model.ParametersAction",
+                    "parameters": [
+                        {
+                            "_class": "hudson.model.StringParameterValue",
+                            "name": name,
+                            "value": f"{name.lower()}-{number}",
+                        }
+                        for name in PARAMETERS
+                    ],
+                },
+                *({} for _ in range(8)),
                 {
                     "_class": "hudson.plugins.git.util.BuildData",
-                    "buildsByBranchName": {"refs/remotes/origin/main": {"buildNumber": number, "revision": revision}},
+                    "buildsByBranchName": {
+                        branch: {"_class": "hudson.plugins.git.util.Build", "buildNumber": number, "revision": revision}
+                        for branch in BRANCHES
+                    },
                     "lastBuiltRevision": revision,
                     "remoteUrls": ["https://git.example.com/team/project.git"],
                     "scmName": "",
@@ -184,9 +205,29 @@ class Jenkins:
             "timestamp": self._started - (self._builds - number) * 600_000,
             "url": f"http://ci.example.com/job/{name}/{number}/",
             "builtOn": "agent-7",
-            "changeSet": {"_class": "hudson.plugins.git.GitChangeSetList", "items": [], "kind": "git"},
-            "culprits": [],
+            "changeSet": {
+                "_class": "hudson.plugins.git.GitChangeSetList",
+                "items": [_commit(f"{commit[:39]}{each}", number) for each in range(2)],
+                "kind": "git",
+            },
+            "culprits": [{"absoluteUrl": "http://ci.example.com/user/ada", "fullName": "Ada Lovelace"}],
         }
+
+
+def _commit(commit: str, number: int) -> dict[str, Any]:
+    return {
+        "_class": "hudson.plugins.git.GitChangeSet",
+        "affectedPaths": [f"src/module/part{each}.py" for each in range(4)],
+        "commitId": commit,
+        "timestamp": 1795000000000 + number,
+        "author": {"absoluteUrl": "http://ci.example.com/user/ada", "fullName": "Ada Lovelace"},
+        "authorEmail": "ada@example.com",
+        "comment": f"Change number {number}\n\nWith a reason that takes a line of usual length.\n",
+        "date": "2026-11-20 12:00:00 +0000",
+        "id": commit,
+        "msg": f"Change number {number}",
+        "paths": [{"editType": "edit", "file": f"src/module/part{each}.py"} for each in range(4)],
+    }
 
 
 class Lazy(dict[str, Any]):

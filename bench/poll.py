@@ -1,5 +1,6 @@
 """Polling Jenkins and GitHub against the libraries that a user would pick, and against bare requests.
 
+Compare processor times: the first to ask in a round also waits for the fake to make its answer.
 Peers that would take minutes are measured on a tenth of the work and multiplied by ten; the output says so.
 """
 
@@ -341,14 +342,12 @@ class Steady:
 
 
 def steady(fake: Fake, subjects: Sequence[Steady], changed: int, rounds: int) -> None:
-    """Interleaved rounds; before each poll `changed` of the fake's jobs finish a build."""
+    """Interleaved rounds; before each of them `changed` of the fake's jobs finish a build."""
     for subject in subjects:
         subject.poll()
     for _ in range(rounds):
+        fake.change(changed)
         for subject in subjects:
-            fake.change(changed)
-            subject.poll()  # so that each round sees the same number of changes
-            fake.change(changed)
             subject.round(fake)
 
 
