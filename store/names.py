@@ -21,8 +21,9 @@ def intern(session: Session, words: Iterable[str | None]) -> Ids:
     ids.update(_find(session, wanted))
     missing = wanted.difference(ids)
     if missing:
-        session.execute(insert(names), [{"text": word} for word in sorted(missing)])
-        ids.update(_find(session, missing))
+        added = insert(names).returning(names.c.text, names.c.id)
+        rows = session.execute(added, [{"text": word} for word in sorted(missing)])
+        ids.update((row.text, row.id) for row in rows)
     return ids
 
 

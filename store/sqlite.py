@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, event
 from store.errors import StoreError
 
 _BUSY_TIMEOUT = 10.0  # seconds that SQLite waits for another program's write before the unit is begun again
+_OLDEST = (3, 38, 0)  # RETURNING, and JSON in every build
 
 
 def absolute_path(url: sqlalchemy.URL) -> Path:
@@ -33,6 +34,9 @@ def make_file(path: Path) -> None:
 
 def sqlite_engine(url: sqlalchemy.URL) -> Engine:
     """An engine whose transactions are BEGIN IMMEDIATE, or read-only where the connection's options say so."""
+    if sqlite3.sqlite_version_info < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise StoreError(f"this Python has SQLite {sqlite3.sqlite_version}: {oldest} is needed, or use PostgreSQL")
     engine = sqlalchemy.create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT, "check_same_thread": False})
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)

@@ -132,3 +132,9 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_user(tmp_path: Path) 
 def test_a_directory_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="Is a directory"):
         open_database(f"sqlite:///{tmp_path}")
+
+
+def test_an_sqlite_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(StoreError, match=r"3\.38\.0 is needed"):
+        open_database(f"sqlite:///{tmp_path / 'x.db'}")

@@ -48,7 +48,7 @@ def _builds() -> None:
         sa.Column("id", _ID, primary_key=True, autoincrement=False),
         sa.Column("number", sa.BigInteger, nullable=False),
         *(sa.Column(name, sa.BigInteger) for name in ("queued_at", "started_at", "finished_at", "duration")),
-        sa.Column("pipeline_id", sa.Integer, sa.ForeignKey("pipelines.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("pipeline_id", sa.Integer, nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         *(sa.Column(f"{name}_id", sa.Integer) for name in ("stream", "branch", "raw", "trigger", "actor")),
