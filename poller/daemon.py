@@ -29,7 +29,7 @@ from store import counted, retention
 from store import providers as stored_providers
 from store.engine import Database, Session
 from store.errors import StoreError
-from store.lock import StoreLock
+from store.lock import LockHeld, StoreLock, hold
 from store.providers import ProviderHealth
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ CHORES = timedelta(seconds=5)
 TARGETS_EVERY = 300.0  # seconds until an organisation's repositories are listed again
 SCHEDULE_ALIVE = 60.0
 KEEPING_HOUSE = 900.0
+STORE_MAY_TAKE = 5.0  # seconds, where something goes on without it
 POLLS_DRAIN = 5.0  # seconds that polls under way are given at the end; what they fetched is fetched again
 
 
@@ -88,10 +89,15 @@ class Daemon:
         self._next_listing: dict[str, float] = {}
         self._baseline_due = True  # a summary may have been left untold by an earlier run
         self._jumps = JumpDetector(self._clock)
+        self._jumped = False  # and the store does not know yet
+        self._orphans_due = True  # alerts on what config.yaml does not watch any more
         self._live = Live()
 
     def run(self) -> int:
-        """Until SIGTERM. The caller holds the store's lock. Returns the exit status."""
+        """Until SIGTERM. The caller holds the store's lock. Returns the exit status.
+
+        Raises StoreCorrupt when the store turns out to be damaged: whatever is written into it may be lost.
+        """
         self.signals.install()
         orphans = self._dispatcher.recover()
         if orphans:
@@ -106,11 +112,13 @@ class Daemon:
         self._systemd.ready(self._status())
         log.info("watching providers=%s channels=%s", len(self._connections.providers), len(self._connections.channels))
         try:
-            while not self.signals.stop:
+            while not (self.signals.stop or self._database.damage):
                 self._look()
                 self.signals.wait(LOOK)
         finally:
             clean = self._leave()
+        if clean and self._database.damage:
+            raise self._database.damage
         return 0 if clean else STUCK
 
     def _look(self) -> None:
@@ -119,8 +127,7 @@ class Daemon:
         if jump is not None:
             log.warning("clock was set or the machine slept, rescheduling jump=%s", format_duration(jump))
             self._schedule.clock_jumped()
-            self._dispatcher.clock_jumped()
-            self._recount()
+            self._jumped = True
         asked = self.signals.reload
         if asked:  # a SIGHUP between these two lines is answered by this very look; none is lost
             self.signals.reload = False
@@ -162,7 +169,7 @@ class Daemon:
                 self._next_listing[name] = 0.0
         self._polling.providers = connections.providers
         self._connections = connections
-        self._write(lambda session, now: standing.close_orphans(session, self._configuration, now))
+        self._orphans_due = True  # written by the next look at what stands: a store that is down stops no reload
         self._dispatcher.use(connections.channels)
         self._dispatcher.wake_all()
         for name in connections.providers:
@@ -198,11 +205,7 @@ class Daemon:
     def _look_after(self) -> None:
         """Every five seconds: what time alone can change."""
         self._progress.expect("schedule", within=SCHEDULE_ALIVE)
-        if not self._lock.still_held():
-            log.critical("the lock on the store is lost, another daemon may hold it: leaving")
-            self.signals.ask_to_stop()
-            return
-        if self.signals.stop:
+        if self.signals.stop or not self._hold():
             return
         self._systemd.status(self._status())
         try:
@@ -211,9 +214,40 @@ class Daemon:
                 self._record_standing()
         except StoreError as error:
             log.warning("store not available, will retry error=%s", error)
+            self._look_again()
+
+    def _hold(self) -> bool:
+        """Whether the lock is ours. A restart of PostgreSQL takes it away, and we take it back."""
+        if self._lock.still_held():
+            return True
+        try:
+            self._lock = hold(self._database, owner="buildwatch run")
+        except LockHeld as other:
+            log.critical("the lock on the store was lost and is somebody else's now: leaving error=%s", other)
+            self.signals.ask_to_stop()
+            return False
+        except StoreError as error:
+            log.warning("store not available, will retry error=%s", error)
+            return False
+        log.warning("the lock on the store was lost and is ours again")
+        return True
+
+    def _look_again(self) -> None:
+        """What was looked at could not be written: it is not seen yet."""
+        self._jumped = self._orphans_due = self._baseline_due = True
+        self._reload.look_again()
+        for health in list(self._polling.health.values()):
+            health.look_again()
 
     def _judge_standing(self) -> None:
         told: frozenset[str] = frozenset()
+        if self._jumped:
+            self._jumped = False
+            self._dispatcher.clock_jumped()
+            self._recount()
+        if self._orphans_due:
+            self._orphans_due = False
+            told |= self._write(lambda session, now: standing.close_orphans(session, self._configuration, now))
         for health in list(self._polling.health.values()):
             if health.worth_a_look():
                 told |= self._judge(health)
@@ -234,7 +268,10 @@ class Daemon:
         return self._write(lambda s, now: standing.judge_provider(s, health.facts, self._configuration, now))
 
     def _known(self, name: str) -> ProviderHealth:
-        return self._database.read(lambda session: stored_providers.load(session, name))
+        try:
+            return self._database.read(lambda session: stored_providers.load(session, name), deadline=STORE_MAY_TAKE)
+        except StoreError:
+            return ProviderHealth(name=name)  # its polls will tell
 
     def _judge_configuration(self, session: Session, now: datetime) -> frozenset[str]:
         record_configuration(session, self._configuration, self._reload.broken, now)
@@ -298,8 +335,11 @@ class Daemon:
         delivered = self._dispatcher.drain()
         polled = self._progress.drain(POLLS_DRAIN)
         self.signals.close()
+        clean = delivered and polled
+        if clean:
+            self._lock.release()
         log.info("stopped")
-        return delivered and polled
+        return clean
 
 
 STUCK = -1

@@ -46,6 +46,11 @@ class Health:
             self._unseen = False
             return look
 
+    def look_again(self) -> None:
+        """What was looked at last could not be written."""
+        with self._lock:
+            self._unseen = True
+
     def succeeded(self, target: Target) -> bool:
         """A poll went well; True when that is news."""
         with self._lock:

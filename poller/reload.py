@@ -45,6 +45,10 @@ class Reload:
         look, self._unseen = self.broken is not None or self._unseen, False
         return look
 
+    def look_again(self) -> None:
+        """What was looked at last could not be written."""
+        self._unseen = True
+
     def look(self, *, asked: bool) -> None:
         """Take a changed file over. With `asked` (SIGHUP) it is read again whether it looks changed or not."""
         if not self._watcher.changed() and not asked:

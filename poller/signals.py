@@ -17,6 +17,7 @@ class Signals:
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.stop = False
         self.reload = False
+        self._closed = False
 
     def install(self) -> None:
         """Take the signals over. Does nothing off the main thread, where Python allows no handlers."""
@@ -41,7 +42,8 @@ class Signals:
     def ask_to_stop(self) -> None:
         """The same as a first SIGTERM, from another thread."""
         self.stop = True
-        os.write(self._writer, b"\0")
+        if not self._closed:  # the number may be another file's by now
+            os.write(self._writer, b"\0")
 
     def wait(self, seconds: float) -> None:
         """Until a signal comes or the time is over."""
@@ -53,5 +55,6 @@ class Signals:
         """Give the pipe back."""
         if threading.current_thread() is threading.main_thread():
             signal.set_wakeup_fd(-1)
+        self._closed = True
         os.close(self._reader)
         os.close(self._writer)
