@@ -1,8 +1,9 @@
 """One round of an upsert: what is stored of some builds, what was seen of them now, what has to be written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
+from typing import NamedTuple
 
 from domain.build import Build, Status, Verdict
 from store import sql
@@ -20,9 +21,8 @@ Identity = tuple[int, str, int]
 """(pipeline id, external id, attempt): a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A build that is new or has really changed."""
+class Change(NamedTuple):
+    """A build that is new or has really changed. A NamedTuple because a hundred thousand may arrive at once."""
 
     id: int
     seen: Build  # as it came: without the store's id, and without facts that were left out this time

@@ -116,6 +116,7 @@ def row_of(build: Build, verdict: Verdict | None, pipeline_id: int, numbers: Num
     started_ms = None if started_at is None else to_ms(started_at)
     finished_ms = None if finished_at is None else to_ms(finished_at)
     status = _STATUS_CODES[build.status]
+    commit = build.commit
     return BuildRow(
         build.number,
         queued_ms,
@@ -138,7 +139,7 @@ def row_of(build: Build, verdict: Verdict | None, pipeline_id: int, numbers: Num
         0,
         build.is_fork * FORK + build.is_pull_request * PULL_REQUEST,
         build.external_id,
-        commit_bytes(build.commit),
+        None if commit is None else commit_bytes(commit),
         build.title,
     )
 
