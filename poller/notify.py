@@ -6,6 +6,8 @@ import socket
 import time
 from collections.abc import Mapping
 
+_PATIENCE = 1.0  # seconds: who does not listen must hold up neither the watchdog nor the end
+
 
 class Systemd:
     """Tells systemd how the service is. Does nothing when no systemd listens."""
@@ -21,6 +23,7 @@ class Systemd:
         if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as s:
+            s.settimeout(_PATIENCE)
             s.sendto(text.encode(), self._address)
 
     def ready(self, status: str) -> None:

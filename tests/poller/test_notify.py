@@ -49,3 +49,10 @@ def test_pings_are_due_three_times_as_often_as_asked_for() -> None:
     assert Systemd({"WATCHDOG_USEC": "90000000"}).watchdog_every == 30
     assert Systemd({}).watchdog_every == 0
     assert Systemd({"WATCHDOG_USEC": "90000000", "WATCHDOG_PID": "1"}).watchdog_every == 0  # meant for another process
+
+
+def test_who_does_not_listen_holds_nothing_up(ear: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poller.notify._PATIENCE", 0.01)
+    systemd = Systemd({"NOTIFY_SOCKET": ear.getsockname()})
+    for _ in range(600):  # more than any queue of datagrams takes
+        systemd.ping()
