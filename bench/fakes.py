@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,7 +108,7 @@ class Jenkins:
             return 404, {"Content-Type": "text/html"}, b"<html>Not Found</html>"
         if key not in self._bodies:
             found = self._found(path)
-            self._bodies[key] = json.dumps(pruned(found, parsed(tree)) if tree else found).encode()
+            self._bodies[key] = json.dumps(pruned(found, parsed(tree)) if tree else whole(found)).encode()
         return 200, {"Content-Type": "application/json", "X-Jenkins": "2.516.3"}, self._bodies[key]
 
     def _found(self, path: str) -> Any:
@@ -231,16 +231,19 @@ def _commit(commit: str, number: int) -> dict[str, Any]:
 
 
 class Lazy(dict[str, Any]):
-    """A job whose builds are only made when they are asked for; without `tree=` they are references."""
+    """A job whose builds are only made when they are asked for."""
 
-    def __init__(self, fields: dict[str, Any], **made: Any) -> None:
-        references = {name: _reference(make()) for name, make in made.items()}
-        super().__init__(fields | references)
+    def __init__(self, fields: dict[str, Any], **made: Callable[[], Any]) -> None:
+        super().__init__(fields)
         self._made = made
 
-    def whole(self, name: str) -> Any:
-        """The value with all its fields."""
+    def field(self, name: str) -> Any:
+        """The value of a field, builds with all their fields; None when there is no such field."""
         return self._made[name]() if name in self._made else self.get(name)
+
+    def without_tree(self) -> dict[str, Any]:
+        """As Jenkins shows it at depth 0: builds are references."""
+        return {**self, **{name: _reference(make()) for name, make in self._made.items()}}
 
 
 def _reference(value: Any) -> Any:
@@ -277,6 +280,11 @@ def _level(marks: list[str], at: list[int]) -> Tree:
     return fields
 
 
+def whole(value: Any) -> Any:
+    """What there is without `tree=`."""
+    return value.without_tree() if isinstance(value, Lazy) else value
+
+
 def pruned(value: Any, tree: Tree) -> Any:
     """What `tree=` leaves of a value; `_class` always stays."""
     if isinstance(value, list):
@@ -285,9 +293,9 @@ def pruned(value: Any, tree: Tree) -> Any:
         return value
     kept = {"_class": value["_class"]} if "_class" in value else {}
     for name, (inner, cut) in tree.items():
-        if name not in value:
+        found = value.field(name) if isinstance(value, Lazy) else value.get(name)
+        if found is None:
             continue
-        found = value.whole(name) if isinstance(value, Lazy) and inner else value[name]
         found = found[cut] if isinstance(found, list) else found
         kept[name] = pruned(found, inner) if inner else found
     return kept
