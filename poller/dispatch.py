@@ -8,7 +8,7 @@ lease and no clock is needed to know that.
 import logging
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from poller.clock import Clock
 from poller.failpoint import Failpoints
 from poller.progress import Progress
 from store import outbox
-from store.engine import Database
+from store.engine import Database, Session
 from store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ DAMAGED_STORE_WAIT = 10.0  # seconds until the store is tried again
 IDLE_WAIT = 30.0
 SEND_LIMIT = 120.0  # seconds a send may take before the watchdog calls it hung
 DRAIN = 20.0  # seconds a send under way is given at the end
+
+Write = Callable[[Session], object]
 
 
 def backoff(attempts: int, chance: float) -> timedelta:
@@ -62,6 +64,8 @@ class Courier:
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._held_until = 0.0  # monotonic; the whole channel waits
+        self._claimed: int | None = None  # may be `sending` in the store, and only we know that
+        self._outcome: Write | None = None  # what became of it, until the store has taken that
         self._chance = random.Random()  # noqa: S311  (spreads retries, guards nothing)
         self._thread = threading.Thread(target=self._run, name=f"channel {channel.name}", daemon=True)
         self.status = ChannelStatus(state="ok")
@@ -91,13 +95,14 @@ class Courier:
 
     def _run(self) -> None:
         loop = f"channel {self.name}"
-        while not self._stopping.is_set():
+        while self._claimed is not None or not self._stopping.is_set():
             self._progress.expect(loop, within=SEND_LIMIT + getattr(self._channel, "send_limit", 0.0))
             self._awake.clear()
             try:
-                wait = self.deliver_one()
+                self._catch_up()
+                wait = 0.0 if self._stopping.is_set() else self.deliver_one()
             except StoreError as error:
-                log.warning("outbox not readable, will retry channel=%s error=%s", self.name, error)
+                log.warning("outbox not available, will retry channel=%s error=%s", self.name, error)
                 wait = DAMAGED_STORE_WAIT
             except Exception:
                 log.exception("delivery stumbled, will retry channel=%s", self.name)
@@ -116,7 +121,26 @@ class Courier:
         return sent
 
     def _claim(self) -> Notification | None:
-        return self._database.transact(lambda session: outbox.claim(session, self.name, self._clock.now()))
+        def unit(session: Session) -> Notification | None:
+            notification = outbox.claim(session, self.name, self._clock.now())
+            self._claimed = notification.id if notification else None
+            return notification
+
+        return self._database.transact(unit)
+
+    def _write(self, outcome: Write) -> None:
+        """Store what became of the claimed message; when that fails, `_catch_up` does it later."""
+        self._outcome = outcome
+        self._database.transact(outcome)
+        self._claimed = self._outcome = None
+
+    def _catch_up(self) -> None:
+        """Before anything else is claimed: nobody but us would ever take up a row that is still `sending`."""
+        number = self._claimed
+        if self._outcome is not None:
+            self._write(self._outcome)
+        elif number is not None:
+            self._write(lambda session: outbox.recover(session, number))
 
     def deliver_one(self) -> float:
         """Deliver the next due notification, if there is one; seconds to wait before the next look."""
@@ -153,7 +177,7 @@ class Courier:
             return False
         self._failpoint("after_send")
         now = self._clock.now()
-        self._database.transact(lambda session: outbox.mark_sent(session, number, receipt, now))
+        self._write(lambda session: outbox.mark_sent(session, number, receipt, now))
         self._failpoint("after_mark")
         if self.status.state != "ok":
             log.info("channel delivers again channel=%s", self.name)
@@ -166,19 +190,19 @@ class Courier:
         broken = error.permanent and error.channel_wide
         if (error.permanent and not broken) or notification.attempts >= MOST_ATTEMPTS:
             log.error("message given up channel=%s notification=%s error=%s", self.name, number, text)
-            self._database.transact(lambda session: outbox.mark_dead(session, number, text, now))
+            self._write(lambda session: outbox.mark_dead(session, number, text, now))
             return
         wait = LONGEST_WAIT if broken else backoff(notification.attempts, self._chance.random())
         if error.retry_after is not None:
             wait = min(timedelta(seconds=error.retry_after) * (1 + 0.1 * self._chance.random()), LONGEST_PAUSE)
-        self._database.transact(
+        if error.channel_wide:
+            self._held_until = self._clock.monotonic() + wait.total_seconds()
+            self._tell_state(ChannelStatus(state="broken" if broken else "paused", error=text))
+        self._write(
             lambda session: outbox.mark_retry(
                 session, number, text, now + wait, ambiguous=error.ambiguous, progress=error.progress
             )
         )
-        if error.channel_wide:
-            self._held_until = self._clock.monotonic() + wait.total_seconds()
-            self._tell_state(ChannelStatus(state="broken" if broken else "paused", error=text))
         log.info("message not accepted, will retry channel=%s notification=%s error=%s", self.name, number, text)
 
     def _tell_state(self, status: ChannelStatus) -> None:

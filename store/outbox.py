@@ -106,12 +106,15 @@ def mark_dead(session: Session, identity: int, error: str, now: datetime) -> Non
     _set(session, identity, delivery=Delivery.DEAD, last_error=error)
 
 
-def recover(session: Session) -> int:
+def recover(session: Session, identity: int | None = None) -> int:
     """Put back what was being sent when the process died: it may have been accepted. Returns how many.
 
-    Only for the holder of the store's lock, before it sends anything.
+    Only for the holder of the store's lock, before it sends anything; or for one notification, by its sender.
     """
-    orphans = session.execute(select(outbox.c.id).where(outbox.c.delivery == Delivery.SENDING)).scalars().all()
+    query = select(outbox.c.id).where(outbox.c.delivery == Delivery.SENDING)
+    if identity is not None:
+        query = query.where(outbox.c.id == identity)
+    orphans = session.execute(query).scalars().all()
     for identity in orphans:
         _record(session, identity, Delivery.PENDING, _INTERRUPTED, ambiguous=True)
         _set(session, identity, delivery=Delivery.PENDING, ambiguous=True, last_error=_INTERRUPTED)

@@ -268,3 +268,55 @@ def test_a_store_that_is_away_is_waited_for(database: Database, monkeypatch: pyt
     ours.stop()
     assert ours.join(5)
     assert post.sent[0].reason is Reason.FIRST
+
+
+@pytest.mark.parametrize("refusals", [[], [ChannelError("421 busy")]], ids=["accepted", "refused"])
+def test_what_became_of_a_message_is_written_as_soon_as_the_store_is_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch, refusals: list[ChannelError]
+) -> None:
+    from store.errors import StoreUnavailable  # noqa: PLC0415
+
+    monkeypatch.setattr(dispatch, "DAMAGED_STORE_WAIT", 0.01)
+    monkeypatch.setattr(dispatch, "FIRST_WAIT", timedelta(milliseconds=1))
+    troubles: list[Exception] = [StoreUnavailable("locked"), StoreUnavailable("locked")]
+    transact = database.transact
+
+    def refusing(unit: Any, **options: Any) -> Any:
+        if only(database).delivery is Delivery.SENDING and troubles:
+            raise troubles.pop(0)
+        return transact(unit, **options)
+
+    post = Post("mail", *refusals)
+    put(database, Hands(), 1)
+    monkeypatch.setattr(database, "transact", refusing)
+    ours = courier(database, post, Clock())
+    ours.start()
+    eventually(lambda: not troubles and only(database).delivery is Delivery.SENT)
+    ours.stop()
+    assert ours.join(5)
+    assert len(post.sent) == 1, "it was not sent again"
+
+
+def test_a_claim_of_which_nobody_knows_whether_it_was_stored_is_taken_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from store.errors import StoreUnavailable  # noqa: PLC0415
+
+    monkeypatch.setattr(dispatch, "DAMAGED_STORE_WAIT", 0.01)
+    troubles: list[Exception] = [StoreUnavailable("a commit was interrupted")]
+    transact = database.transact
+
+    def forgetting(unit: Any, **options: Any) -> Any:
+        result = transact(unit, **options)
+        if troubles:
+            raise troubles.pop(0)
+        return result
+
+    post = Post("mail")
+    put(database, Hands(), 1)
+    monkeypatch.setattr(database, "transact", forgetting)
+    ours = courier(database, post, Clock())
+    ours.start()
+    eventually(lambda: post.sent)
+    ours.stop()
+    assert ours.join(5)
