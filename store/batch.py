@@ -46,7 +46,9 @@ class Batch:
         self._rows: dict[Identity, BuildRow] = {}  # as they are now
         self._first: dict[Key, int] = {}  # one attempt of each build ...
         self._several: dict[Key, set[int]] = {}  # ... and all of them where there are more
-        for identity, row in sql.select_by_keys(session, _keys(seen)):
+        keys = list({(each.row.pipeline_id, each.row.external_id): None for each in seen})
+        self._distinct = len(keys) == len(seen)
+        for identity, row in sql.select_by_keys(session, keys):
             where = row.pipeline_id, row.external_id, row.attempt
             self._stored[where] = identity, row
             self._set(where, row)
@@ -56,6 +58,8 @@ class Batch:
 
     def write(self) -> list[Change]:
         """Store what is new, and tell what that is, in the order seen."""
+        if self._distinct and not self._stored:
+            return self._write_all()
         for each in self._seen:
             self._see(each)
         if not self._changed:
@@ -65,6 +69,16 @@ class Batch:
         if self._new_details:
             sql.write_details(self._session, [(ids[where], each) for where, each in self._new_details.items()])
         return [self._change(where, ids[where], each) for where, each in self._changed.items()]
+
+    def _write_all(self) -> list[Change]:
+        """A page of builds none of which is stored: most pages of a first sync, and so a short way of its own."""
+        first = sql.next_id(self._session)
+        sql.insert_rows(self._session, first, [each.row for each in self._seen])
+        numbered = list(enumerate(self._seen, first))
+        details = [(identity, each.details) for identity, each in numbered if each.details is not NO_DETAILS]
+        if details:
+            sql.write_details(self._session, details)
+        return [Change(identity, each.build, each.verdict, None, None) for identity, each in numbered]
 
     def _read_details(self) -> dict[Identity, Details]:
         """Those of stored builds that come with details now, or that may be void because the build runs again."""
@@ -134,7 +148,3 @@ class Batch:
         before = stored[1]
         before_verdict = None if before.verdict is None else VERDICTS[before.verdict]
         return Change(identity, each.build, each.verdict, STATUSES[before.status], before_verdict)
-
-
-def _keys(seen: Sequence[Seen]) -> list[Key]:
-    return list({(each.row.pipeline_id, each.row.external_id): None for each in seen})
