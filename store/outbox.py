@@ -115,9 +115,9 @@ def recover(session: Session, identity: int | None = None) -> int:
     if identity is not None:
         query = query.where(outbox.c.id == identity)
     orphans = session.execute(query).scalars().all()
-    for identity in orphans:
-        _record(session, identity, Delivery.PENDING, _INTERRUPTED, ambiguous=True)
-        _set(session, identity, delivery=Delivery.PENDING, ambiguous=True, last_error=_INTERRUPTED)
+    for orphan in orphans:
+        _record(session, orphan, Delivery.PENDING, _INTERRUPTED, ambiguous=True)
+        _set(session, orphan, delivery=Delivery.PENDING, ambiguous=True, last_error=_INTERRUPTED)
     return len(orphans)
 
 
