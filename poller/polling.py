@@ -57,25 +57,25 @@ class Polling:
     configuration: Configuration
     providers: Mapping[str, Provider] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
-    _memories: dict[Target, Memory] = field(default_factory=dict)
+    _memories: dict[str, Memory] = field(default_factory=dict)  # by target: its pace does not matter
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def memory_of(self, target: Target) -> Memory:
         """What is known of this target; read from the store the first time."""
         with self._lock:
-            memory = self._memories.get(target)
+            memory = self._memories.get(str(target))
         if memory is None:
-            memory = self.database.read(lambda session: recall(session, target))
+            recalled = self.database.read(lambda session: recall(session, target))
             with self._lock:
-                self._memories[target] = memory
+                memory = self._memories.setdefault(str(target), recalled)
         return memory
 
     def first_round_done(self, targets: list[Target]) -> bool:
         """Whether each of these has been tried at least once since the start."""
         with self._lock:
             return all(
-                (memory := self._memories.get(target)) is not None and memory.polls + memory.misses
+                (memory := self._memories.get(str(target))) is not None and memory.polls + memory.misses
                 for target in targets
             )
 

@@ -43,4 +43,13 @@ def record_standing(
     """How the channels are, and when each target was last polled with success."""
     notes.put(session, CHANNELS, {name: asdict(status) for name, status in channels.items()}, now)
     polls = {str(target): polling.memory_of(target).last_poll for target in targets}
-    notes.put(session, POLLS, {name: moment.isoformat() for name, moment in polls.items() if moment}, now)
+    moments = {name: moment.isoformat() for name, moment in polls.items() if moment}
+    notes.put(session, POLLS, _of_unlisted(session, polling, targets) | moments, now)
+
+
+def _of_unlisted(session: Session, polling: Polling, targets: list[Target]) -> dict[str, str]:
+    """What is known of the targets of providers that have not said yet what to poll: right after the start, say."""
+    unlisted = polling.providers.keys() - {target.provider for target in targets}
+    stored = notes.get(session, POLLS)
+    known: dict[str, str] = stored.value if stored else {}
+    return {name: moment for name, moment in known.items() if any(name.startswith(f"{each}:") for each in unlisted)}

@@ -1,0 +1,75 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poller.config import Configuration
+from poller.failpoint import Failpoints
+from poller.polling import POLLS, Polling
+from poller.progress import Progress
+from poller.record import record_standing
+from providers._base import Target
+from store import notes
+from store.engine import Database
+from tests.support.builders import NOON, minutes
+from tests.support.configurations import loaded
+from tests.support.hands import Hands
+
+CONFIG = """
+providers: {ci: {kind: fake}, gh: {kind: fake}}
+pipelines: [{provider: ci, job: web}]
+channels: {desk: {kind: lamp}}
+"""
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    return loaded(tmp_path / "config.yaml", CONFIG)
+
+
+@pytest.fixture
+def polling(database: Database, configuration: Configuration) -> Polling:
+    clock = Hands().clock()
+    providers: dict[str, Any] = dict.fromkeys(("ci", "gh"))
+    return Polling(
+        database=database,
+        clock=clock,
+        progress=Progress(clock.monotonic),
+        failpoint=Failpoints(),
+        after_commit=lambda _: None,
+        configuration=configuration,
+        providers=providers,
+    )
+
+
+def target(provider: str, key: str, every: float = 60) -> Target:
+    return Target(provider=provider, key=key, every=timedelta(seconds=every))
+
+
+def put(database: Database, **polls: str) -> None:
+    value = {name.replace("_", ":"): moment for name, moment in polls.items()}
+    database.transact(lambda session: notes.put(session, POLLS, value, NOON))
+
+
+def polls_of(database: Database) -> set[str]:
+    note = database.read(lambda session: notes.get(session, POLLS))
+    assert note is not None
+    return set(note.value)
+
+
+def test_when_a_target_was_polled_last_is_known_until_its_provider_has_been_listed(
+    database: Database, polling: Polling
+) -> None:
+    put(database, ci_jobs=NOON.isoformat(), gh_web=NOON.isoformat(), gh_left=NOON.isoformat(), gone_x=NOON.isoformat())
+    database.transact(lambda session: record_standing(session, {}, polling, [], minutes(1)))
+    assert polls_of(database) == {"ci:jobs", "gh:web", "gh:left"}
+    database.transact(lambda session: record_standing(session, {}, polling, [target("gh", "web")], minutes(1)))
+    assert polls_of(database) == {"ci:jobs", "gh:web"}
+    assert polling.memory_of(target("ci", "jobs")).last_poll == NOON
+
+
+def test_a_target_that_is_polled_at_another_pace_is_the_same(polling: Polling) -> None:
+    slow, fast = target("ci", "jobs", 60), target("ci", "jobs", 30)
+    polling.memory_of(slow).cursors["job:web"] = {"last": 1}
+    assert polling.memory_of(fast) is polling.memory_of(slow)
