@@ -62,7 +62,8 @@ def ingest(
     since then is news, what it finished before is baseline. Without `judge` (backfill) nothing is decided.
     """
     for old, new in page.renamed.items():
-        pipelines.rename(session, provider, old, new)
+        if pipelines.rename(session, provider, old, new):
+            stored_alerts.rename(session, provider, old, new)
     known = _remember(session, page, last_poll, now)
     changes = stored_builds.upsert(session, page.builds, lambda build: _verdict(build, configuration), now)
     quarantine.add(session, provider, page.unreadable, now)

@@ -52,6 +52,13 @@ def save(session: Session, alert: Alert, *, untold: bool = False) -> Alert:
     return replace(alert, id=created)
 
 
+def rename(session: Session, provider: str, old: str, new: str) -> None:
+    """The pipeline with the key `old` is called `new` now: its alerts go on under that name."""
+    for row in _all(session, and_(alerts.c.provider == provider, alerts.c.pipeline == old)):
+        alert = _from_row(row)
+        save(session, replace(alert, scope=replace(alert.scope, pipeline=new)))
+
+
 def get(session: Session, ids: Iterable[int]) -> dict[int, Alert]:
     """The alerts with these ids, those that exist."""
     return {row.id: _from_row(row) for row in _all(session, alerts.c.id.in_(list(ids)))}

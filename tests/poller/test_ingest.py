@@ -186,6 +186,16 @@ def test_a_renamed_pipeline_keeps_its_history(here: House) -> None:
     assert [known.pipeline.key for known in here.database.read(pipelines.all)] == ["web/better"]
 
 
+def test_a_renamed_pipeline_keeps_its_alerts(here: House) -> None:
+    here.comes(build(1))
+    here.comes(build(2, Outcome.FAILURE))
+    better = pipeline("web/better")
+    assert here.comes(build(3, Outcome.FAILURE, pipeline=better), renamed={"web/deploy": "web/better"}).told == set()
+    here.comes(build(4, pipeline=better))
+    assert here.said() == [("desk", Reason.FIRST), ("desk", Reason.RESOLVED)]
+    assert [(alert.scope.pipeline, alert.state) for alert in here.alerts()] == [("web/better", AlertState.RESOLVED)]
+
+
 @pytest.mark.parametrize("window", ["24h", "10 builds", "daily"])
 def test_a_success_rate_under_the_line_is_told_whatever_the_window(
     window: str, database: Database, tmp_path: Path
