@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...] [--quick]`: all benchmarks, or those named, each in a process of its own."""
+"""`python -m bench [NAME ...] [--quick] [--rounds=5]`: all benchmarks, or those named, each in a process of its own."""
 
 import subprocess
 import sys

@@ -5,6 +5,7 @@ from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
 
 from domain.build import Outcome, Verdict
 from domain.counted import Counted
@@ -32,23 +33,24 @@ class Live:
     """Summaries of all pipelines over a few rolling windows.
 
     Fed with what the store says after each commit; SQL (store/windows.py) is its oracle. A build costs one insertion
-    near the end of its pipeline's arrays, and one removal when it leaves a window; a summary that nothing has
-    touched since it was last asked for costs one comparison. About 35 bytes a build of the longest window.
+    near the end of its pipeline's arrays, and one removal when it leaves a window. Asking for all summaries makes
+    those anew that builds or the time have changed, and copies the rest. About 35 bytes a build of the longest window.
 
     It forgets what is older than the longest window: feed it anew after the clock was set back.
     All methods may be called from several threads.
     """
 
     def __init__(self, spans: Sequence[timedelta] = (DAY, WEEK)) -> None:
-        self._spans = {span: place for place, span in enumerate(spans)}
         self._lengths = [span // _MILLISECOND for span in spans]
         self._timelines: dict[PipelineId, _Timeline] = {}
+        self._answers = {span: _Answers(place, self._timelines) for place, span in enumerate(spans)}
         self._lock = threading.Lock()
 
     def rebuild(self, rows: Iterable[Counted], now: datetime) -> None:
         """Start from the store: all that finished within the longest window, and all that runs."""
         with self._lock:
-            self._timelines.clear()
+            for pipeline in list(self._timelines):
+                self._drop(pipeline)
             self._apply(rows, _milliseconds(now))
 
     def apply(self, rows: Iterable[Counted], now: datetime) -> None:
@@ -58,34 +60,29 @@ class Live:
 
     def summary(self, pipeline: PipelineId, span: timedelta, now: datetime) -> Summary:
         """The window [now - span, now) of one pipeline; of nothing when it has no builds. KeyError: span not kept."""
-        place = self._spans[span]
+        answers = self._answers[span]
         with self._lock:
-            timeline = self._timelines.get(pipeline)
-            if timeline is None:
-                return Summary(total=0, passed=0, failed=0, neutral=0, running=0)
-            return timeline.views[place].summary(timeline, _milliseconds(now))
+            return answers.of_one(pipeline, _milliseconds(now))
 
     def summaries(self, span: timedelta, now: datetime) -> dict[PipelineId, Summary]:
         """The window [now - span, now) of every pipeline that was ever fed, also where nothing happened."""
-        place, at = self._spans[span], _milliseconds(now)
+        answers = self._answers[span]
         with self._lock:
-            return {
-                pipeline: view.cached
-                if (view := timeline.views[place]).valid_from <= at < view.valid_until
-                else view.summary(timeline, at)
-                for pipeline, timeline in self._timelines.items()
-            }
+            return answers.of_all(_milliseconds(now))
 
     def rename(self, old: PipelineId, new: PipelineId) -> None:
         """The pipeline has a new key."""
         with self._lock:
-            if old in self._timelines:
-                self._timelines[new] = self._timelines.pop(old)
+            timeline = self._timelines.get(old)
+            if timeline is not None:
+                self._drop(old)
+                self._timelines[new] = timeline
+                self._touch(new)
 
     def forget(self, pipeline: PipelineId) -> None:
         """The pipeline is no longer watched."""
         with self._lock:
-            self._timelines.pop(pipeline, None)
+            self._drop(pipeline)
 
     def _apply(self, rows: Iterable[Counted], at: int) -> None:
         for row in rows:
@@ -93,6 +90,66 @@ class Live:
             if timeline is None:
                 timeline = self._timelines[row.pipeline] = _Timeline(self._lengths)
             timeline.put(row, at)
+            self._touch(row.pipeline)
+
+    def _touch(self, pipeline: PipelineId) -> None:
+        for answers in self._answers.values():
+            answers.dirty.add(pipeline)
+
+    def _drop(self, pipeline: PipelineId) -> None:
+        self._timelines.pop(pipeline, None)
+        for answers in self._answers.values():
+            answers.forget(pipeline)
+
+
+class _Answers:
+    """The summaries of all pipelines over one span, of which only those that can have changed are made anew."""
+
+    __slots__ = ("_due", "_last", "_place", "_summaries", "_timelines", "_times", "dirty")
+
+    def __init__(self, place: int, timelines: "dict[PipelineId, _Timeline]") -> None:
+        self._place = place
+        self._timelines = timelines
+        self._summaries: dict[PipelineId, Summary] = {}
+        self._due: list[tuple[int, PipelineId]] = []  # a heap: when time alone changes the summary of a pipeline
+        self._times: dict[PipelineId, int] = {}  # the entry of the heap that counts for a pipeline
+        self._last = 0
+        self.dirty: set[PipelineId] = set()
+
+    def of_one(self, pipeline: PipelineId, at: int) -> Summary:
+        timeline = self._timelines.get(pipeline)
+        if timeline is None:
+            return Summary(total=0, passed=0, failed=0, neutral=0, running=0)
+        self.dirty.add(pipeline)  # its view may slide to another time than the others
+        return timeline.views[self._place].summary(timeline, at)
+
+    def of_all(self, at: int) -> dict[PipelineId, Summary]:
+        if at < self._last:  # the clock went back
+            self.dirty.update(self._timelines)
+        self._last = at
+        while self._due and self._due[0][0] <= at:
+            time, pipeline = heappop(self._due)
+            if self._times.get(pipeline) == time:
+                del self._times[pipeline]
+                self.dirty.add(pipeline)
+        for pipeline in self.dirty:
+            self._renew(pipeline, at)
+        self.dirty.clear()
+        return self._summaries.copy()
+
+    def forget(self, pipeline: PipelineId) -> None:
+        self._summaries.pop(pipeline, None)
+        self._times.pop(pipeline, None)
+        self.dirty.discard(pipeline)
+
+    def _renew(self, pipeline: PipelineId, at: int) -> None:
+        timeline = self._timelines[pipeline]
+        view = timeline.views[self._place]
+        self._summaries[pipeline] = view.summary(timeline, at)
+        # An entry that is earlier than need be costs one look; so adding a build seldom adds an entry.
+        if view.valid_until < self._times.get(pipeline, _FOREVER):
+            self._times[pipeline] = view.valid_until
+            heappush(self._due, (view.valid_until, pipeline))
 
 
 class _Timeline:

@@ -147,6 +147,25 @@ def test_a_clock_that_goes_back_hides_what_has_not_happened_yet() -> None:
     assert max(forward) == 4
 
 
+def test_all_summaries_follow_the_clock_wherever_it_goes() -> None:
+    rows = [
+        finished(number, NOON + number * timedelta(hours=5), pipeline=(WEB, API)[number % 2]) for number in range(9)
+    ]
+    live = fed(*rows, now=NOON + 2 * DAY)
+    for hours in (0, 1, 6, 30, 60, 12, 3, 200, 50, 49):
+        now = NOON + timedelta(hours=hours)
+        fresh = fed(*rows, now=NOON + 2 * DAY)
+        assert live.summaries(DAY, now) == {each: fresh.summary(each, DAY, now) for each in (WEB, API)}
+        assert live.summary(WEB, DAY, now + DAY) == fresh.summary(WEB, DAY, now + DAY)
+
+
+def test_a_rebuild_starts_from_nothing() -> None:
+    live = fed(finished(1, NOON), finished(2, NOON, pipeline=API))
+    assert live.summaries(DAY, minutes(1))[API].total == 1
+    live.rebuild([finished(1, NOON)], minutes(1))
+    assert set(live.summaries(DAY, minutes(1))) == {WEB}
+
+
 def test_late_and_early_builds_find_their_place() -> None:
     live = fed(finished(1, NOON), finished(2, minutes(-3000)), now=NOON)
     assert live.summary(WEB, DAY, minutes(1)).total == 1
