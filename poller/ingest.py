@@ -64,13 +64,14 @@ def ingest(
     for old, new in page.renamed.items():
         if pipelines.rename(session, provider, old, new):
             stored_alerts.rename(session, provider, old, new)
-    known = _remember(session, page, last_poll, now)
+    since = _since(page, last_poll, now)
+    known = pipelines.remember(session, _met(page).values(), now, watched_since=since)
     changes = stored_builds.upsert(session, page.builds, lambda build: _verdict(build, configuration), now)
     quarantine.add(session, provider, page.unreadable, now)
     cursors.save(session, provider, target, page.cursors)
     judged: list[tuple[Decision, Pipeline | None]] = []
     if judge:
-        judged += _judge_streams(session, changes, known, configuration, now)
+        judged += _judge_streams(session, changes, known, since, configuration=configuration, now=now)
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
     return Ingested(
         changes=changes,
@@ -87,19 +88,22 @@ def _verdict(build: Build, configuration: Configuration) -> Verdict | None:
     return verdict_of(build, unstable_passes=configuration.unstable_passes(entry))
 
 
-def _remember(session: Session, page: Page, last_poll: datetime | None, now: datetime) -> dict[Key, Known]:
+def _met(page: Page) -> dict[Key, Pipeline]:
     met = {(each.provider, each.key): each for each in (build.pipeline for build in page.builds)}
-    met |= {(each.provider, each.key): each for each in page.pipelines}
+    return met | {(each.provider, each.key): each for each in page.pipelines}
+
+
+def _since(page: Page, last_poll: datetime | None, now: datetime) -> dict[Key, datetime]:
+    """From when on what finishes is news, for each pipeline on the page, if this is the first we see of it."""
     if last_poll is not None:
-        since = dict.fromkeys(met, last_poll - CLOCKS_DISAGREE)
-    else:
-        # The provider's own clock says best what had finished when we first looked.
-        since = dict.fromkeys(met, now - UNKNOWN_PAST)
-        for build in page.builds:
-            key = (build.pipeline.provider, build.pipeline.key)
-            if build.finished_at is not None and build.finished_at >= since[key]:
-                since[key] = build.finished_at + INSTANT
-    return pipelines.remember(session, met.values(), now, watched_since=since)
+        return dict.fromkeys(_met(page), last_poll - CLOCKS_DISAGREE)
+    # The provider's own clock says best what had finished when we first looked.
+    since = dict.fromkeys(_met(page), now - UNKNOWN_PAST)
+    for build in page.builds:
+        key = (build.pipeline.provider, build.pipeline.key)
+        if build.finished_at is not None and build.finished_at >= since[key]:
+            since[key] = build.finished_at + INSTANT
+    return since
 
 
 @dataclass(slots=True)
@@ -109,21 +113,28 @@ class _Touched:
     pipeline: Pipeline
     rules: Rules
     fresh: list[int]
+    first: int | None  # the lowest of these ids, while all of them are new in the store
 
 
 def _judge_streams(
     session: Session,
     changes: Sequence[stored_builds.Change],
     known: Mapping[Key, Known],
+    since: Mapping[Key, datetime],
+    *,
     configuration: Configuration,
     now: datetime,
 ) -> Iterator[tuple[Decision, Pipeline | None]]:
     for (key, stream), touched in _touched(changes, configuration).items():
+        # The branches of a pipeline may come on several pages, and each has its first contact.
+        is_new = known[key].is_new or (
+            touched.first is not None and not streams.is_met(session, known[key].id, stream, before=touched.first)
+        )
         decisions = judge_stream(
             session,
             Scope(provider=key[0], pipeline=key[1], branch=stream),
             touched.rules,
-            watched_since=known[key].watched_since if known[key].is_new else BEFORE_EVERYTHING,
+            watched_since=since[key] if is_new else BEFORE_EVERYTHING,
             fresh=touched.fresh,
             configuration=configuration,
             now=now,
@@ -143,8 +154,12 @@ def _touched(changes: Sequence[stored_builds.Change], configuration: Configurati
             continue
         key = (build.pipeline.provider, build.pipeline.key), build.stream
         if key not in touched:
-            touched[key] = _Touched(pipeline=build.pipeline, rules=configuration.rules_of(entry), fresh=[])
-        touched[key].fresh.append(change.id)
+            touched[key] = _Touched(
+                pipeline=build.pipeline, rules=configuration.rules_of(entry), fresh=[], first=change.id
+            )
+        its = touched[key]
+        its.fresh.append(change.id)
+        its.first = None if its.first is None or change.before is not None else min(its.first, change.id)
     return touched
 
 

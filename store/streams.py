@@ -7,7 +7,7 @@ from domain.window import Window
 from store import names, pipelines
 from store.columns import from_ms, to_ms
 from store.database import Session
-from store.schema import FAILED, FLAKY, PASSED, SETTLED, VERDICTS, builds
+from store.schema import FAILED, FLAKY, PASSED, SETTLED, UNFINISHED, VERDICTS, builds
 
 _DEFAULT_TAIL = 600
 
@@ -49,6 +49,14 @@ def counts(
     query = select(chosen.c.verdict, func.count()).group_by(chosen.c.verdict)
     found = {row[0]: row[1] for row in session.execute(query)}
     return found.get(PASSED, 0), found.get(FAILED, 0)
+
+
+def is_met(session: Session, pipeline_id: int, stream: str, *, before: int) -> bool:
+    """Whether a stream has builds with a lower id that passed, failed, or have not ended."""
+    number = names.number_of(session, stream)
+    ours = and_(builds.c.pipeline_id == pipeline_id, builds.c.stream_id == number, builds.c.id < before)
+    found = (select(builds.c.id).where(ours, state).limit(1) for state in (SETTLED, UNFINISHED))
+    return number is not None and any(session.execute(query).first() is not None for query in found)
 
 
 def _stream(session: Session, provider: str, key: str, stream: str) -> ColumnElement[bool] | None:

@@ -114,6 +114,22 @@ def test_an_old_pipeline_that_is_added_to_the_configuration_is_baseline(here: Ho
     assert here.comes(old, last_poll=minutes(59)).baseline
 
 
+def test_first_contact_with_the_branches_of_a_pipeline_may_take_several_pages(here: House) -> None:
+    lib = pipeline("lib/core")
+    here.comes(build(1, pipeline=lib, branch="release/1"))
+    assert here.comes(*builds("PFF", first=10, pipeline=lib, branch="release/2")).baseline
+    late = builds("FF", first=20, pipeline=lib, branch="release/3", started_at=minutes(20))
+    assert here.comes(*late, last_poll=minutes(59)).baseline
+    assert here.said() == []
+
+
+def test_a_new_branch_that_fails_is_news(here: House) -> None:
+    lib = pipeline("lib/core")
+    here.comes(build(1, pipeline=lib, branch="release/1"))
+    fresh = builds("FF", first=10, pipeline=lib, branch="release/2", started_at=minutes(55))
+    assert here.comes(*fresh, last_poll=minutes(59)).told == {"wall"}
+
+
 def test_a_build_that_ran_at_first_contact_and_fails_afterwards_is_told(here: House) -> None:
     here.comes(build(1), build(2, None))
     assert here.comes(build(2, Outcome.FAILURE)).told == {"desk"}
