@@ -45,7 +45,7 @@ class Database:
     There is one writer at a time, on PostgreSQL as on SQLite: what a unit reads stays true until it commits.
     """
 
-    def __init__(self, url: sqlalchemy.URL, engine: Engine) -> None:
+    def __init__(self, url: sqlalchemy.URL, engine: Engine, guard: Guard | None = None) -> None:
         self.url = url.render_as_string(hide_password=True)
         self.dialect = engine.dialect.name  # "sqlite" or "postgresql"
         self.path = Path(url.database or "") if self.dialect == "sqlite" else None
@@ -53,7 +53,7 @@ class Database:
         self._file = None if self.path is None else _inode(self.path)
         # SQLite's writers queue here instead of polling the file's lock.
         self._writer = threading.Lock()
-        self._guard = Guard()
+        self._guard = guard  # on PostgreSQL
         self.damage: StoreCorrupt | None = None  # what was found to be broken; it does not pass
 
     def transact(self, unit: Callable[[Session], T], *, deadline: float = 30.0, rebuilds_tables: bool = False) -> T:
@@ -74,7 +74,8 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-        self._guard.close()
+        if self._guard is not None:
+            self._guard.close()
 
     def _run(self, unit: Callable[[Session], T], mode: _Mode, until: float) -> T:
         pause = _PAUSE
@@ -103,7 +104,7 @@ class Database:
         write = mode is not _Mode.READ
         with self._turn(until) if write else nullcontext():
             self._check_file()
-            with self.engine.connect() as connection, self._guarded(connection, until):
+            with self.engine.connect() as connection, self.guarded(connection, until):
                 session = connection.execution_options(**self._options(mode))
                 transaction = session.begin()
                 with transaction:
@@ -131,10 +132,11 @@ class Database:
             return {"buildwatch_write": mode is not _Mode.READ, "buildwatch_foreign_keys": mode is not _Mode.REBUILD}
         return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if mode is _Mode.READ else {}
 
-    def _guarded(self, connection: Connection, until: float) -> AbstractContextManager[None]:
-        if self.dialect == "sqlite":
+    def guarded(self, connection: Connection, until: float) -> AbstractContextManager[None]:
+        """Cut the connection at `until` (monotonic) when the server has not answered by then; not on SQLite."""
+        if self._guard is None:
             return nullcontext()
-        return self._guard.watch(connection.connection.driver_connection, until)
+        return self._guard.watch(connection.connection.dbapi_connection, until)
 
     def _become_writer(self, session: Session) -> str | None:
         """Wait for our turn among all processes; returns the number by which the server knows the transaction."""

@@ -5,6 +5,7 @@ import sqlalchemy
 from store import schema
 from store.database import Database, Session
 from store.errors import StoreAbsent, StoreError
+from store.guard import Guard
 from store.postgres import postgres_engine
 from store.sqlite import absolute_path, make_file, sqlite_engine
 
@@ -63,7 +64,8 @@ def _parsed(url: str) -> sqlalchemy.URL:
 
 def _connect(url: sqlalchemy.URL, *, create: bool) -> Database:
     if url.get_backend_name() == "postgresql":
-        return Database(url, postgres_engine(url))
+        guard = Guard()
+        return Database(url, postgres_engine(url, guard), guard)
     path = absolute_path(url)
     if not path.exists() and not create:
         raise _absent(str(path))

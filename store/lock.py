@@ -1,11 +1,13 @@
 """Only one daemon works on a store: whoever holds the lock. No clocks, no leases: the lock dies with its holder."""
 
+import contextlib
 import fcntl
 import os
 import socket
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +17,7 @@ from store.database import Database
 from store.errors import StoreError
 from store.faults import fault_of
 
+_PATIENCE = 5.0  # seconds for the server to say that our connection lives
 _DAEMON_KEY = 0x6275_696C_6477_6174  # "buildwat": the advisory lock of daemons
 _HOLDER = (
     "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
@@ -94,12 +97,17 @@ class _FileLock(StoreLock):
             holder = os.pread(self._file, 500, 0).decode(errors="replace").strip()
             os.close(self._file)
             raise LockHeld(holder or "another process", str(database)) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, us.encode(), 0)
+        self._path = path
+        os.ftruncate(self._file, os.pwrite(self._file, us.encode(), 0))
 
     @override
     def still_held(self) -> bool:
-        return self._file >= 0
+        if self._file < 0:
+            return False
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file))
+        except FileNotFoundError:
+            return False  # removed: the next process would lock a file of its own
 
     @override
     def release(self) -> None:
@@ -112,11 +120,13 @@ class _SessionLock(StoreLock):
     """An advisory lock on a connection of its own, whose application_name tells others who holds it."""
 
     def __init__(self, database: Database, us: str) -> None:
+        self._database = database
         self._connection: Connection | None = None
         try:
             self._connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             # The connection stays ours for good: the pool must neither lend nor recycle it.
             self._connection.detach()
+            self._driver: Any = self._connection.connection.dbapi_connection
             self._take(self._connection, us, database.url)
         except DBAPIError as error:
             self.release()
@@ -129,7 +139,6 @@ class _SessionLock(StoreLock):
     @staticmethod
     def _take(connection: Connection, us: str, url: str) -> None:
         connection.exec_driver_sql("SELECT set_config('application_name', %s, false)", (us[:63],))
-        # A frozen holder must not keep the lock for the two hours of TCP's own patience.
         if connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (_DAEMON_KEY,)).scalar_one():
             return
         holder = connection.exec_driver_sql(_HOLDER, (_DAEMON_KEY >> 32, _DAEMON_KEY & 0xFFFF_FFFF)).scalar()
@@ -140,7 +149,8 @@ class _SessionLock(StoreLock):
         if self._connection is None:
             return False
         try:
-            self._connection.exec_driver_sql("SELECT 1")
+            with self._database.guarded(self._connection, time.monotonic() + _PATIENCE):
+                self._connection.exec_driver_sql("SELECT 1")
         except DBAPIError:
             self.release()
             return False
@@ -149,5 +159,7 @@ class _SessionLock(StoreLock):
     @override
     def release(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            with contextlib.suppress(DBAPIError):
+                self._connection.close()
             self._connection = None
+            self._driver.close()  # SQLAlchemy leaves a broken connection open when the pool does not own it

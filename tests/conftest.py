@@ -1,8 +1,10 @@
 """Fixtures for all tests: databases of both kinds, and a machine without proxies."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,20 @@ for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ftp_proxy")
     # Proxies apply even to 127.0.0.1 in some libraries.
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody but this machine is asked anything: what a test forgot to fake fails at once."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: Any) -> None:
+        host = str(address[0]) if isinstance(address, tuple) else "localhost"
+        if host not in {"localhost", "::1"} and not host.startswith("127."):
+            raise AssertionError(f"a test wanted to connect to {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
 
 
 @pytest.fixture(scope="session")

@@ -103,3 +103,13 @@ def test_others_can_see_who_holds_the_lock(database: Database, url: str) -> None
         watching.close()
     assert holder(database) is None
     hold(database, owner="looking does not take it").release()
+
+
+def test_a_lock_whose_file_was_removed_is_lost(sqlite_database: Database) -> None:
+    assert sqlite_database.path is not None
+    file = sqlite_database.path.with_name("buildwatch.db.lock")
+    with hold(sqlite_database, owner="first") as lock:
+        file.unlink()
+        assert not lock.still_held()
+        with hold(sqlite_database, owner="second"):
+            assert not lock.still_held()

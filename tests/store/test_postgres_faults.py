@@ -13,6 +13,7 @@ from store import notes
 from store.engine import Database, Session, open_database
 from store.errors import StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from store.faults import fault_of
+from store.lock import hold
 from tests.support.builders import NOON
 from tests.support.postgres import PostgresProcess, PostgresServer
 
@@ -154,6 +155,36 @@ def test_a_frozen_server_does_not_hold_a_thread_beyond_its_deadline(
     assert time.monotonic() - began < 10
     postgres_database.transact(put("b"))
     assert list(postgres_database.read(notes.read)) == ["b"]
+
+
+def test_a_connection_that_froze_in_the_pool_is_replaced(
+    process: PostgresProcess, postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.postgres._PING_TIMEOUT", 0.2)
+    postgres_database.transact(put("a"))
+    frozen = process.backend_pids()
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert postgres_database.read(notes.read).keys() == {"a"}
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_lock_whose_connection_froze_counts_as_lost(
+    process: PostgresProcess, postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.lock._PATIENCE", 0.2)
+    lock = hold(postgres_database, owner="first")
+    frozen = process.backend_pids()
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert not lock.still_held()
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
 
 
 def _settings() -> dict[str, str]:
