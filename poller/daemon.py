@@ -21,6 +21,7 @@ from poller.notify import Systemd
 from poller.polling import Polling
 from poller.progress import Progress
 from poller.record import record_configuration, record_standing, record_start
+from poller.redaction import Redaction
 from poller.reload import Reload
 from poller.schedule import Schedule
 from poller.signals import Signals
@@ -70,9 +71,14 @@ class Daemon:
         self.signals = Signals(self._systemd)
         self._failpoint = Failpoints.of(surroundings.environ)
         self._progress = Progress(self._clock.monotonic)
+        self._hidden = Redaction(configuration.secrets)
         self._connections = connect(configuration)
         self._dispatcher = Dispatcher(
-            database=database, clock=self._clock, progress=self._progress, failpoint=self._failpoint
+            database=database,
+            clock=self._clock,
+            progress=self._progress,
+            failpoint=self._failpoint,
+            redact=self._hidden.redact,
         )
         self._polling = Polling(
             database=database,
@@ -90,7 +96,7 @@ class Daemon:
         self._baseline_due = True  # a summary may have been left untold by an earlier run
         self._jumps = JumpDetector(self._clock)
         self._jumped = False  # and the store does not know yet
-        self._orphans_due = True  # alerts on what config.yaml does not watch any more
+        self._orphans_due = True  # what config.yaml does not watch or know any more
         self._live = Live()
 
     def run(self) -> int:
@@ -153,6 +159,7 @@ class Daemon:
         connections = reconnect(self._connections, new, changes)
         if changes.store:
             log.warning("store.url has changed: that takes effect at the next start")
+        self._hidden.learn(new.secrets)
         self._configuration = self._polling.configuration = new
         for name in self._connections.providers.keys() - connections.providers.keys():
             self._schedule.drop(name)
@@ -165,7 +172,7 @@ class Daemon:
         """Poll and deliver through these; only what is new or changed is disturbed."""
         for name, provider in connections.providers.items():
             if self._polling.providers.get(name) is not provider:
-                self._polling.health[name] = Health(self._clock, self._known(name))
+                self._polling.health[name] = Health(self._clock, self._known(name), redact=self._hidden.redact)
                 self._next_listing[name] = 0.0
         self._polling.providers = connections.providers
         self._connections = connections
@@ -220,6 +227,7 @@ class Daemon:
         """Whether the lock is ours. A restart of PostgreSQL takes it away, and we take it back."""
         if self._lock.still_held():
             return True
+        self._lock.release()
         try:
             self._lock = hold(self._database, owner="buildwatch run")
         except LockHeld as other:
@@ -247,7 +255,7 @@ class Daemon:
             self._recount()
         if self._orphans_due:
             self._orphans_due = False
-            told |= self._write(lambda session, now: standing.close_orphans(session, self._configuration, now))
+            told |= self._write(lambda session, now: standing.clear_away(session, self._configuration, now))
         for health in list(self._polling.health.values()):
             if health.worth_a_look():
                 told |= self._judge(health)
@@ -298,6 +306,7 @@ class Daemon:
 
     def _keep_house(self) -> None:
         """Every hour: forget what is older than `store.keep` says."""
+        self._orphans_due = True  # a pipeline may have another default branch by now
         try:
             with self._progress.doing("housekeeping", limit=KEEPING_HOUSE):
                 self._prune()

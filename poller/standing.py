@@ -1,21 +1,21 @@
 """What is judged by the daemon's own clock instead of an arriving build: providers, baseline, configuration."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.decide import closed
 from alerts.message import SIGNS, baseline_message
 from alerts.reachability import decide_unreachable
-from alerts.routing import destinations
+from alerts.routing import destinations, watched
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Pipeline
 from domain.message import Message, Tone
 from poller.config import Configuration
 from poller.reload import Broken
 from poller.tell import say, subject_of, tell, tell_all
-from store import alerts, pipelines
+from store import alerts, builds, outbox, pipelines, streams
 from store import providers as stored_providers
 from store.engine import Session
 from store.pipelines import Known
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 Told = frozenset[str]
 """Channels that have something new."""
 
+NOT_WATCHED = "no longer watched"
+RECENT = 20  # builds of a stream that are looked at
 SETTLING = timedelta(seconds=15)  # a file that is broken for so long was not just being edited
 
 
@@ -122,20 +124,50 @@ def _configuration_message(alert: Alert, tone: Tone, details: str | None, now: d
     )
 
 
+def clear_away(session: Session, configuration: Configuration, now: datetime) -> Told:
+    """What an earlier configuration has left behind: alerts, messages to channels, the health of providers."""
+    told = close_orphans(session, configuration, now)
+    dropped = outbox.drop_channels(session, configuration.channels, now)
+    if dropped:
+        log.warning("messages to channels that are not in config.yaml any more are given up messages=%s", dropped)
+    stored = {facts.name for facts in stored_providers.all(session)}
+    stored_providers.forget(session, stored - configuration.providers.keys())
+    return told
+
+
 def close_orphans(session: Session, configuration: Configuration, now: datetime) -> Told:
     """End the alerts on what is not watched any more, so that nobody waits for a fix that cannot come."""
     known = _known(session)
     told: Told = frozenset()
     for alert in alerts.firing(session):
         pipeline = _pipeline_of(alert, known)
-        gone = alert.kind is not AlertKind.CONFIGURATION_BROKEN and (
-            alert.scope.provider not in configuration.providers
-            or (pipeline is not None and configuration.entry_of(pipeline) is None)
-        )
-        if gone:
-            decision = closed(alert, because="no longer watched", at=now)
-            told |= tell(session, decision, pipeline, configuration, now)
+        because = _orphaned(session, alert, pipeline, configuration)
+        if because is not None:
+            told |= tell(session, closed(alert, because=because, at=now), pipeline, configuration, now)
     return told
+
+
+def _orphaned(session: Session, alert: Alert, pipeline: Pipeline | None, configuration: Configuration) -> str | None:
+    """Why no build can end the alert any more; None when one can."""
+    if alert.kind is AlertKind.CONFIGURATION_BROKEN:
+        return None
+    if alert.scope.provider not in configuration.providers:
+        return NOT_WATCHED
+    entry = configuration.entry_of(pipeline) if pipeline else None
+    if pipeline is None or entry is None:
+        return NOT_WATCHED if pipeline else None
+    if not getattr(configuration.rules_of(entry), alert.kind, True):
+        return f"{alert.kind} is switched off"
+    return None if _is_watched(session, alert, pipeline, entry.branches) else NOT_WATCHED
+
+
+def _is_watched(session: Session, alert: Alert, pipeline: Pipeline, branches: Sequence[str]) -> bool:
+    """Whether any newer build of the alert's stream counts: by its branch, or by what triggered it."""
+    if alert.scope.branch is None:
+        return True
+    tail = streams.tail(session, pipeline.provider, pipeline.key, alert.scope.branch, limit=RECENT)
+    recent = builds.get(session, [settled.build_id for settled in tail]).values()
+    return not recent or any(watched(view.build, branches, pipeline.default_branch) for view in recent)
 
 
 def _known(session: Session) -> Mapping[tuple[str, str], Known]:

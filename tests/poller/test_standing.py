@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope
-from domain.build import Outcome
+from domain.build import Build, Outcome
 from poller import standing
 from poller.config import Configuration
 from poller.ingest import ingest
 from poller.reload import Broken
 from providers._base import Page
 from store import alerts, outbox
+from store import providers as stored_providers
 from store.engine import Database
 from store.providers import ProviderHealth
 from tests.support.builders import NOON, build, minutes, pipeline
@@ -106,6 +107,80 @@ def test_alerts_on_what_is_not_watched_any_more_are_closed(
     database.transact(lambda session: standing.close_orphans(session, none, minutes(63)))
     assert firing(database) == []
     assert {reason for *_, reason, _ in said(database)} == {Reason.FIRST, Reason.CLOSED}
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        ('job: "web/*", branches: [release]', "no longer watched"),
+        ('job: "web/*", branches: [release, "ma*"]', None),
+        ('job: "web/*", alerts: {failure: off}', "failure is switched off"),
+        ('job: "web/*", alerts: {success_rate_drop: off}', None),
+    ],
+)
+def test_alerts_that_no_build_could_end_any_more_are_closed(
+    database: Database, configuration: Configuration, tmp_path: Path, change: str, because: str | None
+) -> None:
+    first_contact(database, configuration, "web/a")
+    database.transact(lambda session: standing.tell_baseline(session, configuration, minutes(61)))
+    changed = loaded(tmp_path / "changed.yaml", CONFIG.replace('job: "web/*"', change))
+    told = database.transact(lambda session: standing.close_orphans(session, changed, minutes(62)))
+    assert told == ({"desk"} if because else set())
+    ended = [view.alert.evidence.get("closed_because") for view in database.read(lambda s: alerts.listing(s, all=True))]
+    assert because in ended
+
+
+def test_a_scheduled_build_keeps_the_alert_on_its_branch(database: Database, configuration: Configuration) -> None:
+    def comes(*given: Build) -> None:
+        page = Page(builds=given)
+        database.transact(
+            lambda session: ingest(
+                session, page, provider="ci", target="jobs", configuration=configuration, now=minutes(60)
+            )
+        )
+
+    web = pipeline("web/a")
+    comes(build(1, pipeline=web, branch="next"))
+    comes(build(2, Outcome.FAILURE, pipeline=web, branch="next", trigger="schedule"))
+    comes(build(3, Outcome.FAILURE, pipeline=web, branch="next", trigger="push"))
+    database.transact(lambda session: standing.close_orphans(session, configuration, minutes(62)))
+    assert [alert.scope.branch for alert in firing(database)] == ["next"]
+
+
+def test_a_missing_pipeline_whose_rule_is_switched_off_is_not_waited_for(
+    database: Database, configuration: Configuration, tmp_path: Path
+) -> None:
+    first_contact(database, configuration, "web/a")
+    page = Page(missing=["web/a"])
+    database.transact(
+        lambda session: ingest(
+            session, page, provider="ci", target="jobs", configuration=configuration, now=minutes(60)
+        )
+    )
+    off = loaded(tmp_path / "off.yaml", CONFIG + "alerts: {pipeline_missing: off}\n")
+    database.transact(lambda session: standing.close_orphans(session, off, minutes(62)))
+    assert [alert.kind for alert in firing(database)] == [AlertKind.FAILURE]
+
+
+def test_what_waits_for_a_channel_that_is_gone_is_given_up(
+    database: Database, configuration: Configuration, tmp_path: Path
+) -> None:
+    first_contact(database, configuration, "web/a", "lib/c")
+    database.transact(lambda session: standing.tell_baseline(session, configuration, minutes(61)))
+    gone = loaded(
+        tmp_path / "gone.yaml", CONFIG.replace("  desk: {kind: lamp}\n", "").replace("to: [desk]", "to: [wall]")
+    )
+    database.transact(lambda session: standing.clear_away(session, gone, minutes(62)))
+    counts = database.read(outbox.counts)
+    assert (counts["desk"].dead, counts["desk"].pending, counts["wall"].pending) == (1, 0, 1)
+
+
+def test_the_health_of_a_removed_provider_is_forgotten(database: Database, configuration: Configuration) -> None:
+    for name in ("ci", "old"):
+        facts = ProviderHealth(name=name, failing_since=NOON, failures=3, trouble="timeout")
+        database.transact(lambda session, facts=facts: stored_providers.save(session, facts))  # type: ignore[misc]
+    database.transact(lambda session: standing.clear_away(session, configuration, minutes(62)))
+    assert [each.name for each in database.read(stored_providers.all)] == ["ci"]
 
 
 def test_a_file_that_stays_broken_is_told_once_and_so_is_its_cure(
