@@ -131,6 +131,7 @@ class GitHub:
         self._credentials = self._chosen_credentials()
         quota = Quota(limited=settings.api_url == PUBLIC_API)
         self._client = Client(self._http, settings.api_url, self._credentials, quota)
+        self._watched: dict[str, bool] = {}
         self._wanted = Wanted(provider=name, web_url=settings.web_url, matches=self._watches)
 
     def _chosen_credentials(self) -> Credentials:
@@ -154,7 +155,10 @@ class GitHub:
         return self._settings.api_url == PUBLIC_API and self._settings.token is None and not self._as_app
 
     def _watches(self, key: str) -> bool:
-        return any(entry.matches(key) for entry in self._entries)
+        # Asked for every run of every page; there are as many answers as workflows.
+        if key not in self._watched:
+            self._watched[key] = any(entry.matches(key) for entry in self._entries)
+        return self._watched[key]
 
     def targets(self) -> Sequence[Target]:
         """One per repository. A glob whose owner cannot be listed now is a target itself: its poll tells why."""

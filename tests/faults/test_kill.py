@@ -27,7 +27,7 @@ pipelines:
 channels:
   bot: {{kind: slack, token: {house.slack_token}, channel: "#ci", api_url: "{house.slack_api_url}"}}
   mail:
-    {{kind: smtp, host: {house.smtp_host}, port: {house.smtp_port}, starttls: false, from: a@example.com, to: b@example.com}}
+    {{kind: smtp, host: {house.smtp_host}, port: {house.smtp_port}, starttls: false, from: a@example.com, to: b@x.org}}
 alerts: {{success_rate_drop: off}}
 """
 

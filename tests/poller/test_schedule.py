@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from poller.schedule import Schedule
+from poller.schedule import THREADS_PER_PROVIDER, Schedule
 from providers._base import Target
 from tests.support.daemon import eventually
 
@@ -69,7 +69,7 @@ def test_a_provider_that_hangs_does_not_hold_up_another(schedule: Schedule, poll
     schedule.use("dead", [target(str(number), "dead") for number in range(20)])
     schedule.use("ci", [target("a")])
     eventually(lambda: polls.count["ci:a"] == 1)
-    assert sum(count for name, count in polls.count.items() if name.startswith("dead")) <= 5
+    assert sum(count for name, count in polls.count.items() if name.startswith("dead")) <= THREADS_PER_PROVIDER
 
 
 def test_a_dropped_provider_is_polled_no_more(schedule: Schedule, polls: Polls) -> None:
