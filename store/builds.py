@@ -56,7 +56,7 @@ def recent(
         for each in registry.all(session)
         if pipelines is None or fnmatchcase(each.pipeline.key, pipelines) or fnmatchcase(each.pipeline.name, pipelines)
     ]
-    newest: list[sql.Numbered] = []
+    newest = nlargest(limit, sql.select_unfinished(session, wanted), key=_recency)
     bound = 0 if since is None else to_ms(since)
     for pipeline_id in wanted:
         newest += sql.select_newest(session, pipeline_id, bound, limit)

@@ -130,6 +130,15 @@ def bring_forward(session: Session, now: datetime, latest: datetime) -> None:
     )
 
 
+def hurry(session: Session, channel: str, now: datetime) -> None:
+    """What a channel has waiting is due now: somebody may have put right what was wrong with it."""
+    session.execute(
+        update(outbox)
+        .where(outbox.c.delivery == Delivery.PENDING, outbox.c.channel == channel, outbox.c.next_attempt_at > now)
+        .values(next_attempt_at=now)
+    )
+
+
 def drop_channels(session: Session, known: Iterable[str], now: datetime) -> int:
     """What waits for a channel that config.yaml knows no more is given up. Returns how many."""
     gone = select(outbox.c.id).where(outbox.c.delivery == Delivery.PENDING, outbox.c.channel.not_in(list(known)))

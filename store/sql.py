@@ -51,11 +51,10 @@ def select_unfinished(session: Session, pipeline_ids: Sequence[int]) -> list[Num
 
 
 def select_newest(session: Session, pipeline_id: int, since: int, limit: int) -> list[Numbered]:
-    """The builds of a pipeline that count: those that ended last, and all that have not ended."""
+    """The builds of a pipeline that count and ended at `since` or later, newest first."""
     mark = _mark(session)
-    finished = f"pipeline_id = {mark} AND finished_at >= {mark} AND {COUNTED}"
-    rows = _select(session, finished, (pipeline_id, since), f"ORDER BY finished_at DESC LIMIT {int(limit)}")
-    return rows + _select(session, f"pipeline_id = {mark} AND {UNFINISHED}", (pipeline_id,), "ORDER BY id")
+    condition = f"pipeline_id = {mark} AND finished_at >= {mark} AND {COUNTED}"
+    return _select(session, condition, (pipeline_id, since), f"ORDER BY finished_at DESC LIMIT {int(limit)}")
 
 
 def _select(session: Session, condition: str, values: tuple[Any, ...], rest: str) -> list[Numbered]:
