@@ -17,6 +17,7 @@ from poller.ingest import Ingested
 from poller.polling import Polling
 from poller.progress import Progress
 from poller.record import record_standing
+from poller.redaction import Redaction
 from poller.schedule import THREADS_PER_PROVIDER
 from providers._base import Provider, ProviderError, Target
 from store import outbox
@@ -50,6 +51,7 @@ class Cycle:
         self._database = database
         self._clock = clock
         self._progress = Progress(clock.monotonic)
+        self._hidden = Redaction(configuration.secrets)
         self._round = Round()
         self._polling = Polling(
             database=database,
@@ -84,7 +86,7 @@ class Cycle:
 
     def _list(self, name: str, provider: Provider) -> list[Target]:
         known = self._database.read(lambda session: stored_providers.load(session, name))
-        health = self._polling.health[name] = Health(self._clock, known)
+        health = self._polling.health[name] = Health(self._clock, known, redact=self._hidden.redact)
         try:
             return list(provider.targets())
         except ProviderError as error:
@@ -105,6 +107,7 @@ class Cycle:
                 clock=self._clock,
                 progress=self._progress,
                 failpoint=Failpoints(),
+                redact=self._hidden.redact,
             )
             self._round.delivered += courier.deliver_due()
             channel.close()

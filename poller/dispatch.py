@@ -54,15 +54,24 @@ class Courier:
     """Takes one channel's notifications out of the outbox, oldest first, and has them delivered."""
 
     def __init__(
-        self, channel: Channel, *, database: Database, clock: Clock, progress: Progress, failpoint: Failpoints
+        self,
+        channel: Channel,
+        *,
+        database: Database,
+        clock: Clock,
+        progress: Progress,
+        failpoint: Failpoints,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._channel = channel
+        self._redact = redact
         self._database = database
         self._clock = clock
         self._progress = progress
         self._failpoint = failpoint
         self._awake = threading.Event()
         self._stopping = threading.Event()
+        self._is_new = True  # a daemon that starts, or a channel whose settings have changed: back-off is over
         self._held_until = 0.0  # monotonic; the whole channel waits
         self._claimed: int | None = None  # may be `sending` in the store, and only we know that
         self._outcome: Write | None = None  # what became of it, until the store has taken that
@@ -136,6 +145,9 @@ class Courier:
 
     def _catch_up(self) -> None:
         """Before anything else is claimed: nobody but us would ever take up a row that is still `sending`."""
+        if self._is_new:
+            self._database.transact(lambda session: outbox.hurry(session, self.name, self._clock.now()))
+            self._is_new = False
         number = self._claimed
         if self._outcome is not None:
             self._write(self._outcome)
@@ -186,7 +198,8 @@ class Courier:
         return True
 
     def _not_accepted(self, number: int, notification: Notification, error: ChannelError) -> None:
-        now, text = self._clock.now(), str(error)
+        # A server may quote our own password at us, and this text is kept and shown.
+        now, text = self._clock.now(), self._redact(str(error))
         broken = error.permanent and error.channel_wide
         if (error.permanent and not broken) or notification.attempts >= MOST_ATTEMPTS:
             log.error("message given up channel=%s notification=%s error=%s", self.name, number, text)
@@ -216,8 +229,22 @@ class Courier:
 class Dispatcher:
     """All couriers of the daemon."""
 
-    def __init__(self, *, database: Database, clock: Clock, progress: Progress, failpoint: Failpoints) -> None:
-        self._make = {"database": database, "clock": clock, "progress": progress, "failpoint": failpoint}
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        progress: Progress,
+        failpoint: Failpoints,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        self._make = {
+            "database": database,
+            "clock": clock,
+            "progress": progress,
+            "failpoint": failpoint,
+            "redact": redact,
+        }
         self._database = database
         self._clock = clock
         self._couriers: dict[str, Courier] = {}

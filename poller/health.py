@@ -1,6 +1,7 @@
 """How each provider is: who may be polled now, and since when it has not answered."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -24,8 +25,9 @@ class _Standing:
 class Health:
     """Of one provider. Thread-safe; knows nothing of alerts and stores nothing itself."""
 
-    def __init__(self, clock: Clock, known: ProviderHealth) -> None:
+    def __init__(self, clock: Clock, known: ProviderHealth, *, redact: Callable[[str], str] = str) -> None:
         self._clock = clock
+        self._redact = redact
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._targets: dict[str, _Standing] = {}
@@ -88,7 +90,7 @@ class Health:
                 failing_since=self.facts.failing_since or now,
                 failures=max(self.facts.failures, standing.failures),
                 trouble=error.trouble.value,
-                text=str(error),
+                text=self._redact(str(error)),
                 retry_at=now + timedelta(seconds=pause) if pause else None,
             )
             return news

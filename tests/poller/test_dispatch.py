@@ -12,6 +12,7 @@ from poller.clock import Clock
 from poller.dispatch import Courier, Dispatcher, backoff
 from poller.failpoint import Failpoints
 from poller.progress import Progress
+from poller.redaction import Redaction
 from store import alerts, outbox
 from store.engine import Database
 from tests.support.builders import alert, message, notification
@@ -320,3 +321,32 @@ def test_a_claim_of_which_nobody_knows_whether_it_was_stored_is_taken_back(
     eventually(lambda: post.sent)
     ours.stop()
     assert ours.join(5)
+
+
+def test_what_waits_for_a_broken_channel_goes_out_as_soon_as_its_settings_change(
+    database: Database, dispatcher: Dispatcher
+) -> None:
+    put(database, Hands(), 1)
+    dispatcher.use({"mail": Post("mail", ChannelError("token_revoked", permanent=True, channel_wide=True))})
+    eventually(lambda: dispatcher.statuses()["mail"].state == "broken")
+    healed = Post("mail")
+    dispatcher.use({"mail": healed})
+    eventually(lambda: len(healed.sent) == 1)
+    assert dispatcher.drain()
+
+
+def test_what_a_server_says_about_our_secrets_is_not_kept(database: Database) -> None:
+    hands = Hands()
+    put(database, hands, 1)
+    clock = hands.clock()
+    post = Post("mail", ChannelError("550 your password is s3cret"))
+    hidden = Courier(
+        post,
+        database=database,
+        clock=clock,
+        progress=Progress(clock.monotonic),
+        failpoint=Failpoints(),
+        redact=Redaction(["s3cret"]).redact,
+    )
+    hidden.deliver_one()
+    assert only(database).last_error == "550 your password is [hidden]"

@@ -233,3 +233,12 @@ def test_what_waits_for_a_channel_that_is_gone_is_given_up(post: Post) -> None:
     assert post.drop_channels(["team"], NOON) == 0
     assert post.get(2).delivery is Delivery.DEAD
     assert post.claimed() == 1
+
+
+def test_a_channel_can_be_hurried_and_no_other(post: Post) -> None:
+    post.put(notification(channel="team"), notification(channel="mail"))
+    for channel in ("team", "mail"):
+        post.mark_retry(post.claimed(channel), "refused", minutes(15))
+    post.hurry("team", minutes(1))
+    assert post.claimed("team", 1) is not None
+    assert post.claimed("mail", 1) is None
