@@ -56,19 +56,21 @@ def recent(
         for each in registry.all(session)
         if pipelines is None or fnmatchcase(each.pipeline.key, pipelines) or fnmatchcase(each.pipeline.name, pipelines)
     ]
-    newest = nlargest(limit, sql.select_unfinished(session, wanted), key=_recency)
+    found = nlargest(limit, sql.select_unfinished(session, wanted), key=_recency)
     bound = 0 if since is None else to_ms(since)
     for pipeline_id in wanted:
-        newest += sql.select_newest(session, pipeline_id, bound, limit)
-        newest = nlargest(limit, newest, key=_recency)
-        if len(newest) == limit:  # the next pipelines have to be newer than what we have
-            bound = max(bound, newest[-1][1].finished_at or 0)
-    return _views(session, newest)
+        found += sql.select_newest(session, pipeline_id, bound, limit)
+        found = nlargest(limit, found, key=_recency)
+        if len(found) == limit:  # the next pipelines have to be newer than what we have
+            bound = max(bound, found[-1][1].finished_at or 0)
+    return _views(session, found)
 
 
 def newest(session: Session) -> list[BuildView]:
     """Of every pipeline the build that ended last, and those that have not ended. Any branch, pull requests too."""
-    return _views(session, [row for each in registry.all(session) for row in sql.select_newest(session, each.id, 0, 1)])
+    ours = [each.id for each in registry.all(session)]
+    ended = [row for pipeline_id in ours for row in sql.select_newest(session, pipeline_id, 0, 1)]
+    return _views(session, ended + sql.select_unfinished(session, ours))
 
 
 def unfinished(session: Session, provider: str) -> list[BuildView]:

@@ -7,7 +7,7 @@ import orjson
 
 from store.database import Session
 from store.rows import BuildRow, Details
-from store.schema import COUNTED, UNFINISHED
+from store.schema import COUNTED
 
 _COLUMNS = [f'"{name}"' for name in BuildRow._fields]
 _DETAIL_COLUMNS = [f'"{name}"' for name in Details._fields]

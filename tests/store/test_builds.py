@@ -243,6 +243,16 @@ def test_recent_builds_come_newest_first_and_running_ones_before(database: Datab
     assert recent(since=minutes(30)) == [("deploy", 2), ("images", 9), ("deploy", 3)]
 
 
+def test_the_newest_of_each_pipeline_and_what_runs(database: Database) -> None:
+    store(database, *series("PRFP"), build(9, pipeline=pipeline("infra/images")))
+    found = database.read(builds.newest)
+    assert sorted((each.build.pipeline.name, each.build.number) for each in found) == [
+        ("deploy", 2),
+        ("deploy", 4),
+        ("images", 9),
+    ]
+
+
 def test_unfinished_builds_of_a_provider(database: Database) -> None:
     store(database, *series("PR"), build(1, None, pipeline=pipeline(provider="other")))
     found = database.read(lambda session: builds.unfinished(session, "ci"))
