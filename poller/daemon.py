@@ -1,6 +1,7 @@
 """The daemon: reads like its day. Open the store, take the lock, connect, poll, deliver, reload, drain, leave."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -93,6 +94,7 @@ class Daemon:
         self._next_ping = 0.0
         self._next_note = 0.0
         self._next_listing: dict[str, float] = {}
+        self._swap = threading.Lock()  # of providers: what an old one lists counts no more
         self._baseline_due = True  # a summary may have been left untold by an earlier run
         self._jumps = JumpDetector(self._clock)
         self._jumped = False  # and the store does not know yet
@@ -157,31 +159,34 @@ class Daemon:
         """Swap to a new configuration. Everything that can fail comes first."""
         changes = diff(self._configuration, new)
         connections = reconnect(self._connections, new, changes)
-        if changes.store:
+        if new.store.url != self._configuration.store.url:
             log.warning("store.url has changed: that takes effect at the next start")
         self._hidden.learn(new.secrets)
         self._configuration = self._polling.configuration = new
-        for name in self._connections.providers.keys() - connections.providers.keys():
+        gone = self._connections.providers.keys() - connections.providers.keys()
+        self._use(connections)
+        for name in gone:
             self._schedule.drop(name)
             self._polling.health.pop(name, None)
-        self._use(connections)
         self._around.configured(new)
         log.info("configuration applied %s", changes)
 
     def _use(self, connections: Connections) -> None:
         """Poll and deliver through these; only what is new or changed is disturbed."""
-        for name, provider in connections.providers.items():
-            if self._polling.providers.get(name) is not provider:
-                self._polling.health[name] = Health(self._clock, self._known(name), redact=self._hidden.redact)
-                self._next_listing[name] = 0.0
-        self._polling.providers = connections.providers
+        in_use = self._polling.providers
+        new = [name for name, provider in connections.providers.items() if in_use.get(name) is not provider]
+        for name in new:
+            self._polling.health[name] = Health(self._clock, self._known(name), redact=self._hidden.redact)
+        with self._swap:
+            self._polling.providers = connections.providers
+            self._next_listing.update(dict.fromkeys(new, 0.0))
+        self._polling.begin_round(new)
         self._connections = connections
         self._orphans_due = True  # written by the next look at what stands: a store that is down stops no reload
         self._dispatcher.use(connections.channels)
         self._dispatcher.wake_all()
-        for name in connections.providers:
-            if self._next_listing[name] == 0.0:
-                self._schedule.chore(f"targets of {name}", Listing(self, name), CHORES)
+        for name in new:
+            self._schedule.chore(f"targets of {name}", Listing(self, name), CHORES, provider=name)
 
     def list_targets(self, name: str) -> None:
         """Ask a provider what to poll, now and every few minutes: an organisation may have new repositories."""
@@ -199,8 +204,10 @@ class Daemon:
             if health.failed(everything, error):
                 log.warning("targets not listed, will retry provider=%s error=%s", name, error)
             return
-        self._schedule.use(name, targets, again=self._next_listing.get(name) == 0.0)
-        self._next_listing[name] = now + TARGETS_EVERY
+        with self._swap:
+            if self._polling.providers.get(name) is provider:  # not replaced while it answered
+                self._schedule.use(name, targets, again=self._next_listing.get(name) == 0.0)
+                self._next_listing[name] = now + TARGETS_EVERY
 
     def _after_commit(self, ingested: Ingested) -> None:
         for alert in ingested.transitions:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -71,8 +71,15 @@ class Polling:
                 memory = self._memories.setdefault(str(target), recalled)
         return memory
 
+    def begin_round(self, providers: Iterable[str]) -> None:
+        """These providers are asked for something new: what they show of it first is one first contact."""
+        with self._lock:
+            for name, memory in self._memories.items():
+                if any(name.startswith(f"{provider}:") for provider in providers):
+                    memory.polls = memory.misses = 0
+
     def first_round_done(self, targets: list[Target]) -> bool:
-        """Whether each of these has been tried at least once since the start."""
+        """Whether each of these has been tried at least once since the start, or since its provider was replaced."""
         with self._lock:
             return all(
                 (memory := self._memories.get(str(target))) is not None and memory.polls + memory.misses

@@ -1,12 +1,15 @@
 """When what is polled: one APScheduler job per poll target, one pool of threads per provider."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.job import Job
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -31,6 +34,8 @@ class Schedule:
         self._poll = poll
         self._targets: dict[str, Target] = {}
         self._pools: set[str] = set()
+        self._chores: dict[str, set[str]] = {}  # of providers
+        self._lock = threading.Lock()  # the main thread reloads while others list targets
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             jobstores={"default": MemoryJobStore()},
@@ -47,43 +52,61 @@ class Schedule:
         """Begin to run jobs."""
         self._scheduler.start()
 
-    def chore(self, name: str, work: Callable[[], None], every: timedelta) -> None:
-        """Something the daemon does for itself, at once and then at this period."""
-        self._scheduler.add_job(
-            work, EveryTrigger(every, name), id=f"chore {name}", executor=CHORES, replace_existing=True
-        )
+    def chore(self, name: str, work: Callable[[], object], every: timedelta, *, provider: str | None = None) -> None:
+        """Something the daemon does for itself, at once and then at this period.
+
+        What may wait for a `provider` runs among its polls, and only as long as these: it must not hold up the rest.
+        """
+        identity = f"chore {name}"
+        with self._lock:
+            if provider is not None:
+                self._make_pool(provider)
+                self._chores.setdefault(provider, set()).add(identity)
+            self._scheduler.add_job(
+                work, EveryTrigger(every, name), id=identity, executor=provider or CHORES, replace_existing=True
+            )
 
     def use(self, provider: str, targets: Sequence[Target], *, again: bool = False) -> None:
         """Poll exactly these targets of this provider from now on; the unchanged ones keep their rhythm.
 
         New and changed targets are due at once, and with `again` all of them.
         """
-        if provider not in self._pools:
-            self._scheduler.add_executor(ThreadPoolExecutor(THREADS_PER_PROVIDER), provider)
-            self._pools.add(provider)
-        wanted = {str(target): target for target in targets}
-        for name in [name for name, target in self._targets.items() if target.provider == provider]:
-            if name not in wanted:
-                self._remove(name)
-        for name, target in wanted.items():
-            if again or self._targets.get(name) != target:
-                self._scheduler.add_job(
-                    self._poll,
-                    EveryTrigger(target.every, name),
-                    args=(target,),
-                    id=name,
-                    executor=provider,
-                    replace_existing=True,
-                )
-                self._targets[name] = target
+        with self._lock:
+            self._make_pool(provider)
+            wanted = {str(target): target for target in targets}
+            for name in self._names(provider):
+                if name not in wanted:
+                    self._remove(name)
+            for name, target in wanted.items():
+                if again or self._targets.get(name) != target:
+                    self._scheduler.add_job(
+                        self._poll,
+                        EveryTrigger(target.every, name),
+                        args=(target,),
+                        id=name,
+                        executor=provider,
+                        replace_existing=True,
+                    )
+                    self._targets[name] = target
 
     def drop(self, provider: str) -> None:
         """Poll nothing of this provider any more."""
-        for name in [name for name, target in self._targets.items() if target.provider == provider]:
-            self._remove(name)
-        if provider in self._pools:
-            self._scheduler.remove_executor(provider, shutdown=False)
-            self._pools.discard(provider)
+        with self._lock:
+            for name in self._names(provider):
+                self._remove(name)
+            for chore in self._chores.pop(provider, ()):
+                self._scheduler.remove_job(chore)
+            if provider in self._pools:
+                self._scheduler.remove_executor(provider, shutdown=False)
+                self._pools.discard(provider)
+
+    def _make_pool(self, provider: str) -> None:
+        if provider not in self._pools:
+            self._scheduler.add_executor(ThreadPoolExecutor(THREADS_PER_PROVIDER), provider)
+            self._pools.add(provider)
+
+    def _names(self, provider: str) -> list[str]:
+        return [name for name, target in self._targets.items() if target.provider == provider]
 
     def _remove(self, name: str) -> None:
         del self._targets[name]
@@ -92,13 +115,15 @@ class Schedule:
 
     def targets(self, provider: str | None = None) -> list[Target]:
         """What is polled now."""
-        return [target for target in self._targets.values() if provider in {None, target.provider}]
+        with self._lock:
+            return [target for target in self._targets.values() if provider in {None, target.provider}]
 
     def clock_jumped(self) -> None:
         """Compute every next run anew: the old ones were meant for another time."""
         now = datetime.now(UTC)
         for job in self._jobs():
-            job.modify(next_run_time=job.trigger.get_next_fire_time(now, now))
+            with suppress(JobLookupError):  # removed meanwhile
+                job.modify(next_run_time=job.trigger.get_next_fire_time(now, now))
 
     def _jobs(self) -> Iterable[Job]:
         return list(self._scheduler.get_jobs())

@@ -83,6 +83,27 @@ def test_a_dropped_provider_is_polled_no_more(schedule: Schedule, polls: Polls) 
     eventually(lambda: polls.count.total() == 2)
 
 
+def test_a_chore_of_a_provider_runs_among_its_polls_and_goes_with_it(schedule: Schedule, polls: Polls) -> None:
+    del polls
+    ran: list[str] = []
+    schedule.chore("list", lambda: ran.append(threading.current_thread().name), LONG, provider="ci")
+    eventually(lambda: ran)
+    assert "chore list" in schedule.next_runs()
+    schedule.drop("ci")
+    assert schedule.next_runs() == {}
+    schedule.chore("list", lambda: ran.append("again"), LONG, provider="ci")
+    eventually(lambda: "again" in ran)
+
+
+def test_providers_that_hang_hold_up_no_chore_of_the_daemon(schedule: Schedule) -> None:
+    gate, ran = threading.Event(), threading.Event()
+    for name in "abcd":
+        schedule.chore(f"targets of {name}", lambda: gate.wait(10), LONG, provider=name)
+    schedule.chore("standing", ran.set, LONG)
+    assert ran.wait(5)
+    gate.set()
+
+
 def test_after_a_jump_of_the_clock_every_run_is_planned_anew(schedule: Schedule, polls: Polls) -> None:
     schedule.use("ci", [target("a")])
     eventually(lambda: polls.count.total() == 1)
