@@ -86,4 +86,5 @@ def set_up(level: str, form: str, secrets: Iterable[str], stream: TextIO | None 
     # APScheduler and urllib3 report every tick and connection.
     for chatty in ("apscheduler", "urllib3", "slack_sdk", "mail.log", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # what it warns of, poller.schedule says too
     logging.captureWarnings(capture=True)
