@@ -132,6 +132,7 @@ class GitHub:
         quota = Quota(limited=settings.api_url == PUBLIC_API)
         self._client = Client(self._http, settings.api_url, self._credentials, quota)
         self._watched: dict[str, bool] = {}
+        self._listed: dict[str, Sequence[Repository]] = {}  # the repositories of owners, as they were listed last
         self._wanted = Wanted(provider=name, web_url=settings.web_url, matches=self._watches)
 
     def _chosen_credentials(self) -> Credentials:
@@ -161,7 +162,7 @@ class GitHub:
         return self._watched[key]
 
     def targets(self) -> Sequence[Target]:
-        """One per repository. A glob whose owner cannot be listed now is a target itself: its poll tells why."""
+        """One per repository. A glob whose owner could never be listed is a target itself: its poll tells why."""
         found: dict[str, Target] = {}
         listed: dict[str, Sequence[Repository] | None] = {}
         for entry in self._entries:
@@ -182,7 +183,9 @@ class GitHub:
             try:
                 listed[entry.owner] = repositories_of(self._client, entry.owner, as_app=self._as_app)
             except ProviderError:
-                listed[entry.owner] = None
+                listed[entry.owner] = self._listed.get(entry.owner)  # they are not gone because this failed
+            else:
+                self._listed[entry.owner] = listed[entry.owner] or ()
         repositories = listed[entry.owner]
         if repositories is None:
             return (entry.repo,)

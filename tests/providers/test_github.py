@@ -160,6 +160,16 @@ def test_a_next_page_that_is_this_page_is_suspicious(api: GitHubApi) -> None:
     assert caught.value.trouble is Trouble.SUSPICIOUS
 
 
+def test_an_organisation_that_cannot_be_listed_for_once_keeps_its_repositories(api: GitHubApi) -> None:
+    api.others["/orgs/acme/repos"] = repositories("acme/web", "acme/api")
+    github = provider({"repo": "acme/*"})
+    before = github.targets()
+    api.others["/orgs/acme/repos"] = failing(500)
+    assert github.targets() == before
+    api.others["/orgs/acme/repos"] = repositories("acme/api")
+    assert keys(github.targets()) == [("acme/api", 60)]
+
+
 def test_a_glob_that_cannot_be_listed_stops_nobody_and_its_poll_tells_why(api: GitHubApi) -> None:
     api.others["/orgs/acme/repos"] = failing(500)
     github = provider({"repo": "acme/*"}, {"repo": "other/web"})
