@@ -43,6 +43,7 @@ class Wanted:
     provider: str
     web_url: str
     matches: Callable[[str], bool]
+    workflows: Callable[[str], Sequence[str]]  # of a repository, in the words of config.yaml
 
 
 class Collection:

@@ -54,6 +54,9 @@ class RepositoryPoll:
         self._state = RepositoryState.load(cursors.get(CURSOR))
         self._collection = Collection(client, wanted, repository, self._state)
         self._changed = False
+        asked_for = list(wanted.workflows(repository))
+        if self._state.wanted != asked_for:  # runs of a new workflow stand on an unchanged page
+            self._state.wanted, self._state.tag, self._changed = asked_for, None, True
         self._is_back = False  # after it was missing, or nearly
         self._old_name: str | None = None  # when it has got another one since
 

@@ -21,6 +21,7 @@ class RepositoryState:
     branch: str | None = None  # the default branch
     described_at: str | None = None  # when those three were read
     tag: dict[str, str] | None = None  # of page 1
+    wanted: list[str] = field(default_factory=list)  # the workflows that were asked for when it was read
     newest: int | None = None  # every run up to this id was seen; None: never read
     floor: int = 0  # the lowest run id on page 1: what happens above it changes the page's ETag
     read_at: str | None = None  # when the list was last read (not answered by 304)

@@ -133,7 +133,9 @@ class GitHub:
         self._client = Client(self._http, settings.api_url, self._credentials, quota)
         self._watched: dict[str, bool] = {}
         self._listed: dict[str, Sequence[Repository]] = {}  # the repositories of owners, as they were listed last
-        self._wanted = Wanted(provider=name, web_url=settings.web_url, matches=self._watches)
+        self._wanted = Wanted(
+            provider=name, web_url=settings.web_url, matches=self._watches, workflows=self._workflows_of
+        )
 
     def _chosen_credentials(self) -> Credentials:
         settings = self._settings
@@ -160,6 +162,9 @@ class GitHub:
         if key not in self._watched:
             self._watched[key] = any(entry.matches(key) for entry in self._entries)
         return self._watched[key]
+
+    def _workflows_of(self, repository: str) -> list[str]:
+        return [entry.workflow or "*" for entry in self._entries if entry.matches_repository(repository)]
 
     def targets(self) -> Sequence[Target]:
         """One per repository. A glob whose owner could never be listed is a target itself: its poll tells why."""
@@ -207,6 +212,7 @@ class GitHub:
             provider=self.name,
             web_url=self._settings.web_url,
             matches=lambda key: (not chosen or key in chosen) and self._watches(key),
+            workflows=self._workflows_of,
         )
         place = cursor.get(BACKFILL, cursor)
         return RepositoryBackfill(self._client, wanted, target.key, place or {}, now).pages(since)

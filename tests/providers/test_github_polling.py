@@ -37,6 +37,18 @@ def test_an_unchanged_repository_costs_one_conditional_request_and_no_page(api: 
     assert [(each.path, each.status) for each in api.asked] == [("/repos/acme/web/actions/runs", 304)] * 3
 
 
+def test_a_workflow_that_is_asked_for_later_shows_its_runs_at_once(api: GitHubApi) -> None:
+    api.put(run(1), run(2, "failure", path=".github/workflows/deploy.yml"))
+    ci = {"repo": "acme/web", "workflow": "ci.yml"}
+    watcher = Watcher(provider(ci))
+    assert numbers(watcher.poll()) == [(1, 1, "success")]
+    watcher.github = provider(ci, {"repo": "acme/web", "workflow": "deploy.yml"})
+    assert (2, 1, "failure") in numbers(watcher.poll())
+    assert watcher.pages() == []
+    watcher.github = provider(ci, {"repo": "acme/web", "workflow": "deploy.yml"}, {"repo": "other/api"})
+    assert watcher.pages() == [], "what is asked of another repository costs nothing here"
+
+
 def test_the_list_is_asked_for_without_filters(api: GitHubApi) -> None:
     """G6: filtered lists come from a search index that lags; this server's knows nothing at all."""
     api.put(run(1))
