@@ -33,6 +33,7 @@ class Memory:
     last_poll: datetime | None = None
     polls: int = 0  # since the daemon started
     misses: int = 0
+    trouble: str | None = None  # of some of its pipelines, as it was logged
 
 
 def recall(session: Session, target: Target) -> Memory:
@@ -110,14 +111,23 @@ class Polling:
     def _pages(self, provider: Provider, target: Target) -> None:
         memory = self.memory_of(target)
         began, until = self.clock.now(), self.clock.monotonic() + POLL_DEADLINE
-        for page in provider.poll(target, memory.cursors, began):
-            self.failpoint("after_fetch")
-            self.store(target, page, memory)
-            if self._stopping.is_set():
-                return
-            if self.clock.monotonic() > until:
-                log.warning("poll takes long, the rest comes next time target=%s", target)
-                return
+        trouble = None
+        try:
+            for page in provider.poll(target, memory.cursors, began):
+                self.failpoint("after_fetch")
+                self.store(target, page, memory)
+                if self._stopping.is_set():
+                    return
+                if self.clock.monotonic() > until:
+                    log.warning("poll takes long, the rest comes next time target=%s", target)
+                    return
+        except ProviderError as error:
+            if not error.partial:
+                raise
+            trouble = str(error)
+        if trouble and trouble != memory.trouble:
+            log.warning("some pipelines not read, will retry target=%s error=%s", target, trouble)
+        memory.trouble = trouble
         memory.last_poll = began
 
     def stop(self) -> None:

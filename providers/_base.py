@@ -73,8 +73,11 @@ class Trouble(StrEnum):
 class ProviderError(Exception):
     """A provider could not be read. `trouble` classifies it, the text names what was asked and the cure.
 
-    The text never holds a secret, a response body or a URL with credentials.
+    The text never holds a secret, a response body or a URL with credentials. It is `partial` when only some
+    pipelines could not be read, and the pages before it hold all that is new about the others.
     """
+
+    partial: bool = False
 
     def __init__(self, trouble: Trouble, text: str) -> None:
         super().__init__(text)

@@ -30,6 +30,8 @@ REREAD_BUILDS: Final = 10
 _LOG = logging.getLogger(__name__)
 _OF_ONE_JOB: Final = frozenset({Trouble.SERVER_ERROR, Trouble.NOT_JSON, Trouble.TOO_LARGE})
 
+_MAY_BE_OF_ONE_JOB: Final = _OF_ONE_JOB | {Trouble.TIMEOUT, Trouble.AUTH}
+
 T = TypeVar("T")
 Watched = list[tuple[Job, Rule]]
 
@@ -42,6 +44,7 @@ class Attempts:
         self._clock = clock
         self._deadline = clock() + POLL_SECONDS
         self._in_a_row = 0
+        self.of_single_jobs = True  # all failures so far
 
     def __call__(self, ask: Callable[[], T]) -> T | None:
         """What `ask` returns; None when it failed, or when the thing has gone since the heartbeat."""
@@ -49,13 +52,14 @@ class Attempts:
             answer = ask()
         except ProviderError as error:
             if error.trouble is not Trouble.NOT_FOUND:
-                self.note(error)
+                self.note(error, of_one_job=error.trouble in _MAY_BE_OF_ONE_JOB and not _is_about_the_server(error))
             return None
         self._in_a_row = 0
         return answer
 
-    def note(self, error: ProviderError) -> None:
+    def note(self, error: ProviderError, *, of_one_job: bool = False) -> None:
         """Count a failure."""
+        self.of_single_jobs = self.of_single_jobs and of_one_job
         self._in_a_row = FAILURES_IN_A_ROW if _is_about_the_server(error) else self._in_a_row + 1
         self.failure = self.failure or error
 
@@ -130,6 +134,7 @@ class Poll:
         self._rereads = rereads
         self._now = now
         self._attempt = Attempts(clock)
+        self._has_read = False  # any job on its own
 
     def pages(self) -> Iterator[Page]:
         """Pages, each of which can be stored for itself.
@@ -158,7 +163,20 @@ class Poll:
         if not self._attempt.are_over:
             yield from absences.pages(self._attempt)
         if self._attempt.failure is not None:
+            self._attempt.failure.partial = not self._attempt.are_over and self._others_answer(quiet)
             raise self._attempt.failure
+
+    def _others_answer(self, quiet: Watched) -> bool:
+        """Whether only some jobs are broken: others were read in this poll, or one can be read now."""
+        if not self._attempt.of_single_jobs:
+            return False
+        if self._has_read or not quiet:
+            return self._has_read
+        try:
+            self._client.get(path_of(quiet[0][0].full_name), "builds[number]{0,1}")
+        except ProviderError:
+            return False
+        return True
 
     def _sorted(self, jobs: Iterable[Job]) -> tuple[Watched, Watched, Watched]:
         """Jobs of which nothing is known, those that moved, and the rest."""
@@ -223,6 +241,7 @@ class Poll:
             state = None if cursor is None else JobState.of(cursor)
             news = self._attempt(partial(newsroom.read, job, rule, state))
             if news is not None:
+                self._has_read = True
                 batch.add(news)
             if batch.is_full:
                 yield from batch.pages()
@@ -240,5 +259,6 @@ class Poll:
             state = JobState.of(self._cursors[cursor_key(job.full_name)])
             news = self._attempt(partial(newsroom.read_again, job, rule, state, REREAD_BUILDS))
             if news is not None:
+                self._has_read = True
                 batch.add(news)
         yield from batch.pages()

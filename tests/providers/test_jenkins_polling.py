@@ -326,6 +326,23 @@ def test_one_broken_job_does_not_take_the_others_with_it(api: JenkinsApi) -> Non
     assert watcher.outcomes("b")[2] == "failure"
 
 
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_job_that_stays_broken_is_no_trouble_of_the_server(api: JenkinsApi, status: int) -> None:
+    api.job("a", run(1))
+    broken = api.job("b", run(1))
+    watcher = Watcher(provider("*"))
+    watcher.poll()
+    broken.add(run(2))
+    api.fail("job/b/", status)
+    watcher.poll()
+    assert watcher.error is not None
+    assert watcher.error.partial
+    api.fail("job/a/", 500)
+    watcher.poll()
+    assert watcher.error is not None
+    assert not watcher.error.partial, "the others do not answer either"
+
+
 def test_a_server_that_goes_down_in_mid_poll_is_not_asked_for_every_job(api: JenkinsApi) -> None:
     jobs = [api.job(f"job-{number:02}", run(1)) for number in range(30)]
     watcher = Watcher(provider("*"))
