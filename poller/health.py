@@ -19,6 +19,7 @@ class _Standing:
     """Of one target."""
 
     failures: int = 0
+    trouble: Trouble | None = None  # of the last failure
     not_before: float = 0.0  # monotonic seconds
 
 
@@ -32,6 +33,7 @@ class Health:
         self._not_before = 0.0
         self._targets: dict[str, _Standing] = {}
         self._unseen = True  # also at the start: an alert of an earlier run may be over
+        self._earlier = known.failures  # of a run before this one
         self.facts = known
 
     def may_poll(self, target: Target) -> bool:
@@ -56,9 +58,11 @@ class Health:
     def succeeded(self, target: Target) -> bool:
         """A poll went well; True when that is news."""
         with self._lock:
-            self._targets.pop(target.key, None)
-            news = self.facts.failing_since is not None or self.facts.last_ok_at is None
-            self._unseen = self._unseen or news
+            standing = self._targets.pop(target.key, None)
+            failed = standing is not None and standing.trouble is not None
+            news = failed or self._earlier > 0 or self.facts.last_ok_at is None
+            self._unseen = self._unseen or news or self.facts.failing_since is not None
+            self._earlier = 0
             self.facts = replace(
                 self.facts,
                 failing_since=None,
@@ -79,16 +83,16 @@ class Health:
             if error.trouble in HARMLESS:
                 standing.not_before = monotonic + (wait or 1.0)
                 return False
-            standing.failures += 1
+            news = standing.trouble is not error.trouble
+            standing.failures, standing.trouble = standing.failures + 1, error.trouble
             pause = wait if wait is not None else self._slow_down(standing.failures, target, error)
             standing.not_before = monotonic + pause
             if isinstance(error, Unavailable) and error.provider_wide:
                 self._not_before = monotonic + pause
-            news = self.facts.trouble != error.trouble.value
             self.facts = replace(
                 self.facts,
                 failing_since=self.facts.failing_since or now,
-                failures=max(self.facts.failures, standing.failures),
+                failures=max(self.facts.failures, self._earlier + standing.failures),
                 trouble=error.trouble.value,
                 text=self._redact(str(error)),
                 retry_at=now + timedelta(seconds=pause) if pause else None,

@@ -84,6 +84,28 @@ def test_one_good_poll_ends_an_outage() -> None:
     assert not ours.succeeded(API)
 
 
+def test_failures_count_on_over_a_restart_and_over_the_runs_of_cron() -> None:
+    hands = Hands()
+    facts = ProviderHealth(name="ci")
+    for _ in range(3):
+        ours = Health(hands.clock(), facts)
+        ours.failed(JENKINS, down())
+        facts = ours.facts
+    assert facts.failures == 3
+    ours = Health(hands.clock(), facts)
+    ours.succeeded(JENKINS)
+    ours.failed(JENKINS, down())
+    assert ours.facts.failures == 1
+
+
+def test_a_target_that_fails_among_healthy_ones_is_logged_once() -> None:
+    ours = health(Hands())
+    assert ours.succeeded(API)
+    assert [ours.failed(WEB, down()) or ours.succeeded(API) for _ in range(3)] == [True, False, False]
+    assert ours.failed(WEB, down(Trouble.TIMEOUT))
+    assert ours.succeeded(WEB)
+
+
 @pytest.mark.parametrize("error", [None, down()])
 def test_a_look_is_due_while_it_fails_and_once_afterwards(error: ProviderError | None) -> None:
     ours = health(Hands())
