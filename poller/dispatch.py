@@ -277,9 +277,9 @@ class Dispatcher:
         self.wake(frozenset(self._couriers))
 
     def clock_jumped(self) -> None:
-        """Retries were planned for another time: look at all of them within the usual waits again."""
+        """What waits was planned for another time: it is due now. What a server asked for, the couriers still keep."""
         now = self._clock.now()
-        self._database.transact(lambda session: outbox.bring_forward(session, now, now + LONGEST_PAUSE))
+        self._database.transact(lambda session: outbox.bring_forward(session, now, now))
         self.wake_all()
 
     def statuses(self) -> dict[str, ChannelStatus]:

@@ -248,6 +248,14 @@ def test_retries_planned_for_another_time_are_brought_forward(database: Database
     assert only(database).next_attempt_at < hands.wall
 
 
+def test_a_clock_that_is_set_back_by_minutes_delays_no_message(database: Database, dispatcher: Dispatcher) -> None:
+    hands = Hands()
+    hands.wall = Clock().now() + timedelta(minutes=50)  # as it was before
+    put(database, hands, 1)
+    dispatcher.clock_jumped()
+    assert only(database).next_attempt_at <= Clock().now()
+
+
 def test_a_store_that_is_away_is_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     from store.errors import StoreUnavailable  # noqa: PLC0415
 
