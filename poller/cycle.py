@@ -76,6 +76,7 @@ class Cycle:
         now = self._clock.now()
         for health in self._polling.health.values():
             self._database.transact(partial(self._judge, facts=health.facts, now=now))
+        self._database.transact(lambda session: standing.clear_away(session, self._configuration, now))
         self._database.transact(lambda session: standing.tell_baseline(session, self._configuration, now))
         self._database.transact(lambda session: record_standing(session, {}, self._polling, targets, now))
         self._deliver()

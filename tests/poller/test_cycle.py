@@ -42,6 +42,16 @@ def test_a_cycle_polls_everything_and_delivers_what_is_due(house: Simulator, con
     assert (third.new_builds, third.delivered) == (0, 0)
 
 
+def test_a_cycle_closes_what_is_watched_no_more(house: Simulator, config: Path) -> None:
+    cycle(config)
+    house.world.github.repo("acme/web").run("failure")
+    cycle(config)
+    told = len(house.slack.messages)
+    config.write_text(config.read_text().replace("acme/web", "acme/other"))
+    assert cycle(config).delivered > 0
+    assert any("no longer watched" in message.text for message in house.slack.messages[told - 1 :])
+
+
 def test_a_server_that_is_down_costs_its_own_targets_only(house: Simulator, config: Path) -> None:
     house.jenkins.fault(faults.drop())
     done = cycle(config)
