@@ -23,14 +23,19 @@ def record_start(session: Session, configuration: Configuration, now: datetime) 
     """A daemon has started with this configuration."""
     value = {"since": now.isoformat(), "pid": os.getpid(), "host": socket.gethostname()}
     notes.put(session, DAEMON, value, now)
-    record_configuration(session, configuration, None, now)
+    record_configuration(session, configuration, None, now, started=True)
 
 
-def record_configuration(session: Session, configuration: Configuration, broken: Broken | None, now: datetime) -> None:
-    """Which configuration is in use, and why not the one on disk."""
+def record_configuration(
+    session: Session, configuration: Configuration, broken: Broken | None, now: datetime, *, started: bool = False
+) -> None:
+    """Which configuration is in use and since when, and why not the one on disk."""
+    note = notes.get(session, CONFIGURATION)
+    before = note.value if note else {}
+    is_same = before.get("hash") == configuration.loaded and before.get("path") == str(configuration.path)
     value = {
         "path": str(configuration.path),
-        "loaded_at": now.isoformat(),
+        "loaded_at": before["loaded_at"] if is_same and not started else now.isoformat(),
         "hash": configuration.loaded,
         "error": broken.text if broken else None,
     }

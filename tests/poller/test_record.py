@@ -1,4 +1,5 @@
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from poller.config import Configuration
 from poller.failpoint import Failpoints
 from poller.polling import POLLS, Polling
 from poller.progress import Progress
-from poller.record import record_standing
+from poller.record import CONFIGURATION, record_configuration, record_standing, record_start
+from poller.reload import Broken
 from providers._base import Target
 from store import notes
 from store.engine import Database
@@ -73,3 +75,22 @@ def test_a_target_that_is_polled_at_another_pace_is_the_same(polling: Polling) -
     slow, fast = target("ci", "jobs", 60), target("ci", "jobs", 30)
     polling.memory_of(slow).cursors["job:web"] = {"last": 1}
     assert polling.memory_of(fast) is polling.memory_of(slow)
+
+
+def test_a_broken_file_does_not_make_the_configuration_in_use_any_newer(
+    database: Database, configuration: Configuration
+) -> None:
+    def loaded_at() -> datetime:
+        note = database.read(lambda session: notes.get(session, CONFIGURATION))
+        assert note is not None
+        return datetime.fromisoformat(note.value["loaded_at"])
+
+    broken = Broken(text="config.yaml:1:1: oh", since=NOON)
+    database.transact(lambda session: record_start(session, configuration, NOON))
+    database.transact(lambda session: record_configuration(session, configuration, broken, minutes(5)))
+    assert loaded_at() == NOON
+    newer = replace(configuration, loaded="another hash")
+    database.transact(lambda session: record_configuration(session, newer, None, minutes(6)))
+    assert loaded_at() == minutes(6)
+    database.transact(lambda session: record_start(session, newer, minutes(9)))
+    assert loaded_at() == minutes(9)
