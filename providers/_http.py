@@ -4,11 +4,13 @@
 (python-jenkins' own), once `BoundedAdapter` is mounted on it.
 """
 
+import json
 import random
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -28,6 +30,7 @@ from providers._wire import BoundedAdapter, TooLargeError, UndecodableError, rea
 BYTE_CAP: Final = 32 * 1024 * 1024
 CALL_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 10.0
+_MOST_DIGITS: Final = 1000  # Python refuses to read 4300
 MAX_REDIRECTS: Final = 3
 RETRIES: Final = 2
 _RETRIED_STATUS: Final = frozenset({500, 502, 503, 504})
@@ -46,17 +49,42 @@ class Answer:
     asked: str  # the URL before redirects
 
     def json(self) -> Any:
-        """The parsed body. Raises Unavailable (not json) for HTML, a cut body, or anything else."""
-        try:
-            return orjson.loads(self.body)
-        except ValueError:
-            kind = "HTML, perhaps a login page or a proxy," if self._is_html() else "something"
-            raise Unavailable(
-                Trouble.NOT_JSON, f"{shown(self.asked)} answered {self.status} with {kind} that is not JSON"
-            ) from None
+        """The parsed body. Raises Unavailable (not json) for HTML, a cut body, or anything else.
+
+        A lone surrogate in one branch name, a NaN or an endless number does not spoil the rest of an answer.
+        """
+        for read in (orjson.loads, _leniently):  # the strict one is the fast one
+            try:
+                return read(self.body)
+            except (ValueError, RecursionError):
+                if self.body.lstrip()[:1] not in {b"{", b"["}:
+                    break
+        kind = "HTML, perhaps a login page or a proxy," if self._is_html() else "something"
+        raise Unavailable(Trouble.NOT_JSON, f"{shown(self.asked)} answered {self.status} with {kind} that is not JSON")
 
     def _is_html(self) -> bool:
         return "html" in self.headers.get("Content-Type", "").lower() or self.body.lstrip()[:1] == b"<"
+
+
+def _leniently(body: bytes) -> Any:
+    """What orjson refuses and the standard library reads, as values that can be written as JSON again."""
+    return _writable(
+        json.loads(
+            body,
+            parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else digits,
+            parse_float=lambda digits: number if isfinite(number := float(digits)) else None,
+            parse_constant=lambda _: None,  # NaN, Infinity
+        )
+    )
+
+
+def _writable(value: Any) -> Any:
+    """U+FFFD for lone surrogates: nothing could store them."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_writable(key): _writable(each) for key, each in value.items()}
+    return [_writable(each) for each in value] if isinstance(value, list) else value
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:

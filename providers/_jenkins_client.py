@@ -1,6 +1,5 @@
 """Asking a Jenkins server: one session per thread, JSON in, our errors out."""
 
-import json
 import logging
 import threading
 import time
@@ -78,13 +77,8 @@ class JenkinsClient:
         return answer
 
     def parsed(self, answer: Answer) -> dict[str, Any]:
-        """The JSON object of an answer; a lone surrogate in one branch name does not spoil the rest."""
-        try:
-            value = answer.json()
-        except Unavailable:
-            if not answer.body.lstrip().startswith(b"{"):
-                raise
-            value = _leniently(answer)
+        """The JSON object of an answer."""
+        value = answer.json()
         if not isinstance(value, dict):
             raise Unavailable(
                 Trouble.NOT_JSON, f"{self.url} answered with JSON that is not an object; is it a Jenkins?"
@@ -135,11 +129,3 @@ class JenkinsClient:
         if started and self._started and started != self._started:
             _LOG.info("Jenkins has been restarted url=%s", self.url)
         self._started = started or self._started
-
-
-def _leniently(answer: Answer) -> Any:
-    """What orjson refuses and the standard library reads: lone surrogates, NaN. Anything else stays not JSON."""
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return answer.json()

@@ -155,12 +155,8 @@ def _job(raw: dict[str, Any], full_name: str, project: str | None) -> Job:
 
 
 def _is_writable(name: str) -> bool:
-    """No job is called by a lone surrogate; nothing could store or ask for it."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    """No job is called by a lone surrogate, which reads as U+FFFD; nothing could ask for it."""
+    return "\ufffd" not in name
 
 
 def _object(value: object) -> dict[str, Any]:
