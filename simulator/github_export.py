@@ -39,7 +39,7 @@ class Writer:
         url = f"{self.api}/users/{login}"
         links = {f"{link.partition('{')[0].strip('/')}_url": f"{url}/{link}" for link in _USER_LINKS}
         links["organizations_url"] = links.pop("orgs_url")
-        return {"login": login, "id": crc32(login.encode()) % 10_000_000, "node_id": f"U_{login}",
+        return {"login": login, "id": crc32(login.encode(errors="surrogatepass")) % 10_000_000, "node_id": f"U_{login}",
                 "avatar_url": f"{self.html}/{login}.png", "gravatar_id": "", "url": url,
                 "html_url": f"{self.html}/{login}", **links, "type": kind, "site_admin": False}  # fmt: skip
 
