@@ -67,7 +67,7 @@ def baseline(house: Simulator, config: Path, jobs: list[str]) -> None:
     """All jobs are green and known."""
     for job in jobs:
         house.world.jenkins.job(job).build("SUCCESS")
-    with DaemonProcess(config) as daemon:
+    with DaemonProcess(config, measured=False) as daemon:
         assert daemon.listen("READY"), daemon.log()
         eventually(lambda: len(house.jenkins.asked("*")) >= 3)
         assert daemon.stop() == 0, daemon.log()
@@ -75,7 +75,7 @@ def baseline(house: Simulator, config: Path, jobs: list[str]) -> None:
 
 def to_the_end(config: Path, done: "Oracle", jobs: list[str]) -> None:
     """Heal everything and let the daemon say so."""
-    with DaemonProcess(config) as daemon:
+    with DaemonProcess(config, measured=False) as daemon:
         eventually(lambda: len(done.mails("failed")) == len(jobs), within=60)
         for job in jobs:
             done.house.world.jenkins.job(job).build("SUCCESS")
@@ -91,7 +91,7 @@ def test_kills_at_random_moments_lose_nothing(house: Simulator, config: Path, st
     baseline(house, config, jobs)
     for job in jobs:
         house.world.jenkins.job(job).build("FAILURE")
-        with DaemonProcess(config) as daemon:
+        with DaemonProcess(config, measured=False) as daemon:
             assert daemon.listen("READY"), daemon.log()
             threading.Event().wait(chance.uniform(0.0, 0.5))
             daemon.kill()
@@ -108,7 +108,7 @@ def test_a_kill_at_a_failpoint_loses_nothing(point: str, house: Simulator, confi
     baseline(house, config, ["job"])
     house.world.jenkins.job("job").build("FAILURE")
     for passes in (0, 1):
-        with DaemonProcess(config, {"BUILDWATCH_FAILPOINTS": f"{point}=kill:{passes}"}) as daemon:
+        with DaemonProcess(config, {"BUILDWATCH_FAILPOINTS": f"{point}=kill:{passes}"}, measured=False) as daemon:
             try:
                 daemon.process.wait(4)
             except subprocess.TimeoutExpired:
