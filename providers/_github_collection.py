@@ -44,6 +44,7 @@ class Wanted:
     web_url: str
     matches: Callable[[str], bool]
     workflows: Callable[[str], Sequence[str]]  # of a repository, in the words of config.yaml
+    dressed: Callable[[Pipeline], Pipeline]  # with the labels and the name that config.yaml gives it
 
 
 class Collection:
@@ -165,7 +166,7 @@ class Collection:
     def _pipeline(self, path: str) -> Pipeline:
         state = self._state
         if path not in self._pipelines:
-            self._pipelines[path] = pipeline_of(
+            found = pipeline_of(
                 state.workflows[path],
                 key=pipeline_key(self._configured, path),
                 provider=self._wanted.provider,
@@ -174,6 +175,7 @@ class Collection:
                 web_url=self._wanted.web_url,
                 branch=state.branch,
             )
+            self._pipelines[path] = self._wanted.dressed(found)
         return self._pipelines[path]
 
     def _path_by_id(self, run: Run) -> str:

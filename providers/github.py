@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from typing_extensions import override
 
 from domain.build import Pipeline
+from domain.text import clean
 from providers._base import (
     Candidate,
     Cursor,
@@ -100,6 +101,11 @@ class GitHubEntry(PipelineEntry):
         """Whether the repositories have to be looked up."""
         return "*" in self.repo or "?" in self.repo
 
+    @property
+    def is_one_workflow(self) -> bool:
+        """Whether `workflow` names one."""
+        return self.workflow is not None and not set("*?[") & set(self.workflow)
+
     def matches_repository(self, repository: str) -> bool:
         """Whether this entry watches workflows of `owner/name`. GitHub's names ignore case."""
         return fnmatchcase(repository.casefold(), self.repo.casefold())
@@ -134,7 +140,11 @@ class GitHub:
         self._watched: dict[str, bool] = {}
         self._listed: dict[str, Sequence[Repository]] = {}  # the repositories of owners, as they were listed last
         self._wanted = Wanted(
-            provider=name, web_url=settings.web_url, matches=self._watches, workflows=self._workflows_of
+            provider=name,
+            web_url=settings.web_url,
+            matches=self._watches,
+            workflows=self._workflows_of,
+            dressed=self._dressed,
         )
 
     def _chosen_credentials(self) -> Credentials:
@@ -165,6 +175,17 @@ class GitHub:
 
     def _workflows_of(self, repository: str) -> list[str]:
         return [entry.workflow or "*" for entry in self._entries if entry.matches_repository(repository)]
+
+    def _dressed(self, pipeline: Pipeline) -> Pipeline:
+        """With the labels of the first entry that watches it, and its name where the entry means one repository."""
+        entry = next((entry for entry in self._entries if entry.matches(pipeline.key)), None)
+        if entry is None:
+            return pipeline
+        name = pipeline.name
+        if entry.name and not entry.is_glob:
+            workflow = pipeline.name.partition(" ")[2]  # behind owner/name
+            name = entry.name if entry.is_one_workflow else f"{entry.name} {workflow}"
+        return replace(pipeline, name=clean(name), labels=entry.labels)
 
     def targets(self) -> Sequence[Target]:
         """One per repository. A glob whose owner could never be listed is a target itself: its poll tells why."""
@@ -213,6 +234,7 @@ class GitHub:
             web_url=self._settings.web_url,
             matches=lambda key: (not chosen or key in chosen) and self._watches(key),
             workflows=self._workflows_of,
+            dressed=self._dressed,
         )
         place = cursor.get(BACKFILL, cursor)
         return RepositoryBackfill(self._client, wanted, target.key, place or {}, now).pages(since)

@@ -49,6 +49,24 @@ def test_a_workflow_that_is_asked_for_later_shows_its_runs_at_once(api: GitHubAp
     assert watcher.pages() == [], "what is asked of another repository costs nothing here"
 
 
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ({"repo": "acme/web", "workflow": "ci.yml"}, "The Web"),
+        ({"repo": "acme/web"}, "The Web CI"),
+        ({"repo": "acme/web", "workflow": "c*.yml"}, "The Web CI"),
+        ({"repo": "acme/*", "workflow": "ci.yml"}, "acme/web CI"),
+    ],
+)
+def test_a_pipeline_has_the_labels_and_the_name_of_its_entry(api: GitHubApi, entry: dict[str, str], name: str) -> None:
+    api.put(run(1))
+    later = {"repo": "acme/web", "labels": {"team": "other"}}
+    watcher = Watcher(provider({**entry, "name": "The Web", "labels": {"team": "payments"}}, later))
+    (build,) = watcher.poll()
+    assert build.pipeline.name == name
+    assert build.pipeline.labels == {"team": "payments"}
+
+
 def test_the_list_is_asked_for_without_filters(api: GitHubApi) -> None:
     """G6: filtered lists come from a search index that lags; this server's knows nothing at all."""
     api.put(run(1))
