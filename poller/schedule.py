@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 # in a second, and stay far below the hundred that GitHub allows at once.
 THREADS_PER_PROVIDER = 10
 CHORES = "chores"
+ERRANDS = "errands"  # chores that ask a server
 
 
 class Schedule:
@@ -39,7 +40,7 @@ class Schedule:
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             jobstores={"default": MemoryJobStore()},
-            executors={CHORES: ThreadPoolExecutor(3)},
+            executors={CHORES: ThreadPoolExecutor(3), ERRANDS: ThreadPoolExecutor(5)},
             job_defaults={
                 "coalesce": True,
                 "max_instances": 1,
@@ -55,15 +56,18 @@ class Schedule:
     def chore(self, name: str, work: Callable[[], object], every: timedelta, *, provider: str | None = None) -> None:
         """Something the daemon does for itself, at once and then at this period.
 
-        What may wait for a `provider` runs among its polls, and only as long as these: it must not hold up the rest.
+        What may wait for a `provider` goes with it, and has threads of its own: it must not hold up the rest.
         """
         identity = f"chore {name}"
         with self._lock:
             if provider is not None:
-                self._make_pool(provider)
                 self._chores.setdefault(provider, set()).add(identity)
             self._scheduler.add_job(
-                work, EveryTrigger(every, name), id=identity, executor=provider or CHORES, replace_existing=True
+                work,
+                EveryTrigger(every, name),
+                id=identity,
+                executor=CHORES if provider is None else ERRANDS,
+                replace_existing=True,
             )
 
     def use(self, provider: str, targets: Sequence[Target], *, again: bool = False) -> None:
