@@ -1,6 +1,5 @@
 """`buildwatch run`: the daemon, in the foreground."""
 
-import gc
 import logging
 import os
 import sys
@@ -23,7 +22,6 @@ T = TypeVar("T")
 
 STANDBY_LOOK = 2.0  # seconds between two tries to take over
 PATIENT_LOOK = 1.0  # seconds between two tries with --wait
-COLLECT_AFTER = 5_000  # new objects; Python's 700 looks at each page of builds again and again
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -37,7 +35,9 @@ def run(
 ) -> None:
     """Poll, judge and deliver until SIGTERM. SIGHUP reads config.yaml again at once."""
     from poller.daemon import STUCK, Daemon, Surroundings
+    from poller.process import share_one_heap, spare_the_collector
 
+    share_one_heap()
     configuration = load_configuration(config)
 
     def configured(new: Configuration) -> None:
@@ -55,18 +55,12 @@ def run(
         database = _patiently(lambda: stack.enter_context(opened(configuration)), until, surroundings.clock)
         held = stack.enter_context(_patiently(lambda: _lock(database, standby=standby), until, surroundings.clock))
         daemon = Daemon(surroundings, configuration, database, held)
-        _spare_the_collector()
+        spare_the_collector()
         status = daemon.run()
         if status == STUCK:
             logging.shutdown()
             os._exit(0)  # a thread hangs in a call that nothing can end; all it did is safe to repeat
         sys.exit(status)
-
-
-def _spare_the_collector() -> None:
-    """What the start has made stays, and a page makes values by the ten thousand: a first sync takes a third less."""
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
 
 
 def _patiently(call: Callable[[], T], until: float, clock: Clock) -> T:
