@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from alerts.wording import duration
+from alerts.wording import both_ends, duration
 from domain.alert import Alert, AlertState, Reason
 from domain.build import Build, Pipeline
 
@@ -36,7 +36,7 @@ class Case:
         """`web / main`: the pipeline, and the branch where there is one; for a provider its name."""
         scope = self.alert.scope
         name = self.pipeline.name if self.pipeline is not None else scope.pipeline or scope.provider
-        return f"{name} / {scope.branch}" if scope.branch else name
+        return f"{both_ends(name)} / {both_ends(scope.branch)}" if scope.branch else both_ends(name)
 
     @property
     def lasted(self) -> str | None:

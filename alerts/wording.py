@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, tzinfo
 from domain.build import Build
 
 _REASON_LIMIT = 120  # characters of a headline that the reason may take
+_WHERE_LIMIT = 60  # characters of a headline that a name may take: what has happened must still be seen behind it
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -44,6 +45,12 @@ def shortened(text: str | None, limit: int) -> str | None:
     """The first line that says something, cut with an ellipsis."""
     line = next((stripped for each in (text or "").splitlines() if (stripped := each.strip())), None)
     return line if line is None or len(line) <= limit else line[: limit - 1] + "…"
+
+
+def both_ends(name: str) -> str:
+    """A name as a headline shows it: of a long one the beginning and the end."""
+    half = _WHERE_LIMIT // 2
+    return name if len(name) <= _WHERE_LIMIT else f"{name[:half]}…{name[1 - half :]}"
 
 
 def headline_reason(build: Build | None) -> str:

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.wording import duration, nth, percent, plural, short_commit, shortened
+from alerts.wording import both_ends, duration, nth, percent, plural, short_commit, shortened
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,12 @@ def test_a_line_is_cut_where_it_is_too_long() -> None:
     assert shortened(" \n\n", 4) is None
     assert shortened(None, 4) is None
     assert short_commit(None) is None
+
+
+def test_a_long_name_leaves_room_for_what_has_happened() -> None:
+    assert both_ends("web") == "web"
+    assert both_ends("x" * 60) == "x" * 60
+    shown = both_ends("platform/" + "x" * 300 + "/nightly")
+    assert shown.startswith("platform/")
+    assert shown.endswith("/nightly")
+    assert len(shown) == 60
