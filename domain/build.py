@@ -12,6 +12,8 @@ from types import MappingProxyType
 
 from domain.testreport import TestReport
 
+_TOO_MANY = 2**31  # no database can count so far
+_TOO_LARGE = 2**63
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 NO_MEASUREMENTS: Mapping[str, float] = MappingProxyType({})
 
@@ -112,8 +114,8 @@ class Build:
         if (self.outcome is not None) is not (self.status is Status.FINISHED):
             message = f"{self.external_id}: outcome {self.outcome} does not go with status {self.status}"
             raise ValueError(message)
-        if self.attempt < 1:
-            message = f"{self.external_id}: attempt {self.attempt} is below 1"
+        if not (1 <= self.attempt < _TOO_MANY and 0 <= self.number < _TOO_LARGE):
+            message = f"{self.external_id}: attempt {self.attempt} or number {self.number} is out of range"
             raise ValueError(message)
         for moment in (self.queued_at, self.started_at, self.finished_at):
             if moment is not None and moment.utcoffset() != timedelta(0):

@@ -109,7 +109,7 @@ class _Walk:
         full_name = raw.get("fullName")
         if not isinstance(full_name, str) or not full_name:
             full_name = f"{parent.full_name}/{name}" if parent.full_name else name
-        if not (full_name.isascii() or _is_writable(full_name)):
+        if not _is_writable(full_name):
             return None
         if "jobs" not in raw and ("nextBuildNumber" in raw or "lastBuild" in raw):
             return _job(raw, full_name, parent.full_name if parent.is_project else None)
@@ -155,8 +155,8 @@ def _job(raw: dict[str, Any], full_name: str, project: str | None) -> Job:
 
 
 def _is_writable(name: str) -> bool:
-    """No job is called by a lone surrogate, which reads as U+FFFD; nothing could ask for it."""
-    return "\ufffd" not in name
+    """No job is called by NUL or a lone surrogate, which reads as U+FFFD; nothing could store or ask for it."""
+    return "\ufffd" not in name and "\0" not in name
 
 
 def _object(value: object) -> dict[str, Any]:
