@@ -14,7 +14,7 @@ from domain.build import Pipeline
 from domain.message import Message, Tone
 from poller.config import Configuration
 from poller.reload import Broken
-from poller.tell import say, subject_of, tell, tell_all
+from poller.tell import say, subject_of, tell, tell_all, wrong_build
 from store import alerts, builds, outbox, pipelines, streams
 from store import providers as stored_providers
 from store.engine import Session
@@ -51,7 +51,7 @@ def tell_baseline(session: Session, configuration: Configuration, now: datetime)
     by_channel: dict[str, list[Alert]] = {}
     for alert in untold:
         pipeline = _pipeline_of(alert, known)
-        channels = destinations(configuration.routes, subject_of(alert, pipeline))
+        channels = destinations(configuration.routes, subject_of(alert, pipeline, wrong_build(session, alert)))
         saved = alerts.save(session, replace(alert, channels=channels))
         for channel in channels:
             by_channel.setdefault(channel, []).append(saved)

@@ -8,7 +8,7 @@ from alerts.decide import Decision
 from alerts.message import compose
 from alerts.routing import Subject, destinations
 from domain.alert import Alert, Notification, Reason
-from domain.build import NO_LABELS, Pipeline
+from domain.build import NO_LABELS, Build, Pipeline
 from domain.message import Message
 from poller.config import Configuration
 from store import alerts, builds, outbox
@@ -24,7 +24,8 @@ def tell(
     """
     alert, reason = decision.alert, decision.reason
     if reason is Reason.FIRST:
-        alert = replace(alert, channels=destinations(configuration.routes, subject_of(alert, pipeline)))
+        subject = subject_of(alert, pipeline, wrong_build(session, alert))
+        alert = replace(alert, channels=destinations(configuration.routes, subject))
     saved = alerts.save(session, alert, untold=decision.baseline)
     if reason is None or not saved.channels:
         return frozenset()
@@ -63,14 +64,21 @@ def say(
     return frozenset(notification.channel for notification in notifications)
 
 
-def subject_of(alert: Alert, pipeline: Pipeline | None) -> Subject:
-    """What routes look at."""
+def wrong_build(session: Session, alert: Alert) -> Build | None:
+    """The newest build that an alert fires for, where it fires for builds."""
+    named = alert.evidence.get("last_failed") or alert.evidence.get("fired_by")
+    found = builds.get(session, [named["id"]]) if named else {}
+    return next((view.build for view in found.values()), None)
+
+
+def subject_of(alert: Alert, pipeline: Pipeline | None, build: Build | None = None) -> Subject:
+    """What routes look at. A build has labels of its own, beside those of its pipeline."""
     return Subject(
         provider=alert.scope.provider,
         pipeline=alert.scope.pipeline,
         name=pipeline.name if pipeline else None,
         branch=alert.scope.branch or None,
-        labels=pipeline.labels if pipeline else NO_LABELS,
+        labels={**(pipeline.labels if pipeline else NO_LABELS), **(build.labels if build else NO_LABELS)},
         kind=alert.kind,
         severity=alert.severity,
     )

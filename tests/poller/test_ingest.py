@@ -154,6 +154,15 @@ def test_other_branches_forks_and_pipelines_without_entry_are_stored_and_never_a
     assert here.alerts() == []
 
 
+def test_routes_see_the_labels_that_were_read_off_a_build(database: Database, tmp_path: Path) -> None:
+    text = CONFIG.replace('{match: {pipeline: "lib/*"}, to: [wall]}', "{match: {labels: {cloud: aws}}, to: [wall]}")
+    here = House(database, loaded(tmp_path / "config.yaml", text))
+    here.comes(build(1, labels={"cloud": "aws"}), build(1, pipeline=pipeline("web/b")))
+    assert here.comes(build(2, Outcome.FAILURE, labels={"cloud": "aws"})).told == {"wall"}
+    failed = build(2, Outcome.FAILURE, labels={"cloud": "gcp"}, pipeline=pipeline("web/b"))
+    assert here.comes(failed).told == {"desk"}
+
+
 def test_an_entry_has_rules_branches_and_verdicts_of_its_own(here: House) -> None:
     lib = pipeline("lib/core")
     release = {"pipeline": lib, "branch": "release/1"}
