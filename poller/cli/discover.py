@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.text import clean
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration
 from poller.cli.showing import complain, iso, print_json
 from poller.config.problems import did_you_mean
@@ -77,5 +76,11 @@ def flow(value: Any) -> str:
         return "[" + ", ".join(map(flow, value)) + "]"
     if isinstance(value, str):
         bare = _BARE.fullmatch(value) and value.lower() not in _WORDS
-        return value if bare else json.dumps(clean(value, len(value) + 1), ensure_ascii=False).replace("${", "$${")
+        return value if bare else _quoted(value).replace("${", "$${")
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """JSON's form, which YAML reads too, with escapes for all that could move a cursor."""
+    shown = json.dumps(text, ensure_ascii=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in shown)
