@@ -6,6 +6,7 @@ percent-encoded once more: `/job/org/job/repo/job/feature%252Fx/`.
 """
 
 import re
+from functools import cached_property
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -52,16 +53,29 @@ class JobGlob:
         self.text = text
         self.literal = not _is_wild(text)
         self.depth = None if "**" in names else len(names)
-        self._whole = _compiled(names)
-        self._projects = [
+        self._names = names
+
+    # Compiled when first asked: a check of a thousand entries matches nothing.
+
+    @cached_property
+    def _whole(self) -> re.Pattern[str]:
+        return _compiled(self._names)
+
+    @cached_property
+    def _projects(self) -> list[tuple[re.Pattern[str], str]]:
+        names = self._names
+        return [
             (_compiled(names[:end]), unquote("/".join(names[end:])))
             for end in range(len(names) - 1, 0, -1)
             if _may_name_a_project(names[:end], names[end:])
         ]
-        folders = [names[:end] for end in range(1, len(names))]
-        if "**" in names:
-            folders.append(names[: names.index("**") + 1])
-        self._folders = [_compiled(folder) for folder in folders]
+
+    @cached_property
+    def _folders(self) -> list[re.Pattern[str]]:
+        folders = [self._names[:end] for end in range(1, len(self._names))]
+        if "**" in self._names:
+            folders.append(self._names[: self._names.index("**") + 1])
+        return [_compiled(folder) for folder in folders]
 
     def matches(self, full_name: str) -> bool:
         """Whether it names exactly this job."""
