@@ -2,8 +2,6 @@
 
 import base64
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,11 +23,10 @@ from tests.support.builders import notification
 from tests.support.daemon import eventually
 from tests.support.postgres import PostgresServer
 from tests.support.process import DaemonProcess
-from tests.support.scene import bot, cards, github, jenkins, mail, save, scene, subjects
+from tests.support.scene import bot, cards, command, github, jenkins, mail, save, scene, subjects
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
 
-ROOT = Path(__file__).parents[2]
 CANARIES = {
     "jenkins": "canary/jenkins+t0ken=%41",
     "github": "github_pat_canary/t0ken+x=",
@@ -118,13 +115,6 @@ def break_everything(house: Simulator) -> None:
         threading.Event().wait(1.3)
     for server in (house.jenkins, house.github, house.slack):
         server.heal()
-
-
-def command(config: Path, *arguments: str) -> str:
-    """Everything that a command prints."""
-    line = [sys.executable, "-m", "poller", *arguments, "--config", str(config)]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    return done.stdout + done.stderr
 
 
 def provoke(house: Simulator, config: Path, configuration: dict[str, Any], daemon: DaemonProcess) -> str:

@@ -4,6 +4,8 @@ Configurations are dictionaries here: JSON is YAML, and a test changes a key mor
 """
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from store import builds, pipelines
 from store.engine import Database
 
 Section = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
 
 EVERY = 0.5  # seconds between two polls
 
@@ -82,3 +86,10 @@ def stored(database: Database, provider: str, key: str) -> list[int]:
 def missing(database: Database) -> list[str]:
     """The pipelines that count as gone."""
     return [each.pipeline.key for each in database.read(pipelines.all) if each.missing_since]
+
+
+def command(config: Path, *arguments: str) -> str:
+    """Everything that a command prints, run as a process of its own."""
+    line = [sys.executable, "-m", "poller", *arguments, "--config", str(config)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
