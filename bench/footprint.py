@@ -37,6 +37,12 @@ def memory(pid: int) -> dict[str, float]:
     return {name: int(lines[name].split()[0]) / 1024 for name in MEMORY}
 
 
+def processor_time(pid: int) -> float:
+    """What a process has used so far, in seconds."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def bench_commands(folder: Path, rounds: int) -> None:
     """Short commands against a Python that does nothing."""
     entries = [{"provider": "ci", "job": f"team-{n % 20}/job-{n}", "branches": ["main"]} for n in range(PIPELINES)]
@@ -59,8 +65,9 @@ def bench_commands(folder: Path, rounds: int) -> None:
     )
     heading("commands")
     table(timings, "python -c pass")
-    goal("--help", 1000 * timings["buildwatch --help"].median, 150, " ms")
-    goal(f"check of {PIPELINES:,} pipelines", timings[f"check of {PIPELINES:,} pipelines"].median, 1.5, " s")
+    for name, limit in (("buildwatch --help", 0.15), (f"check of {PIPELINES:,} pipelines", 1.5)):
+        goal(name, timings[name].median, limit, " s")
+        note(f"       of that {timings[name].cpu_median:.3g} s are ours: processor time")
 
 
 def spawned(subjects: Mapping[str, list[str]], rounds: int) -> dict[str, Timing]:
@@ -85,7 +92,7 @@ class Round:
     def __init__(self, folder: Path, configure: Callable[[Simulator, str], dict[str, Any]]) -> None:
         self._folder = folder
         self._configure = configure
-        self.first_poll = self.ready = 0.0
+        self.first_poll = self.ready = self.cpu = 0.0
         self.idle: dict[str, float] = {}
         self.sent: dict[str, float] = {}
 
@@ -100,6 +107,7 @@ class Round:
             with DaemonProcess(path) as daemon:
                 assert daemon.listen("READY=1"), daemon.log()
                 self.ready = time.perf_counter() - began
+                self.cpu = processor_time(daemon.process.pid)
                 time.sleep(SETTLED)
                 self.first_poll = asked[0]
                 self.idle = memory(daemon.process.pid)
@@ -136,12 +144,13 @@ def bench_start(folder: Path, rounds: int) -> None:
     packages = packages_alone()
     heading("run: Jenkins, GitHub, a Slack bot and mail")
     timings = {
-        "first poll": Timing(wall=[each.first_poll for each in done], cpu=[0.0]),
-        "READY": Timing(wall=[each.ready for each in done], cpu=[0.0]),
+        name: Timing(wall=[getattr(each, name) for each in done], cpu=[each.cpu for each in done])
+        for name in ("first_poll", "ready")
     }
-    table(timings, "first poll")
-    goal("first poll after start", timings["first poll"].median, 0.9, " s")
-    goal("READY after start", timings["READY"].median, 3, " s")
+    table(timings, "ready")
+    goal("first poll after start", timings["first_poll"].median, 0.9, " s")
+    goal("READY after start", timings["ready"].median, 3, " s")
+    note(f"       of that {timings['ready'].cpu_median:.3g} s are ours: processor time")
     middle = sorted(done, key=lambda each: each.idle["VmRSS"])[len(done) // 2]
     rows(
         ("memory, MiB", "resident", "private", "peak"),
