@@ -54,14 +54,15 @@ class Commands(typer.core.TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an interrupt and a reader that has gone (`| head`) end it without a word."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
         except KeyboardInterrupt:
             raise typer.Exit(Exit.INTERRUPTED) from None
         except BrokenPipeError:
             give_up_stdout()
             raise typer.Exit(Exit.PIPE_CLOSED) from None
-        return result
 
     @override
     def format_commands(self, ctx: Any, formatter: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.alert import AlertState, Delivery, Notification, Severity
+from domain.alert import AlertKind, AlertState, Delivery, Notification, Severity
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened_to_read, present
 from poller.cli.showing import BAD, DIM, GOOD, WARN, Cell, ago, iso, print_json, print_table, say
 from store import alerts as stored_alerts
@@ -43,7 +43,7 @@ def described(view: AlertView) -> dict[str, Any]:
         "kind": alert.kind,
         "provider": alert.scope.provider,
         "pipeline": alert.scope.pipeline,
-        "branch": alert.scope.branch or None,
+        "branch": (alert.scope.branch or None) if alert.kind is not AlertKind.BASELINE else None,
         "severity": alert.severity,
         "state": alert.state,
         "started_at": iso(alert.started_at),
@@ -70,17 +70,19 @@ def _notification(notification: Notification) -> dict[str, Any]:
 
 def _row(view: AlertView, now: datetime) -> list[Cell]:
     alert = view.alert
-    where = alert.scope.pipeline or alert.scope.provider
+    where = "-" if alert.kind is AlertKind.BASELINE else alert.scope.pipeline or alert.scope.provider
+    branch = alert.scope.branch if alert.scope.pipeline else None
+    summed_up = f"in the summary at first contact: {', '.join(alert.channels)}" if alert.channels else "nobody"
     return [
         str(alert.id),
         (alert.state.value, STYLES[alert.state]),
         (alert.severity.value, WARN if alert.severity is Severity.CRITICAL else ""),
         alert.kind.value,
-        f"{where} / {alert.scope.branch}" if alert.scope.branch else where,
+        f"{where} / {branch}" if branch else where,
         ago(alert.started_at, now),
         ago(alert.resolved_at, now) if alert.resolved_at else "-",
         alert.summary,
-        "; ".join(map(_told, view.notifications)) or "nobody",
+        "; ".join(map(_told, view.notifications)) or summed_up,
     ]
 
 

@@ -110,8 +110,10 @@ def _row(each: "Reached") -> list[Any]:
 def _explain(
     configuration: Configuration, wanted: str, branch: str | None, kind: AlertKind | None, *, as_json: bool
 ) -> list[dict[str, Any]]:
-    from poller.cli.explanation import explained
+    from poller.cli.explanation import KINDS, explained
 
+    if kind is not None and kind not in KINDS:
+        raise typer.BadParameter(f"{kind} follows no route by pipeline: one of {', '.join(KINDS)}", param_hint="KIND")
     found = explained(configuration, wanted, branch, kind, _known(configuration))
     if not as_json:
         for each in found:

@@ -1,7 +1,9 @@
 """Commands as people type them, run in this process or in one of its own."""
 
+import gc
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -44,7 +46,7 @@ class Commands:
         self._monkeypatch.setattr(sys, "argv", ["buildwatch", words[0], *given, *words[1:]])
         self._capsys.readouterr()
         root = logging.getLogger()
-        handlers, level = root.handlers[:], root.level
+        handlers, level, threshold = root.handlers[:], root.level, gc.get_threshold()
         try:
             main()
             status = 0
@@ -53,8 +55,15 @@ class Commands:
         finally:
             root.handlers[:], root.level = handlers, level
             logging.captureWarnings(capture=False)
+            gc.set_threshold(*threshold)
         out, err = self._capsys.readouterr()
         return Ran(status=status, out=out, err=err)
+
+
+def bare_environment() -> dict[str, str]:
+    """Nothing that a command could take for its own, but what lets coverage be measured in it."""
+    measuring = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **measuring}
 
 
 def in_process_of_its_own(
@@ -64,7 +73,7 @@ def in_process_of_its_own(
     done = subprocess.run(
         [sys.executable, "-c", "from poller.cli import main; main()", *words],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **(environ or {})},
+        env={**bare_environment(), **(environ or {})},
         input=given,
         stdin=None if given is not None else subprocess.DEVNULL,
         capture_output=True,

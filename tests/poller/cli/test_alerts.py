@@ -1,7 +1,10 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from domain.alert import AlertState, Delivery
+from domain.alert import AlertKind, AlertState, Delivery, Scope
+from store import alerts as stored_alerts
+from store.engine import Database
+from tests.support.builders import alert
 from tests.support.commands import Commands
 
 KEYS = [
@@ -46,6 +49,20 @@ def test_the_table_tells_who_was_not_reached(buildwatch: Commands, told: Callabl
     out = buildwatch("alerts").out
     assert "web/deploy / main" in out
     assert "team: first dead (channel_not_found)" in out
+
+
+def test_what_was_told_in_the_summary_at_first_contact_says_so(buildwatch: Commands, store: Database) -> None:
+    store.transact(lambda session: stored_alerts.save(session, alert()))
+    summary = alert(
+        kind=AlertKind.BASELINE, scope=Scope(provider="*", branch="team"), state=AlertState.RESOLVED, summary="1 broken"
+    )
+    store.transact(lambda session: stored_alerts.save(session, summary))
+    first, second = buildwatch("alerts", "--all", "--json").json
+    assert (first["kind"], first["pipeline"], first["branch"]) == ("baseline", None, None)
+    assert second["notifications"] == []
+    lines = buildwatch("alerts", "--all").out.splitlines()
+    assert "  -  " in lines[1]
+    assert lines[2].endswith("in the summary at first contact: team")
 
 
 def test_a_store_that_does_not_exist_has_no_alerts(buildwatch: Commands) -> None:

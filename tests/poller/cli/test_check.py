@@ -99,6 +99,7 @@ def test_explain_of_the_unknown_is_1(buildwatch: Commands) -> None:
     assert (ran.status, ran.err) == (1, "nope: no entry of pipelines matches it\n")
     assert buildwatch("check", "nope").status == 2
     assert buildwatch("check", "--explain", "web/deploy", "main", "nonsense").status == 2
+    assert buildwatch("check", "--explain", "web/deploy", "main", "baseline").status == 2
 
 
 def test_online_reaches_everything(buildwatch: Commands, house_config: Path) -> None:

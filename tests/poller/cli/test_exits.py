@@ -10,7 +10,7 @@ from providers._base import Refused, Trouble
 from store.engine import open_database
 from store.errors import StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from store.lock import LockHeld, hold
-from tests.support.commands import ROOT, Commands, in_process_of_its_own
+from tests.support.commands import ROOT, Commands, bare_environment, in_process_of_its_own
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(
         ["/bin/bash", "-c", f"({command}) | head -c 10"],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        env=bare_environment(),
         capture_output=True,
         text=True,
         check=True,
