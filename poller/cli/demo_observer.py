@@ -54,6 +54,7 @@ class Observer:
         self._mails = 0
         self._finished = self._before = 0
         self._began = datetime.now(UTC)
+        self._firing: set[tuple[str, datetime]] = set()
         self._shown: dict[tuple[Any, ...], str] = {}
 
     def ingested(self, page: Ingested) -> None:
@@ -88,7 +89,15 @@ class Observer:
         if finished:
             self._screen.tell("polled", _in_lines(_summed_up(finished)))
         for alert in transitions:
-            self._screen.tell("alert", _changed(alert), "red" if alert.state is AlertState.FIRING else "green")
+            self._screen.tell("alert", self._changed(alert), "red" if alert.state is AlertState.FIRING else "green")
+
+    def _changed(self, alert: Alert) -> str:
+        episode = alert.fingerprint, alert.started_at
+        goes_on = alert.state is AlertState.FIRING and episode in self._firing
+        self._firing.add(episode)
+        where = alert.scope.pipeline or alert.scope.provider
+        branch = f" / {alert.scope.branch}" if alert.scope.branch else ""
+        return f"{alert.kind} {'goes on' if goes_on else alert.state}: {where}{branch}: {alert.summary}"
 
     def _tell_slack(self, message: Message) -> None:
         key, sign = (message.channel, message.ts), message.text[:1]
@@ -182,9 +191,3 @@ def _short(change: Change) -> str:
     sign = SIGNS[change.verdict] if change.verdict is not None else ""
     again = f".{change.build.attempt}" if change.build.attempt > 1 else ""
     return f"#{change.build.number}{again} {sign}{change.build.outcome}"
-
-
-def _changed(alert: Alert) -> str:
-    where = alert.scope.pipeline or alert.scope.provider
-    branch = f" / {alert.scope.branch}" if alert.scope.branch else ""
-    return f"{alert.kind} {alert.state}: {where}{branch}: {alert.summary}"

@@ -136,7 +136,8 @@ def test_polls_are_summed_up(house: Simulator, store: Database, capsys: pytest.C
     ]
     changes = store.transact(lambda session: builds.upsert(session, made, verdict_of, NOON))
     fired = alert(summary="1 failed in a row since #2")
-    observer.ingested(Ingested(changes=changes, transitions=[fired, alert(state=AlertState.RESOLVED)]))
+    again = alert(summary="2 failed in a row since #2")
+    observer.ingested(Ingested(changes=changes, transitions=[fired, again, alert(state=AlertState.RESOLVED)]))
     observer.look()
     out = capsys.readouterr().out
     assert "Deploy / main #1 ✓success #2 ✗failure #3 –cancelled" in out  # noqa: RUF001
@@ -145,6 +146,7 @@ def test_polls_are_summed_up(house: Simulator, store: Database, capsys: pytest.C
     assert "pull (pull request) #2 ✓success" in out
     assert "runs" not in out
     assert "failure firing: web/deploy / main: 1 failed in a row since #2" in out
+    assert "failure goes on: web/deploy / main: 2 failed in a row since #2" in out
     assert "failure resolved: web/deploy / main" in out
     observer.summarize(store, 7, "1m")
     out = capsys.readouterr().out

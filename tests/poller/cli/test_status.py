@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from domain.build import Outcome
 from poller.record import CHANNELS, CONFIGURATION, DAEMON
 from providers._base import Unreadable
 from store import notes, pipelines, providers, quarantine
-from store.engine import Database
+from store.engine import Database, open_database
 from store.lock import hold
 from store.providers import ProviderHealth
 from tests.support.builders import build, pipeline
@@ -139,3 +140,22 @@ def test_a_store_that_does_not_exist_yet_is_an_empty_one(buildwatch: Commands) -
     assert "no pipelines yet" in ran.out
     assert buildwatch("status", "--json").json["pipelines"] == []
     assert not (buildwatch.config.parent / "buildwatch.db").exists()
+
+
+def test_the_same_on_postgresql(
+    buildwatch: Commands, config: Path, tmp_path: Path, postgres_url: Callable[[], str]
+) -> None:
+    url = postgres_url()
+    config.write_text(config.read_text().replace(f"sqlite:///{tmp_path / 'buildwatch.db'}", url))
+    ran = buildwatch("status")
+    assert (ran.status, "there is no store yet" in ran.err) == (0, True)
+    assert buildwatch("db", "upgrade").status == 0
+    database = open_database(url)
+    with hold(database, owner="the daemon over there"):
+        seen = buildwatch("status", "--json").json
+    database.close()
+    assert seen["daemon"]["running"] is True
+    assert buildwatch("status", "--json").json["daemon"]["running"] is False
+    assert buildwatch("db", "backup", str(tmp_path / "x")).status == 1
+    told = {each["check"]: each["state"] for each in buildwatch("doctor", "--json").json["findings"]}
+    assert told["store"] == "ok"
