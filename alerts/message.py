@@ -14,10 +14,7 @@ from alerts.headline import headline
 from alerts.wording import plural
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Build, Outcome, Pipeline, Status
-from domain.message import Fact, Message, Tone
-
-SIGNS = {Tone.BROKEN: "🔴", Tone.WORSE: "🟠", Tone.FIXED: "🟢", Tone.NOTE: "🔵"}
-"""The first sign of every headline, so that its tone shows without colours."""
+from domain.message import SIGNS, Fact, Message, Tone
 
 _BROKEN = frozenset({AlertKind.FAILURE, AlertKind.PROVIDER_UNREACHABLE})
 _LISTED = 30  # pipelines that a summary names

@@ -14,6 +14,10 @@ class Tone(StrEnum):
     NOTE = "note"
 
 
+SIGNS = {Tone.BROKEN: "🔴", Tone.WORSE: "🟠", Tone.FIXED: "🟢", Tone.NOTE: "🔵"}
+"""The first sign of every headline, so that its tone shows without colours."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """A line of the card: a name and its value, with a link where there is one."""

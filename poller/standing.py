@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.decide import closed
-from alerts.message import SIGNS, baseline_message
+from alerts.message import baseline_message
 from alerts.reachability import decide_unreachable
 from alerts.routing import destinations, watched
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Pipeline
-from domain.message import Message, Tone
+from domain.message import SIGNS, Message, Tone
 from poller.config import Configuration
 from poller.reload import Broken
 from poller.tell import say, subject_of, tell, tell_all, wrong_build

@@ -5,10 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from domain.alert import Notification
-from domain.message import Fact, Link, Message, Tone
+from domain.message import SIGNS, Fact, Link, Message, Tone
 from domain.text import EXCERPT_LIMIT, clean, clean_url
-
-SIGNS = {Tone.BROKEN: "🔴", Tone.WORSE: "🟠", Tone.FIXED: "🟢", Tone.NOTE: "🔵"}
 
 _HEADLINE_LIMIT = 500
 _NAME_LIMIT = 75

@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.decide import closed, decide
-from alerts.message import SIGNS, baseline_message, compose, sample_messages, thread_of
+from alerts.message import baseline_message, compose, sample_messages, thread_of
 from alerts.missing import decide_missing
 from alerts.reachability import decide_unreachable
 from alerts.rules import RateBelowRule, RateDropRule, Rules, UnreachableRule
 from alerts.verdict import verdict_of
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope
 from domain.build import Build, Outcome, Pipeline
-from domain.message import Message, Tone
+from domain.message import SIGNS, Message, Tone
 from domain.stream import Settled
 from domain.testreport import TestReport
 from tests.support.builders import NOON, build, builds, minutes, pipeline
