@@ -26,6 +26,15 @@ class AlertKind(StrEnum):
     PIPELINE_MISSING = "pipeline_missing"  # a watched job, workflow or repository is gone
     CONFIGURATION_BROKEN = "configuration_broken"  # config.yaml on disk is not the one in use
     BASELINE = "baseline"  # the one summary of what was already failing at first contact
+    WINDOW_REGRESSION = "window_regression"  # a daily window is worse than the fourteen before it
+    DURATION = "duration"  # builds take longer than they did
+    STALE = "stale"  # no build although one was due
+    STUCK = "stuck"  # a build runs or waits for too long
+    FLAPPING = "flapping"  # a stream goes back and forth
+    NO_VERDICT = "no_verdict"  # builds end, and none of them passes or fails
+    DELIVERY_FAILED = "delivery_failed"  # a channel refuses our messages
+    DIGEST = "digest"  # a regular summary
+    STARTED = "started"  # the daemon was away for a while, and what it missed meanwhile
 
 
 class Severity(StrEnum):
@@ -59,6 +68,9 @@ class Alert:
 
     At most one alert per fingerprint is firing. `transition` counts its changes of state worth telling,
     from 1 (it fired); it is part of the outbox key, so the same change can never be told twice.
+
+    `evidence` is made anew by the rule at each evaluation. `handling` is not: it remembers acknowledgements, the
+    silence or the flapping that kept it from being told, reminders and escalations.
     """
 
     kind: AlertKind
@@ -71,6 +83,7 @@ class Alert:
     summary: str
     evidence: Mapping[str, Any] = field(default_factory=_nothing)  # JSON values only
     channels: tuple[str, ...] = ()  # who was told that it fires, and so must be told how it ends
+    handling: Mapping[str, Any] = field(default_factory=_nothing)  # JSON; what people and policies did with it
     id: int | None = field(default=None, compare=False)
 
     @property
@@ -89,6 +102,7 @@ class Reason(StrEnum):
     RESOLVED = "resolved"
     CLOSED = "closed"
     REFRESH = "refresh"  # no news: a message that can be edited is kept true, nobody is disturbed
+    THREADED = "threaded"  # for the alert's thread only: channels without threads leave it out
 
 
 class Delivery(StrEnum):
@@ -125,4 +139,9 @@ class Notification:
     root: Mapping[str, Any] = field(
         default_factory=_nothing
     )  # the receipt of the alert's first message on this channel
+    about: Mapping[str, Any] = field(default_factory=_nothing)  # JSON; what it may share with others: see poller.tell
+    hold_until: datetime | None = None  # not before this time, whatever else is due (quiet hours)
+    held: str | None = None  # why it is held, in words
+    batch: int | None = None  # the id of the notification that it was sent together with
+    card: Message | None = None  # what the alert's first message must show from now on; None: `message`
     id: int | None = field(default=None, compare=False)

@@ -108,6 +108,7 @@ def _values(alert: Alert) -> Mapping[str, Any]:
         "summary": alert.summary,
         "evidence": alert.evidence,
         "channels": list(alert.channels),
+        "handling": alert.handling,
     }
 
 
@@ -123,5 +124,6 @@ def _from_row(row: Row[*tuple[Any, ...]]) -> Alert:
         summary=row.summary,
         evidence=row.evidence,
         channels=tuple(row.channels),
+        handling=row.handling,
         id=row.id,
     )

@@ -273,6 +273,10 @@ def _values(notification: Notification) -> Mapping[str, Any]:
         "ambiguous": notification.ambiguous,
         "progress": notification.progress,
         "receipt": notification.receipt,
+        "about": notification.about,
+        "hold_until": notification.hold_until,
+        "held": notification.held,
+        "batch": notification.batch,
     }
 
 
@@ -292,6 +296,10 @@ def _from_row(row: Row[*tuple[Any, ...]], **changes: Any) -> Notification:
         "ambiguous": row.ambiguous,
         "progress": row.progress,
         "receipt": row.receipt,
+        "about": row.about,
+        "hold_until": row.hold_until,
+        "held": row.held,
+        "batch": row.batch,
         "id": row.id,
     }
     return Notification(**(values | changes))

@@ -50,10 +50,27 @@ ALERT_KINDS = (
     AlertKind.PIPELINE_MISSING,
     AlertKind.BASELINE,
     AlertKind.CONFIGURATION_BROKEN,
+    AlertKind.WINDOW_REGRESSION,
+    AlertKind.DURATION,
+    AlertKind.STALE,
+    AlertKind.STUCK,
+    AlertKind.FLAPPING,
+    AlertKind.NO_VERDICT,
+    AlertKind.DELIVERY_FAILED,
+    AlertKind.DIGEST,
+    AlertKind.STARTED,
 )
 SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 ALERT_STATES = (AlertState.FIRING, AlertState.RESOLVED, AlertState.CLOSED)
-REASONS = (Reason.FIRST, Reason.UPDATE, Reason.REMINDER, Reason.RESOLVED, Reason.CLOSED, Reason.REFRESH)
+REASONS = (
+    Reason.FIRST,
+    Reason.UPDATE,
+    Reason.REMINDER,
+    Reason.RESOLVED,
+    Reason.CLOSED,
+    Reason.REFRESH,
+    Reason.THREADED,
+)
 DELIVERIES = (Delivery.PENDING, Delivery.SENDING, Delivery.SENT, Delivery.DEAD)
 
 FINISHED = STATUSES.index(Status.FINISHED)
@@ -184,6 +201,7 @@ alerts = Table(
     Column("evidence", Json, nullable=False),
     Column("channels", Json, nullable=False),
     Column("untold", Boolean, nullable=False),  # found at first contact and not yet in a baseline message
+    Column("handling", Json, nullable=False, server_default="{}"),
     sqlite_autoincrement=True,  # the ids of pruned rows never come back: they are in message threads
 )
 FIRING = text("state = 0")
@@ -209,11 +227,31 @@ outbox = Table(
     Column("ambiguous", Boolean, nullable=False),
     Column("progress", Json, nullable=False),
     Column("receipt", Json, nullable=False),
+    Column("about", Json, nullable=False, server_default="{}"),
+    Column("hold_until", Moment),
+    Column("held", Text),
+    Column("batch", Integer),  # outbox.id of the row that this one was sent together with
     UniqueConstraint("alert_id", "transition", "channel", name="outbox_key"),
     sqlite_autoincrement=True,  # and in Message-IDs
 )
 UNSENT = text("delivery < 2")
 Index("outbox_unsent", outbox.c.channel, outbox.c.id, info={WHERE: UNSENT})
+Index("outbox_batch", outbox.c.batch, info={WHERE: text("batch IS NOT NULL")})
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("match", Json, nullable=False),  # conditions, as under `match:` of a route
+    Column("ends", Json, nullable=False),  # {"at": ISO} and/or {"fixed": true}, {"build": n}, {"new_bucket": true}
+    Column("reason", Text, nullable=False),
+    Column("author", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("ended_at", Moment),  # null while it holds
+    Column("ended_because", Text),
+    sqlite_autoincrement=True,
+)
+Index("silences_open", silences.c.id, info={WHERE: text("ended_at IS NULL")})
 
 attempts = Table(
     "attempts",
@@ -273,7 +311,7 @@ notes = Table(
 # Alembic's own table, declared here so that a new store gets it without importing Alembic.
 alembic_version = Table("alembic_version", metadata, Column("version_num", Text, primary_key=True))
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that these tables are."""
 
 
