@@ -85,7 +85,7 @@ class DurationRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """When a build is due: so long after the last one, at the times of a cron line, or as its own past says (`auto`)."""
+    """When a build is due: so long after the last one, by a cron line, or as its own past says (`auto`)."""
 
     every: timedelta | None = None
     cron: str | None = None
