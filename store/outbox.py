@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, exists, func, insert, select, update
 
 from domain.alert import NOTHING, Delivery, Notification
-from domain.message import Fact, Link, Message, Tone
 from store.columns import to_json
 from store.database import Session
 from store.dialect import insert_into
+from store.messages import message_of
 from store.schema import UNSENT, attempts, outbox
 
 _DEFAULT_LISTING = 200
@@ -286,7 +286,7 @@ def _from_row(row: Row[*tuple[Any, ...]], **changes: Any) -> Notification:
         "transition": row.transition,
         "channel": row.channel,
         "reason": row.reason,
-        "message": _message(row.message),
+        "message": message_of(row.message),
         "created_at": row.created_at,
         "delivery": row.delivery,
         "attempts": row.attempts,
@@ -303,15 +303,3 @@ def _from_row(row: Row[*tuple[Any, ...]], **changes: Any) -> Notification:
         "id": row.id,
     }
     return Notification(**(values | changes))
-
-
-def _message(stored: Mapping[str, Any]) -> Message:
-    return Message(
-        tone=Tone(stored["tone"]),
-        headline=stored["headline"],
-        facts=tuple(Fact(**each) for each in stored["facts"]),
-        details=stored["details"],
-        links=tuple(Link(**each) for each in stored["links"]),
-        thread=stored["thread"],
-        at=datetime.fromisoformat(stored["at"]),
-    )
