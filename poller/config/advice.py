@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr
 
 from alerts.routing import Route
+from alerts.rules import Rules
 from poller.config.configuration import Configuration
 from poller.config.document import Document
 from poller.config.entries import Checking, secrets_of
 from poller.config.later import without_effect
+from poller.config.plugins import OURS
 from poller.config.problems import KeyPath, Mark
 from poller.config.store_url import password_of
 from poller.config.tree import Items, Section
@@ -54,7 +56,8 @@ def advise(
     _unused(configuration, checking)
     _unreachable(configuration, entries, checking)
     _duplicates(entries, checking)
-    _windows(configuration, entries, checking)
+    _rules(configuration, entries, checking)
+    _policies(configuration, checking)
     _readable_secrets(configuration, document, checking, written)
     _plain_http(configuration, checking)
 
@@ -77,7 +80,8 @@ def _unused(configuration: Configuration, checking: Checking) -> None:
     for name in configuration.providers:
         if name not in watched and configuration.pipelines:
             checking.warn(("providers", name), f'provider "{name}" is used by no pipeline', at_key=True)
-    used = {name for route in configuration.routes for name in route.to}
+    asked = (configuration.routes, configuration.escalations, configuration.digests)
+    used = {name for entries in asked for one in entries for name in one.to}
     for name in configuration.channels:
         if name not in used:
             checking.warn(("channels", name), f'channel "{name}" is used by no route', at_key=True)
@@ -137,27 +141,51 @@ def _duplicates(entries: Mapping[int, PipelineEntry], checking: Checking) -> Non
     for index, entry in entries.items():
         if not entry.enabled:
             continue
-        own = set(type(entry).model_fields) - set(PipelineEntry.model_fields) - {"alerts", "unstable"}
+        own = set(type(entry).model_fields) - set(PipelineEntry.model_fields) - OURS
         chosen = sorted((name, repr(getattr(entry, name))) for name in own & entry.model_fields_set)
         same = first.setdefault(repr((entry.provider, chosen)), index)
         if same != index:
             checking.warn(("pipelines", index), f"chooses the same as pipelines[{same}]; the first entry counts")
 
 
-def _windows(configuration: Configuration, entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
+def _rules(configuration: Configuration, entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
+    """Rules that can never fire, or always would."""
     for index, entry in entries.items():
-        rule = configuration.rules_of(entry).success_rate_below
-        if rule is None:
-            continue
         every = entry.poll_every or configuration.providers[entry.provider].poll_every
-        path: KeyPath = ("alerts", "success_rate_below", "window")
-        own = getattr(entry, "alerts", None)
-        if own is not None and "success_rate_below" in own.model_fields_set:
-            path = ("pipelines", index, *path)
-        if isinstance(rule.window, timedelta) and rule.window < every:
-            checking.warn(path, "window: shorter than the time between two polls")
-        if isinstance(rule.window, int) and rule.min_runs > rule.window:
-            checking.warn(path, f"can never fire: {rule.window} builds are fewer than min_runs: {rule.min_runs}")
+        for kind, key, text in _impossible(configuration.rules_of(entry), every):
+            own = getattr(entry, "alerts", None)
+            above = ("pipelines", index) if own is not None and kind in own.model_fields_set else ()
+            path: KeyPath = ("pipelines", index, "expect") if kind == "expect" else (*above, "alerts", kind, key)
+            checking.warn(path, text)
+        expect = getattr(entry, "expect", None)
+        if expect and configuration.rules_of(entry).stale is None:
+            checking.warn(("pipelines", index, "expect"), "has no effect: the kind stale is switched off", at_key=True)
+
+
+def _impossible(rules: Rules, every: timedelta) -> Iterator[tuple[str, str, str]]:
+    """(kind, key, what is wrong) of rules that do not go with polls so far apart."""
+    below, due, stuck = rules.success_rate_below, rules.stale, rules.stuck
+    if below is not None:
+        if isinstance(below.window, timedelta) and below.window < every:
+            yield "success_rate_below", "window", "window: shorter than the time between two polls"
+        if isinstance(below.window, int) and below.min_runs > below.window:
+            text = f"can never fire: {below.window} builds are fewer than min_runs: {below.min_runs}"
+            yield "success_rate_below", "window", text
+    if due is not None and due.grace + (due.every or timedelta(0)) < every:
+        yield "expect", "", "would fire between two polls: every + grace is shorter than the time between them"
+    if stuck is not None and stuck.running_longer_than is not None and stuck.running_longer_than < every:
+        text = "running_longer_than: shorter than the time between two polls, such a build is rarely seen running"
+        yield "stuck", "running_longer_than", text
+
+
+def _policies(configuration: Configuration, checking: Checking) -> None:
+    for index, quiet in enumerate(configuration.quiet_hours):
+        if quiet.start == quiet.end:
+            checking.warn(("quiet_hours", index), "from and to are the same: messages wait the whole day")
+    names = [digest.name for digest in configuration.digests]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            checking.refuse(("digests", index), f'is called "{name}" like one before it: give it another name')
 
 
 def _readable_secrets(

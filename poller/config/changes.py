@@ -1,12 +1,13 @@
 """What differs between two configurations, so that only what changed is built and scheduled anew."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pydantic import BaseModel
 
 from poller.config.configuration import Configuration
+from poller.config.plugins import OURS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,25 +38,43 @@ class Changes:
     store: bool
     log: bool
     days: bool  # timezone or day_starts_at
+    policies: bool  # grouping, quiet hours, escalations, digests, heartbeat
 
     def __bool__(self) -> bool:
-        return any(
-            (self.providers, self.channels, self.pipelines, self.rules, self.routes, self.store, self.log, self.days)
-        )
+        return any(getattr(self, each.name) for each in fields(self))
 
 
 def diff(old: Configuration, new: Configuration) -> Changes:
     """What is different in `new`."""
     return Changes(
         providers=_named(old.providers, new.providers),
-        channels=_named(old.channels, new.channels),
+        channels=_with_templates(_named(old.channels, new.channels), old, new),
         pipelines=tuple(name for name in _names(old, new) if _entries(old, name) != _entries(new, name)),
         rules=_rules(old) != _rules(new),
         routes=old.routes != new.routes,
         store=old.store != new.store,
         log=old.log != new.log,
         days=(old.timezone, old.day_starts_at) != (new.timezone, new.day_starts_at),
+        policies=_policies(old) != _policies(new),
     )
+
+
+def _with_templates(named: Named, old: Configuration, new: Configuration) -> Named:
+    """A channel whose template is another one is another channel."""
+    kept = [name for name in new.channels if name in old.channels and name not in named.changed]
+    kinds = {kind for kind in {*old.templates, *new.templates} if old.templates.get(kind) != new.templates.get(kind)}
+    redone = tuple(name for name in kept if new.channels[name].kind in kinds)
+    return replace(named, changed=(*named.changed, *redone))
+
+
+def _policies(configuration: Configuration) -> list[Any]:
+    return [
+        configuration.group_wait,
+        configuration.quiet_hours,
+        configuration.escalations,
+        configuration.digests,
+        configuration.heartbeat_url,
+    ]
 
 
 def _named(old: Mapping[str, BaseModel], new: Mapping[str, BaseModel]) -> Named:
@@ -72,9 +91,7 @@ def _names(old: Configuration, new: Configuration) -> Iterable[str]:
 
 def _entries(configuration: Configuration, provider: str) -> list[Any]:
     """An entry without what only the evaluation of its builds uses."""
-    return [
-        entry.model_copy(update={"alerts": None, "unstable": "failed"}) for entry in configuration.entries_of(provider)
-    ]
+    return [entry.model_copy(update=dict.fromkeys(OURS)) for entry in configuration.entries_of(provider)]
 
 
 def _rules(configuration: Configuration) -> list[Any]:

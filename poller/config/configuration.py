@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from alerts.channels._base import ChannelPlugin, ChannelSettings
+from alerts.digest import Digest
+from alerts.escalation import Escalation
+from alerts.quiet import QuietHours
 from alerts.routing import Route
 from alerts.rules import Rules
 from domain.build import Pipeline
@@ -35,6 +38,14 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateFile:
+    """A Jinja2 template of the user's, as it was when config.yaml was read."""
+
+    path: Path
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """Everything that config.yaml says, checked.
 
@@ -55,6 +66,12 @@ class Configuration:
     rules: Rules
     routes: tuple[Route, ...]
     log: Log
+    group_wait: timedelta = timedelta(seconds=30)
+    quiet_hours: tuple[QuietHours, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+    digests: tuple[Digest, ...] = ()
+    templates: Mapping[str, TemplateFile] = field(default_factory=dict)  # by kind of channel
+    heartbeat_url: SecretStr | None = None
     include: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -62,6 +79,7 @@ class Configuration:
     provider_plugins: Mapping[str, ProviderPlugin] = field(default_factory=dict, repr=False)  # by kind
     channel_plugins: Mapping[str, ChannelPlugin] = field(default_factory=dict, repr=False)
     _entries: dict[tuple[str, str], PipelineEntry | None] = field(default_factory=dict, repr=False, compare=False)
+    _rules: dict[int, Rules] = field(default_factory=dict, repr=False, compare=False)  # by the identity of an entry
 
     def entries_of(self, provider: str) -> tuple[PipelineEntry, ...]:
         """The enabled entries that name a provider, in order: what its factory takes."""
@@ -77,8 +95,19 @@ class Configuration:
 
     def rules_of(self, entry: PipelineEntry | None) -> Rules:
         """The rules for the pipelines of an entry: those of `alerts:` with the entry's own merged over them."""
-        own = getattr(entry, "alerts", None)
-        return self.rules if own is None else rules_from(self.alerts, own)
+        if entry is None:
+            return self.rules
+        found = self._rules.get(id(entry))
+        if found is None:
+            found = rules_from(
+                self.alerts,
+                getattr(entry, "alerts", None),
+                expect=getattr(entry, "expect", None),
+                rerun=getattr(entry, "rerun", None),
+                zone=self.timezone,
+            )
+            self._rules[id(entry)] = found
+        return found
 
     def unstable_passes(self, entry: PipelineEntry | None) -> bool:
         """Whether an unstable build of an entry's pipelines counts as passed."""

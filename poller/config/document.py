@@ -1,7 +1,7 @@
 """The whole of config.yaml as one settings model; what belongs to plug-ins is still raw in it."""
 
 from collections.abc import Mapping
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,8 +11,10 @@ from typing_extensions import override
 
 from poller.config.alerting import Alerts
 from poller.config.later import later
-from poller.config.sections import Anything, Clock, Log, Names, RouteEntry, Store, Zone
+from poller.config.policies import DigestEntry, EscalationEntry, QuietHoursEntry
+from poller.config.sections import Anything, Clock, HttpSecret, Log, Names, RouteEntry, Store, Zone
 from poller.config.sources import Given
+from providers._base import Duration
 
 
 class Document(BaseSettings):
@@ -35,14 +37,23 @@ class Document(BaseSettings):
     )
     log: Log = Field(default=Log(), description="What the daemon writes to stderr.")
     include: Names = Field(default=(), description="Globs of more files, relative to this one: conf.d/*.yaml.")
-    quiet_hours: list[Any] | None = later("Hours in which messages wait.")
-    digests: list[Any] | None = later("Regular summaries.")
-    escalate: list[Any] | None = later("Where an alert goes when nobody acts.")
-    heartbeat_url: str | None = later("A URL that is called as long as all is well.")
+    group_wait: Duration = Field(
+        default=timedelta(seconds=30), description="What follows a message with the same cause is gathered for so long."
+    )
+    quiet_hours: list[QuietHoursEntry] = Field(default_factory=list, description="Hours in which messages wait.")
+    escalate: list[EscalationEntry] = Field(
+        default_factory=list, description="Who else is told of an alert that lasts."
+    )
+    digests: list[DigestEntry] = Field(default_factory=list, description="Regular summaries.")
+    templates: dict[str, str] = Field(
+        default_factory=dict, description="A kind of channel, and the Jinja2 file that gives its messages their form."
+    )
+    heartbeat_url: HttpSecret | None = Field(
+        default=None, description="Called after each round of polls: somebody notices when the calls stop."
+    )
     buckets: Anything | None = later("Causes of failures, told by their log lines.")
     suspects: Anything | str | bool | None = later("Who is named in messages.")
     details: Anything | None = later("How much is read about a failed build.")
-    templates: Anything | None = later("Texts of messages.")
     web: Anything | None = later("The web server.")
 
 

@@ -10,19 +10,23 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from alerts.channels._base import ChannelSettings
+from alerts.digest import Digest
+from alerts.escalation import Escalation
+from alerts.quiet import QuietHours
 from alerts.routing import Match, Route
 from poller.config import advice
 from poller.config.alerting import Alerts, EntryAlerts, rules_from
-from poller.config.configuration import Configuration, Keep, StoreSettings
+from poller.config.configuration import Configuration, Keep, StoreSettings, TemplateFile
 from poller.config.document import TOP_LEVEL, Document, read_document
 from poller.config.entries import Checking, check_channels, check_pipelines, check_providers, secrets_of
 from poller.config.explanations import explained, is_secret
 from poller.config.files import Reading, read_files
 from poller.config.places import Places
 from poller.config.plugins import Plugins, find_plugins
-from poller.config.problems import ConfigurationError, Problem, did_you_mean, in_order
+from poller.config.policies import DigestEntry, EscalationEntry, QuietHoursEntry, digest_name
+from poller.config.problems import ConfigurationError, KeyPath, Problem, did_you_mean, in_order
 from poller.config.references import References
-from poller.config.sections import RouteEntry, Store
+from poller.config.sections import RouteEntry, RouteMatch, Store
 from poller.config.sources import Override, applied, from_credentials, from_environment
 from poller.config.store_url import password_of, resolved_url
 from poller.config.tree import plain
@@ -106,6 +110,7 @@ class _Loader:
         pipelines = self._pipelines(providers_raw)
         channels = check_channels(checking, channels_raw)
         self._check_routes(channels_raw, providers_raw)
+        templates = self._templates(document, path.parent)
         if document is None:
             raise ConfigurationError(checking.problems)
         self._check_rules(document.alerts, pipelines)
@@ -113,7 +118,13 @@ class _Loader:
             raise ConfigurationError(checking.problems)
         store = _store(document.store, data_folder)
         configuration = self._assembled(
-            path, document, store=store, providers=providers, pipelines=pipelines, channels=channels
+            path,
+            document,
+            store=store,
+            providers=providers,
+            pipelines=pipelines,
+            channels=channels,
+            templates=templates,
         )
         advice.advise(configuration, document, list(pipelines), checking, self._written)
         if checking.problems:
@@ -122,6 +133,7 @@ class _Loader:
 
     def _document(self) -> Document | None:
         for source in self._sources:
+            self._checking.read_secret_files(Document, source, ())
             if isinstance(source.get("store"), dict):
                 self._checking.read_secret_files(Store, source["store"], ("store",))
         try:
@@ -140,20 +152,43 @@ class _Loader:
         return check_pipelines(self._checking, listed, self._section("defaults"), providers)
 
     def _check_routes(self, channels: Mapping[str, Any], providers: Mapping[str, Any]) -> None:
-        routes = self._raw.get("routes")
-        for index, route in enumerate(routes if isinstance(routes, list) else ()):
-            if not isinstance(route, dict):
+        """That whatever names a channel or a provider names one that there is."""
+        for section in ("routes", "quiet_hours", "escalate", "digests"):
+            entries = self._raw.get(section)
+            for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+                if isinstance(entry, dict):
+                    self._check_channels((section, index, "to"), entry if section != "quiet_hours" else {}, channels)
+                    self._check_provider((section, index, "match", "provider"), entry.get("match"), providers)
+
+    def _check_channels(self, path: KeyPath, entry: Mapping[str, Any], channels: Mapping[str, Any]) -> None:
+        to = entry.get("to")
+        for position, name in enumerate(to if isinstance(to, list) else [to]):
+            if isinstance(name, str) and name not in channels:
+                hint = did_you_mean(name, channels) if channels else " (there are no channels)"
+                self._checking.refuse((*path, position), f'unknown channel "{name}"{hint}')
+
+    def _check_provider(self, path: KeyPath, match: object, providers: Mapping[str, Any]) -> None:
+        provider = match.get("provider") if isinstance(match, dict) else None
+        if isinstance(provider, str) and provider not in providers:
+            self._checking.warn(path, f'unknown provider "{provider}"{did_you_mean(provider, providers)}')
+
+    def _templates(self, document: Document | None, folder: Path) -> dict[str, TemplateFile]:
+        """The texts of `templates:`; they are read with the configuration, so that a reload finds what is wrong."""
+        found: dict[str, TemplateFile] = {}
+        kinds = self._checking.plugins.channels.names
+        for kind, name in (document.templates if document else {}).items():
+            if kind not in kinds:
+                text = f'unknown kind of channel "{kind}"{did_you_mean(kind, kinds)}'
+                self._checking.refuse(("templates", kind), text, at_key=True)
                 continue
-            to, match = route.get("to"), route.get("match")
-            for position, name in enumerate(to if isinstance(to, list) else [to]):
-                if isinstance(name, str) and name not in channels:
-                    hint = did_you_mean(name, channels) if channels else " (there are no channels)"
-                    self._checking.refuse(("routes", index, "to", position), f'unknown channel "{name}"{hint}')
-            provider = match.get("provider") if isinstance(match, dict) else None
-            if isinstance(provider, str) and provider not in providers:
-                hint = did_you_mean(provider, providers)
-                path = ("routes", index, "match", "provider")
-                self._checking.warn(path, f'unknown provider "{provider}"{hint}')
+            path = folder / name
+            self._references.files.add(path)
+            try:
+                found[kind] = TemplateFile(path=path, text=path.read_text("utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+                self._checking.refuse(("templates", kind), f"{path}: {reason}")
+        return found
 
     def _check_rules(self, common: Alerts, pipelines: Mapping[int, PipelineEntry]) -> None:
         """Alone, a section may be incomplete; merged, it must not be."""
@@ -173,13 +208,15 @@ class _Loader:
         providers: Mapping[str, ProviderSettings],
         pipelines: Mapping[int, PipelineEntry],
         channels: Mapping[str, ChannelSettings],
+        templates: Mapping[str, TemplateFile],
     ) -> Configuration:
         plugins = self._checking.plugins
         entries = tuple(pipelines.values())
-        found = {secret for _, secret in secrets_of([dict(providers), dict(channels), _with_secrets(entries)])}
+        secrets = [dict(providers), dict(channels), _with_secrets(entries), document.heartbeat_url]
+        found = {secret for _, secret in secrets_of(secrets)}
         return Configuration(
             path=path,
-            loaded=hashlib.sha256(json.dumps(self._raw, sort_keys=True, default=str).encode()).hexdigest(),
+            loaded=self._fingerprint(templates),
             timezone=document.timezone,
             day_starts_at=document.day_starts_at,
             store=store,
@@ -187,15 +224,25 @@ class _Loader:
             pipelines=entries,
             channels=channels,
             alerts=document.alerts,
-            rules=rules_from(document.alerts),
+            rules=rules_from(document.alerts, zone=document.timezone),
             routes=_routes(document.routes, channels),
             log=document.log,
+            group_wait=document.group_wait,
+            quiet_hours=tuple(_quiet(entry) for entry in document.quiet_hours),
+            escalations=tuple(_escalation(entry) for entry in document.escalate),
+            digests=tuple(_digest(entry) for entry in document.digests),
+            templates=templates,
+            heartbeat_url=document.heartbeat_url,
             include=document.include,
             files=(*self._files, *sorted(self._references.files)),
             secrets=frozenset({*found, *self._references.secrets, *password_of(store.url.get_secret_value())}),
             provider_plugins={one.kind: plugins.providers.get(one.kind) for one in providers.values()},
             channel_plugins={one.kind: plugins.channels.get(one.kind) for one in channels.values()},
         )
+
+    def _fingerprint(self, templates: Mapping[str, TemplateFile]) -> str:
+        texts = {kind: one.text for kind, one in templates.items()}
+        return hashlib.sha256(json.dumps([self._raw, texts], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _store(store: Store, folder: Path) -> StoreSettings:
@@ -224,9 +271,25 @@ def _routes(entries: list[RouteEntry] | None, channels: Mapping[str, Any]) -> tu
         return (Route(to=tuple(channels)),) if channels else ()
     return tuple(
         Route(
-            match=Match(**one.match.model_dump()) if one.match else Match(),
+            match=_match(one.match),
             to=one.to,
             then_continue=one.then_continue,
         )
         for one in entries
     )
+
+
+def _match(given: RouteMatch | None) -> Match:
+    return Match(**given.model_dump()) if given else Match()
+
+
+def _quiet(entry: QuietHoursEntry) -> QuietHours:
+    return QuietHours(days=entry.days, start=entry.start, end=entry.end, match=_match(entry.match))
+
+
+def _escalation(entry: EscalationEntry) -> Escalation:
+    return Escalation(after=entry.after, unless_acked=entry.unless is not None, to=entry.to, match=_match(entry.match))
+
+
+def _digest(entry: DigestEntry) -> Digest:
+    return Digest(name=digest_name(entry), cron=entry.cron, window=entry.window, to=entry.to)

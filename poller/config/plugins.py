@@ -16,11 +16,14 @@ from pydantic import Field, create_model
 import alerts.channels
 import providers
 from alerts.channels._base import ChannelPlugin
-from poller.config.alerting import EntryAlerts
+from poller.config.alerting import EntryAlerts, ExpectOrOff, Rerun
 from poller.config.later import later
 from providers._base import PipelineEntry, ProviderPlugin
 
 _Unstable = Literal["passed", "failed"]
+OURS = frozenset({"alerts", "unstable", "expect", "rerun"})
+"""The keys of an entry that its provider does not look at: only what its builds mean depends on them."""
+
 P = TypeVar("P", ProviderPlugin, ChannelPlugin)
 
 
@@ -107,14 +110,16 @@ def _with_our_keys(base: type[PipelineEntry]) -> type[PipelineEntry]:
     """The same class each time: entries of two loads are compared, and equal ones must be of one class."""
     alerts_of_entry = Field(default=None, description="Rules for these pipelines, merged over those of `alerts:`.")
     unstable = Field(default="failed", description="What an unstable build (tests failed) counts as.")
+    expect = Field(default=None, description="When a build is due: 24h, {cron: ...}, auto; off: never.")
+    rerun = Field(default=Rerun(), description="How long a re-run of a failed build is awaited.")
     return create_model(
         base.__name__,
         __base__=base,
         __module__=base.__module__,
         alerts=(EntryAlerts | None, alerts_of_entry),
         unstable=(_Unstable, unstable),
-        expect=(dict[str, Any] | str | None, later("When a build is due.")),
-        rerun=(dict[str, Any] | None, later("How long a re-run is awaited.")),
+        expect=(ExpectOrOff, expect),
+        rerun=(Rerun, rerun),
         parsers=(list[Any] | dict[str, Any] | None, later("Which reports are read.")),
         require=(list[Any] | dict[str, Any] | None, later("What a build must contain.")),
         measurements=(list[Any] | dict[str, Any] | None, later("Figures read off each build.")),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
@@ -65,8 +66,7 @@ Glob = Annotated[str, AfterValidator(_checked_glob)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
 
 
-_LATER_KINDS = ("window_regression", "duration", "stale", "stuck", "flapping", "delivery_failed")
-_KINDS = (*(kind.value for kind in AlertKind), *_LATER_KINDS)
+_KINDS = tuple(kind.value for kind in AlertKind)
 
 
 def _checked_kind(value: object) -> object:
@@ -78,14 +78,16 @@ def _checked_kind(value: object) -> object:
 AlertName = Annotated[str, BeforeValidator(_checked_kind), Field(json_schema_extra={"enum": list(_KINDS)})]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A section, or an entry of one."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
 
 Span = Annotated[Duration, BeforeValidator(_with_unit)]
 
 
-class Keep(_Part):
+class Keep(Part):
     """How long the store remembers."""
 
     builds: Span = Field(default=timedelta(days=400), description="Builds and their metrics.")
@@ -97,7 +99,17 @@ def _checked_url(value: SecretStr) -> SecretStr:
     return value
 
 
-class Store(_Part):
+def _checked_http(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be a complete URL that begins with https:// (or http://)")
+    return value
+
+
+HttpSecret = Annotated[SecretStr, AfterValidator(_checked_http)]
+
+
+class Store(Part):
     """Where builds, alerts and messages are kept."""
 
     url: Annotated[SecretStr, AfterValidator(_checked_url)] = Field(
@@ -108,7 +120,7 @@ class Store(_Part):
     keep: Keep = Field(default=Keep(), description="How long the store remembers.")
 
 
-class Log(_Part):
+class Log(Part):
     """What the daemon writes to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least that is logged.")
@@ -117,7 +129,7 @@ class Log(_Part):
     )
 
 
-class RouteMatch(_Part):
+class RouteMatch(Part):
     """What a route is for; everything given must fit."""
 
     provider: str | None = Field(default=None, description="The name of an entry of `providers:`.")
@@ -131,7 +143,7 @@ class RouteMatch(_Part):
     bucket: str | None = Field(default=None, description="The name of a failure's cause.")
 
 
-class RouteEntry(_Part):
+class RouteEntry(Part):
     """An entry of `routes:`: the first that matches decides where an alert goes."""
 
     match: RouteMatch | None = Field(default=None, description="Left out: everything.")

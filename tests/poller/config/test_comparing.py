@@ -9,7 +9,15 @@ Loading = Callable[..., Configuration]
 
 TEXT = WORKING + "routes: [{to: desk}]\n"
 NONE = Changes(
-    providers=Named(), channels=Named(), pipelines=(), rules=False, routes=False, store=False, log=False, days=False
+    providers=Named(),
+    channels=Named(),
+    pipelines=(),
+    rules=False,
+    routes=False,
+    store=False,
+    log=False,
+    days=False,
+    policies=False,
 )
 
 
