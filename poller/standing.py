@@ -70,6 +70,7 @@ def tell_baseline(session: Session, configuration: Configuration, now: datetime)
                 started_at=now,
                 resolved_at=now,
                 summary=message.headline,
+                evidence={"alerts": [alert.id for alert in its]},
                 channels=(channel,),
             ),
         )
