@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal
 
 from domain.duration import parse_duration
+from domain.wall_clock import first_moment
 from domain.window import Window
 
 Span = timedelta | int | Literal["daily"]
@@ -87,16 +88,4 @@ def day_window(day: date, day_starts_at: time, zone: tzinfo) -> Window:
 
 
 def _cut_over(day: date, at: time, zone: tzinfo) -> datetime:
-    wall = datetime.combine(day, at.replace(microsecond=0, tzinfo=None, fold=0))
-    moment = wall.replace(tzinfo=zone).astimezone(UTC)  # fold=0: the first of two occurrences
-    if moment.astimezone(zone).replace(tzinfo=None) == wall:
-        return moment
-    # The wall time was skipped. Read with the offset after the change it lies before the change; search between.
-    before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    while moment - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=(moment - before) // timedelta(seconds=2))
-        if middle.astimezone(zone).replace(tzinfo=None) < wall:
-            before = middle
-        else:
-            moment = middle
-    return moment
+    return first_moment(datetime.combine(day, at), zone)
