@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
+from alerts.background import NOTHING_KNOWN, Background
 from alerts.wording import both_ends, duration
 from domain.alert import Alert, AlertState, Reason
 from domain.build import Build, Pipeline
@@ -20,6 +21,7 @@ class Case:
     builds: Mapping[int, Build]
     now: datetime
     zone: tzinfo
+    background: Background = NOTHING_KNOWN
 
     @property
     def evidence(self) -> Mapping[str, Any]:

@@ -1,12 +1,14 @@
 """The lines of a card: name and value, with a link where there is one."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from alerts.background import Background
 from alerts.case import Case
 from alerts.wording import duration, moment, percent, plural, short_commit, shortened
 from domain.alert import AlertKind
 from domain.build import Build
-from domain.message import Fact, Link
+from domain.message import Fact
 
 _REASON_LIMIT = 500
 
@@ -16,21 +18,8 @@ def facts(case: Case) -> tuple[Fact, ...]:
     told = case.told
     found = [*_where(case), *_how_bad(case), *_when(case)]
     if told is not None:
-        found += [Fact(name=name, value=value) for name, value in _build(told) if value]
+        found += [Fact(name=name, value=value) for name, value in _build(told, case.background) if value]
     return (*found, *_other_builds(case))
-
-
-def links(case: Case) -> tuple[Link, ...]:
-    """To the build, to the last good one while something is wrong, failing that to the pipeline."""
-    told, good, pipeline = case.told, case.build("last_passed"), case.pipeline
-    found = []
-    if told is not None and told.url:
-        found.append(Link(label=f"Build #{told.number}", url=told.url))
-    if good is not None and good.url and not case.over:
-        found.append(Link(label=f"Last good build #{good.number}", url=good.url))
-    if not found and pipeline is not None and pipeline.url:
-        found.append(Link(label="Pipeline", url=pipeline.url))
-    return tuple(found)
 
 
 def _where(case: Case) -> Iterator[Fact]:
@@ -75,16 +64,28 @@ def _when(case: Case) -> Iterator[Fact]:
         yield Fact(name="Until", value=moment(case.alert.resolved_at, case.zone))
 
 
-def _build(build: Build) -> Iterator[tuple[str, str | None]]:
+def _build(build: Build, background: Background) -> Iterator[tuple[str, str | None]]:
     yield "Commit", " ".join(part for part in (short_commit(build.commit), build.title) if part)
     yield "Triggered by", " by ".join(part for part in (build.trigger, build.actor) if part)
-    yield "Duration", duration(build.duration) if build.duration is not None else None
+    yield "Duration", _duration(build.duration, background.usual_duration)
     yield "Stage", build.failing_stage
     yield "Reason", shortened(build.reason, _REASON_LIMIT)
-    yield "Cause", build.bucket
+    yield "Cause", _cause(build.bucket, background.seen_in_7_days)
     if build.tests is not None:
         tests = build.tests
         yield "Tests", f"{plural(tests.failed, 'test')} failed, {tests.passed} passed, {tests.skipped} skipped"
+
+
+def _duration(took: timedelta | None, usual: timedelta | None) -> str | None:
+    if took is None:
+        return None
+    return duration(took) + (f", usually {duration(usual)}" if usual is not None else "")
+
+
+def _cause(bucket: str | None, seen: int | None) -> str | None:
+    if bucket is None or seen is None:
+        return bucket
+    return f"{bucket}, " + (f"{seen} times in 7 days" if seen > 1 else "the first time in 7 days")
 
 
 def _other_builds(case: Case) -> Iterator[Fact]:

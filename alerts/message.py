@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from alerts.background import NOTHING_KNOWN, Background
 from alerts.case import Case
-from alerts.facts import facts, links
+from alerts.facts import facts
 from alerts.headline import headline
+from alerts.links import links
 from alerts.wording import plural
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Build, Outcome, Pipeline, Status
@@ -28,6 +30,7 @@ def compose(
     builds: Mapping[int, Build],
     now: datetime,
     zone: tzinfo,
+    background: Background = NOTHING_KNOWN,
 ) -> Message:
     """The message about one transition of an alert.
 
@@ -38,8 +41,9 @@ def compose(
         builds: those named by `Decision.build_ids`, by their id; a missing one costs its facts only.
         now: aware UTC.
         zone: in which times are shown.
+        background: what else is known.
     """
-    case = Case(alert=alert, reason=reason, pipeline=pipeline, builds=builds, now=now, zone=zone)
+    case = Case(alert=alert, reason=reason, pipeline=pipeline, builds=builds, now=now, zone=zone, background=background)
     tone, told = _tone(alert), case.told
     return Message(
         tone=tone,
