@@ -8,7 +8,7 @@ from typing import Any
 from domain.alert import Alert, AlertKind, AlertState, Reason
 from domain.stream import Settled
 
-ROLES = ("first_failed", "last_failed", "last_passed", "fixed_by", "onset", "fired_by", "ended_by")
+ROLES = ("first_failed", "last_failed", "last_passed", "fixed_by", "onset", "fired_by", "ended_by", "last_build")
 
 Order = tuple[int, int]
 """Where a build stands in its stream: (generation, number)."""
