@@ -1,12 +1,12 @@
 """Alerts as they stand, and those that ended."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, insert, select, update
 
-from domain.alert import Alert, AlertState, Notification, Scope
+from domain.alert import Alert, AlertKind, AlertState, Notification, Scope
 from store import outbox
 from store.database import Session
 from store.schema import alerts
@@ -67,6 +67,13 @@ def get(session: Session, ids: Iterable[int]) -> dict[int, Alert]:
 def firing(session: Session) -> list[Alert]:
     """All firing alerts, by id."""
     return [_from_row(row) for row in _all(session, alerts.c.state == AlertState.FIRING)]
+
+
+def firing_of(session: Session, kinds: Collection[AlertKind]) -> list[Alert]:
+    """The firing alerts of these kinds, by id."""
+    return [
+        _from_row(row) for row in _all(session, and_(alerts.c.state == AlertState.FIRING, alerts.c.kind.in_(kinds)))
+    ]
 
 
 def listing(session: Session, *, all: bool = False, limit: int = 200) -> list[AlertView]:  # noqa: A002  (the CLI's word)
