@@ -30,9 +30,12 @@ def _failure(case: Case) -> str:
 
 
 def _by_rerun(case: Case) -> bool:
-    """Whether the very build that had failed has passed since."""
-    failed = (case.number("first_failed"), case.number("last_failed"))
-    return bool(case.evidence.get("flaky")) and case.number("fixed_by") in failed
+    """Whether the very build that had failed has passed since, or a newer one of the same commit."""
+    if not case.evidence.get("flaky"):
+        return False
+    failed, passed = case.build("first_failed"), case.build("fixed_by")
+    same_commit = failed is not None and passed is not None and failed.commit == passed.commit is not None
+    return same_commit or case.number("fixed_by") in (case.number("first_failed"), case.number("last_failed"))
 
 
 def _rate_drop(case: Case) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from domain.build import Verdict
+from domain.build import Status, Verdict
 
 
 class Settled(NamedTuple):
@@ -19,4 +19,23 @@ class Settled(NamedTuple):
     finished_at: datetime
     build_id: int
     attempt: int
-    flaky: bool  # an earlier attempt of the same build failed and this one passed
+    flaky: bool  # it passed, and before it the same commit had failed: another attempt, or the build before
+
+
+class Awaited(NamedTuple):
+    """A build that failed at its first attempt and stays out of its stream as long as a re-run may turn it around."""
+
+    build_id: int
+    provider: str
+    pipeline: str  # Pipeline.key
+    stream: str
+    finished_at: datetime
+    rerun: Status | None  # how far a re-run has come; None: none has been seen
+    passed: bool  # a re-run has passed
+
+
+class Signature(NamedTuple):
+    """What a failure looks like: the same signature is the same news."""
+
+    bucket: str | None  # None: not known
+    tests: frozenset[str] | None  # those that failed, as `suite::name`; None: not known

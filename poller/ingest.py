@@ -3,11 +3,11 @@
 This is the only way in for builds, whether polled, backfilled or pushed.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from alerts.decide import Decision, decide
+from alerts.decide import Decision
 from alerts.missing import decide_missing
 from alerts.routing import watched
 from alerts.rules import Rules
@@ -15,9 +15,10 @@ from alerts.verdict import verdict_of
 from domain.alert import Alert, Scope
 from domain.build import Build, Pipeline, Verdict
 from domain.counted import Counted
-from metrics.windows import daily, rolling
+from poller import settling
 from poller.config import Configuration
-from poller.tell import tell_all
+from poller.judging import BEFORE_EVERYTHING, judge_stream
+from poller.tell import tell
 from providers._base import Page
 from store import alerts as stored_alerts
 from store import builds as stored_builds
@@ -28,7 +29,6 @@ from store.pipelines import Key, Known
 
 CLOCKS_DISAGREE = timedelta(minutes=1)  # between a provider and us, at most, in the usual case
 UNKNOWN_PAST = timedelta(hours=1)  # what a pipeline without builds may have finished before first contact
-BEFORE_EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)  # after first contact whatever arrives is news
 INSTANT = timedelta(milliseconds=1)
 DECIDING = frozenset({Verdict.PASSED, Verdict.FAILED})
 
@@ -73,10 +73,13 @@ def ingest(
     if judge:
         judged += _judge_streams(session, changes, known, since, configuration=configuration, now=now)
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
+    told: frozenset[str] = frozenset()
+    for decision, pipeline in judged:
+        told |= tell(session, decision, pipeline, configuration, now)
     return Ingested(
         changes=changes,
         counted=stored_counted.touched(session, [change.id for change in changes]),
-        told=tell_all(session, judged, configuration, now),
+        told=told,
         transitions=[decision.alert for decision, _ in judged if decision.reason is not None],
         baseline=any(decision.baseline for decision, _ in judged),
         unreadable=len(page.unreadable),
@@ -108,12 +111,13 @@ def _since(page: Page, last_poll: datetime | None, now: datetime) -> dict[Key, d
 
 @dataclass(slots=True)
 class _Touched:
-    """A stream in which a verdict is new or different."""
+    """A stream in which a verdict is new or different, or a build has settled."""
 
     pipeline: Pipeline
     rules: Rules
+    changes: list[stored_builds.Change]
     fresh: list[int]
-    first: int | None  # the lowest of these ids, while all of them are new in the store
+    watched_since: datetime = BEFORE_EVERYTHING
 
 
 def _judge_streams(
@@ -125,26 +129,30 @@ def _judge_streams(
     configuration: Configuration,
     now: datetime,
 ) -> Iterator[tuple[Decision, Pipeline | None]]:
-    for (key, stream), touched in _touched(changes, configuration).items():
-        # The branches of a pipeline may come on several pages, and each has its first contact.
-        is_new = known[key].is_new or (
-            touched.first is not None and not streams.is_met(session, known[key].id, stream, before=touched.first)
-        )
+    streams_touched = _touched(changes, configuration)
+    for (provider, key, stream), touched in streams_touched.items():
+        if _is_first_contact(session, known[provider, key], stream, touched.changes):
+            touched.watched_since = since[provider, key]
+        wait = touched.rules.rerun_wait
+        if wait:
+            settling.await_reruns(session, touched.changes, wait, touched.watched_since, now)
+    _add_settled(session, streams_touched, known, configuration=configuration, now=now)
+    for (provider, key, stream), touched in streams_touched.items():
         decisions = judge_stream(
             session,
-            Scope(provider=key[0], pipeline=key[1], branch=stream),
+            Scope(provider=provider, pipeline=key, branch=stream),
             touched.rules,
-            watched_since=since[key] if is_new else BEFORE_EVERYTHING,
-            fresh=touched.fresh,
             configuration=configuration,
             now=now,
+            watched_since=touched.watched_since,
+            fresh=touched.fresh,
         )
         for decision in decisions:
             yield decision, touched.pipeline
 
 
-def _touched(changes: Sequence[stored_builds.Change], configuration: Configuration) -> dict[tuple[Key, str], _Touched]:
-    touched: dict[tuple[Key, str], _Touched] = {}
+def _touched(changes: Sequence[stored_builds.Change], configuration: Configuration) -> dict[settling.Stream, _Touched]:
+    touched: dict[settling.Stream, _Touched] = {}
     for change in changes:
         build = change.seen
         if build.stream is None or DECIDING.isdisjoint({change.verdict, change.before_verdict}):
@@ -152,53 +160,43 @@ def _touched(changes: Sequence[stored_builds.Change], configuration: Configurati
         entry = configuration.entry_of(build.pipeline)
         if entry is None or not watched(build, entry.branches, build.pipeline.default_branch):
             continue
-        key = (build.pipeline.provider, build.pipeline.key), build.stream
-        if key not in touched:
-            touched[key] = _Touched(
-                pipeline=build.pipeline, rules=configuration.rules_of(entry), fresh=[], first=change.id
-            )
-        its = touched[key]
-        its.fresh.append(change.id)
-        its.first = None if its.first is None or change.before is not None else min(its.first, change.id)
+        where = build.pipeline.provider, build.pipeline.key, build.stream
+        if where not in touched:
+            rules = configuration.rules_of(entry)
+            touched[where] = _Touched(pipeline=build.pipeline, rules=rules, changes=[], fresh=[])
+        touched[where].changes.append(change)
+        touched[where].fresh.append(change.id)
     return touched
 
 
-def judge_stream(
+def _is_first_contact(session: Session, known: Known, stream: str, changes: Sequence[stored_builds.Change]) -> bool:
+    """The branches of a pipeline may come on several pages, and each has its first contact."""
+    if known.is_new:
+        return True
+    if any(change.before is not None for change in changes):
+        return False
+    return not streams.is_met(session, known.id, stream, before=min(change.id for change in changes))
+
+
+def _add_settled(
     session: Session,
-    scope: Scope,
-    rules: Rules,
+    touched: dict[settling.Stream, _Touched],
+    known: Mapping[Key, Known],
     *,
-    watched_since: datetime,
     configuration: Configuration,
     now: datetime,
-    fresh: Collection[int] | None = None,
-) -> tuple[Decision, ...]:
-    """What becomes of the alerts of one stream, from what is stored of it."""
-    key, stream = scope.pipeline or "", scope.branch or ""
-    return decide(
-        scope=scope,
-        tail=streams.tail(session, scope.provider, key, stream),
-        stored=stored_alerts.of_scope(session, scope),
-        rules=rules,
-        counts=_counts(session, scope, rules, configuration, now),
-        watched_since=watched_since,
-        now=now,
-        fresh=fresh,
-    )
-
-
-def _counts(
-    session: Session, scope: Scope, rules: Rules, configuration: Configuration, now: datetime
-) -> tuple[int, int] | None:
-    rule = rules.success_rate_below
-    if rule is None:
-        return None
-    where = session, scope.provider, scope.pipeline or "", scope.branch or ""
-    if isinstance(rule.window, int):
-        return streams.counts(*where, last=rule.window)
-    if isinstance(rule.window, timedelta):
-        return streams.counts(*where, window=rolling(now, rule.window))
-    return streams.counts(*where, window=daily(now, configuration.day_starts_at, configuration.timezone))
+) -> None:
+    """What has settled because of this page, or just by now: a re-run that was cancelled changes no verdict."""
+    for (provider, key, stream), fresh in settling.settled(session, configuration, now, among=known).items():
+        pipeline = known[provider, key].pipeline
+        entry = configuration.entry_of(pipeline)
+        if entry is None:
+            continue
+        where = provider, key, stream
+        if where not in touched:
+            rules = configuration.rules_of(entry)
+            touched[where] = _Touched(pipeline=pipeline, rules=rules, changes=[], fresh=[])
+        touched[where].fresh += fresh
 
 
 def _judge_missing(

@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from store.rows import NO_DETAILS, BuildRow, Details, duration_of
-from store.schema import FINISHED, FLAKY, FORK, PULL_REQUEST
+from store.schema import AWAITED, FINISHED, FLAKY, FORK, PULL_REQUEST
 
 Fact = TypeVar("Fact")
 
@@ -42,7 +42,7 @@ def merge(old: BuildRow, new: BuildRow) -> BuildRow:
         url_id=_known(new.url_id, old.url_id),
         labels_id=_known(new.labels_id, old.labels_id),
         superseded=old.superseded,
-        flags=new.flags | old.flags & FLAKY,
+        flags=new.flags | old.flags & (FLAKY | AWAITED),
         commit=_known(new.commit, old.commit),
         title=_known(new.title, old.title),
     )

@@ -82,6 +82,7 @@ NEUTRAL = VERDICTS.index(Verdict.NEUTRAL)
 FORK = 1
 PULL_REQUEST = 2
 FLAKY = 4  # passed after an earlier attempt failed
+AWAITED = 8  # failed, and a re-run may still turn it around: see store/awaited.py
 
 metadata = MetaData()
 
@@ -143,6 +144,7 @@ builds = Table(
 COUNTED = text("verdict IS NOT NULL AND superseded = 0")
 SETTLED = text("verdict < 2 AND superseded = 0 AND stream_id IS NOT NULL")
 UNFINISHED = text("status < 2")
+WAITING = text("flags >= 8")  # AWAITED is the highest flag
 WHERE = "where"  # of a partial index
 
 # Windows: every finished build that counts, pull requests too (stream_id is null), answered from the index alone.
@@ -167,6 +169,7 @@ Index(
     info={WHERE: SETTLED},
 )
 Index("builds_unfinished", builds.c.pipeline_id, info={WHERE: UNFINISHED})
+Index("builds_awaited", builds.c.id, info={WHERE: WAITING})
 
 # What only some builds have: looked at one build at a time.
 build_details = Table(

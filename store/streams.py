@@ -7,30 +7,41 @@ from domain.window import Window
 from store import names, pipelines
 from store.columns import from_ms, to_ms
 from store.database import Session
-from store.schema import FAILED, FLAKY, PASSED, SETTLED, UNFINISHED, VERDICTS, builds
+from store.schema import AWAITED, FAILED, FLAKY, PASSED, SETTLED, UNFINISHED, VERDICTS, builds
 
 _DEFAULT_TAIL = 600
 
 
 def tail(session: Session, provider: str, key: str, stream: str, *, limit: int = _DEFAULT_TAIL) -> list[Settled]:
-    """The newest settled verdicts of a stream, oldest first; of each build its newest passed or failed attempt."""
+    """The newest settled verdicts of a stream, oldest first; of each build its newest passed or failed attempt.
+
+    A build that passed is flaky when an earlier attempt of it had failed, and when the build before it failed on
+    the same commit: some servers give a re-run a number of its own. What awaits a re-run is left out.
+    """
     where = _stream(session, provider, key, stream)
     if where is None:
         return []
     ended = func.coalesce(builds.c.finished_at, builds.c.started_at, builds.c.queued_at, 0)
-    query = (
-        select(
-            builds.c.generation, builds.c.number, builds.c.verdict, ended, builds.c.id, builds.c.attempt, builds.c.flags
-        )
-        .where(where)
-        .order_by(builds.c.generation.desc(), builds.c.number.desc(), builds.c.queued_at.desc(), builds.c.id.desc())
-        .limit(limit)
+    columns = (
+        builds.c.generation,
+        builds.c.number,
+        builds.c.verdict,
+        ended,
+        builds.c.id,
+        builds.c.attempt,
+        builds.c.flags,
+        builds.c.commit,
     )
-    rows = session.execute(query).all()
-    return [
-        Settled(generation, number, VERDICTS[verdict], from_ms(finished_at), identity, attempt, bool(flags & FLAKY))
-        for generation, number, verdict, finished_at, identity, attempt, flags in reversed(rows)
-    ]
+    newest_first = (column.desc() for column in (builds.c.generation, builds.c.number, builds.c.queued_at, builds.c.id))
+    rows = session.execute(select(*columns).where(where).order_by(*newest_first).limit(limit)).all()
+    found: list[Settled] = []
+    broken: bytes | None = None  # the commit that failed just before
+    for generation, number, verdict, finished_at, identity, attempt, flags, commit in reversed(rows):
+        failed = verdict == FAILED
+        flaky = bool(flags & FLAKY) or (not failed and commit is not None and commit == broken)
+        found.append(Settled(generation, number, VERDICTS[verdict], from_ms(finished_at), identity, attempt, flaky))
+        broken = commit if failed else None
+    return found
 
 
 def counts(
@@ -64,4 +75,5 @@ def _stream(session: Session, provider: str, key: str, stream: str) -> ColumnEle
     number = names.number_of(session, stream)
     if known is None or number is None:
         return None
-    return and_(builds.c.pipeline_id == known.id, builds.c.stream_id == number, SETTLED)
+    settled = and_(SETTLED, builds.c.flags < AWAITED)
+    return and_(builds.c.pipeline_id == known.id, builds.c.stream_id == number, settled)

@@ -1,4 +1,4 @@
-"""What people and policies do with alerts and messages: handling, holding, grouping, silences."""
+"""What people and policies do with alerts and messages: handling, holding, grouping, silences; awaited re-runs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,6 +26,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     _partial_index("silences_open", "silences", ["id"], "ended_at IS NULL")
+    _partial_index("builds_awaited", "builds", ["id"], "flags >= 8")
 
 
 def _partial_index(name: str, table: str, columns: list[str], where: str) -> None:

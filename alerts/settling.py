@@ -1,0 +1,25 @@
+"""When a failed build counts. Pure: depends on how far its re-run has come and on the clock alone."""
+
+from datetime import datetime, timedelta
+
+from domain.build import Status
+from domain.stream import Awaited
+
+_LEAST = timedelta(hours=2)
+_TIMES = 4
+
+
+def patience(wait: timedelta) -> timedelta:
+    """How long after its end a failed build is awaited at most, while a re-run of it runs. Then it stands."""
+    return max(_TIMES * wait, _LEAST) if wait else wait
+
+
+def is_awaited(build: Awaited, wait: timedelta, now: datetime) -> bool:
+    """Whether a failed first attempt may still be turned around.
+
+    It has settled when a re-run has ended, however, or when none has begun within `wait` (`rerun.wait`). A re-run
+    that never ends does not keep it from settling: never silence.
+    """
+    if build.rerun is Status.FINISHED:
+        return False
+    return now - build.finished_at < (patience(wait) if build.rerun is not None else wait)

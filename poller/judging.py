@@ -1,0 +1,62 @@
+"""One stream is judged: what is stored of it goes to the rules, and what they decide comes back."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+
+from alerts.decide import Decision, decide
+from alerts.rules import Rules
+from domain.alert import Scope
+from metrics.windows import daily, rolling
+from poller.config import Configuration
+from store import alerts, streams
+from store.engine import Session
+
+BEFORE_EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)  # after first contact whatever arrives is news
+
+
+def judge_stream(
+    session: Session,
+    scope: Scope,
+    rules: Rules,
+    *,
+    configuration: Configuration,
+    now: datetime,
+    watched_since: datetime = BEFORE_EVERYTHING,
+    fresh: Collection[int] | None = None,
+) -> tuple[Decision, ...]:
+    """What becomes of the alerts of one stream, from what is stored of it.
+
+    Args:
+        session: an open transaction.
+        scope: provider, pipeline and stream.
+        rules: those of the pipeline's entry.
+        configuration: for the zone of windows.
+        now: aware UTC.
+        watched_since: what finished until then is baseline.
+        fresh: the builds whose verdict is new or different, by id; None: not known.
+    """
+    key, stream = scope.pipeline or "", scope.branch or ""
+    return decide(
+        scope=scope,
+        tail=streams.tail(session, scope.provider, key, stream),
+        stored=alerts.of_scope(session, scope),
+        rules=rules,
+        counts=_counts(session, scope, rules, configuration, now),
+        watched_since=watched_since,
+        now=now,
+        fresh=fresh,
+    )
+
+
+def _counts(
+    session: Session, scope: Scope, rules: Rules, configuration: Configuration, now: datetime
+) -> tuple[int, int] | None:
+    rule = rules.success_rate_below
+    if rule is None:
+        return None
+    where = session, scope.provider, scope.pipeline or "", scope.branch or ""
+    if isinstance(rule.window, int):
+        return streams.counts(*where, last=rule.window)
+    if isinstance(rule.window, timedelta):
+        return streams.counts(*where, window=rolling(now, rule.window))
+    return streams.counts(*where, window=daily(now, configuration.day_starts_at, configuration.timezone))

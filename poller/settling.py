@@ -1,0 +1,110 @@
+"""Failed builds settle: `rerun.wait` after their end, or when a re-run of them has ended.
+
+Until then they are marked in the store and left out of their streams. Time alone can settle a build, and so this
+is asked for at every tick; without marked builds it costs one look into an empty index.
+"""
+
+from collections.abc import Container, Iterable
+from datetime import datetime, timedelta
+
+from alerts.settling import is_awaited, patience
+from domain.alert import AlertKind, Scope
+from domain.build import Pipeline, Verdict
+from domain.stream import Awaited
+from poller.config import Configuration
+from poller.judging import judge_stream
+from poller.tell import tell
+from store import alerts, awaited, pipelines
+from store.builds import Change
+from store.engine import Session
+
+Told = frozenset[str]
+"""Channels that have something new."""
+
+Stream = tuple[str, str, str]
+"""Provider, key of the pipeline, stream."""
+
+
+def await_reruns(
+    session: Session, changes: Iterable[Change], wait: timedelta, watched_since: datetime, now: datetime
+) -> None:
+    """Mark those of these builds that may be run again. What had failed before first contact is baseline at once."""
+    since = max(watched_since, now - patience(wait))
+    marked = [
+        change.id
+        for change in changes
+        if change.verdict is Verdict.FAILED
+        and change.seen.attempt == 1
+        and change.seen.finished_at is not None
+        and change.seen.finished_at > since
+    ]
+    if marked:
+        awaited.mark(session, marked)
+
+
+def settled(
+    session: Session,
+    configuration: Configuration,
+    now: datetime,
+    *,
+    among: Container[pipelines.Key] | None = None,
+    frozen: Container[str] = (),
+) -> dict[Stream, list[int]]:
+    """Builds that have settled by now, by stream: from now on their streams show them.
+
+    A build whose re-run has passed is not among them, although its stream is: nobody has to hear of it.
+    `among` limits this to some pipelines. `frozen` are providers that cannot be read: what a re-run there has come
+    to nobody knows.
+    """
+    waiting = [
+        build
+        for build in awaited.all(session)
+        if build.provider not in frozen and (among is None or (build.provider, build.pipeline) in among)
+    ]
+    if not waiting:
+        return {}
+    known = pipelines.find(session, {(build.provider, build.pipeline) for build in waiting})
+    found: dict[Stream, list[int]] = {}
+    released: list[int] = []
+    for build in waiting:
+        pipeline = known[build.provider, build.pipeline].pipeline
+        if not is_awaited(build, _wait(pipeline, configuration), now):
+            released.append(build.build_id)
+            news = found.setdefault(_stream(build), [])
+            if not build.passed:
+                news.append(build.build_id)
+    if released:
+        awaited.release(session, released)
+    return found
+
+
+def settle_due(session: Session, configuration: Configuration, now: datetime) -> Told:
+    """Judge the streams in which a failed build has settled since it was last looked at."""
+    if not awaited.any(session):
+        return frozenset()
+    unreachable = {
+        each.scope.provider for each in alerts.firing(session) if each.kind is AlertKind.PROVIDER_UNREACHABLE
+    }
+    told: Told = frozenset()
+    for (provider, key, stream), fresh in settled(session, configuration, now, frozen=unreachable).items():
+        pipeline = pipelines.find(session, [(provider, key)])[provider, key].pipeline
+        entry = configuration.entry_of(pipeline)
+        if entry is None:
+            continue
+        scope = Scope(provider=provider, pipeline=key, branch=stream)
+        decisions = judge_stream(
+            session, scope, configuration.rules_of(entry), configuration=configuration, now=now, fresh=fresh
+        )
+        for decision in decisions:
+            told |= tell(session, decision, pipeline, configuration, now)
+    return told
+
+
+def _wait(pipeline: Pipeline, configuration: Configuration) -> timedelta:
+    """As configured now: it may have been changed, or the pipeline left out, while the build waited."""
+    entry = configuration.entry_of(pipeline)
+    return timedelta(0) if entry is None else configuration.rules_of(entry).rerun_wait
+
+
+def _stream(build: Awaited) -> Stream:
+    return build.provider, build.pipeline, build.stream

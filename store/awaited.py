@@ -1,0 +1,82 @@
+"""Failed builds that a re-run may still turn around: kept out of their streams until they have settled.
+
+A flag on the row says so, therefore it outlives the process, and an index holds just these rows.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import text, update
+
+from domain.build import Status
+from domain.stream import Awaited
+from store.among import among
+from store.columns import from_ms
+from store.database import Session
+from store.schema import AWAITED, builds
+
+_ROWS = text("""
+    SELECT b.id, p.provider, p.key, n.text, coalesce(b.finished_at, b.started_at, b.queued_at, 0)
+    FROM builds b JOIN pipelines p ON p.id = b.pipeline_id JOIN names n ON n.id = b.stream_id
+    WHERE b.flags >= 8 ORDER BY b.id
+""")
+_ANY = text("SELECT 1 FROM builds WHERE flags >= 8 LIMIT 1")
+# A re-run is another attempt, or a newer build of the same commit where the server counts no attempts. A neutral
+# attempt has ended like any other; a newer build that was cancelled proves nothing.
+_RERUNS = (
+    text("""
+        SELECT b.id, r.status, r.verdict FROM builds b
+        JOIN builds r ON r.pipeline_id = b.pipeline_id AND r.external_id = b.external_id AND r.attempt > b.attempt
+        WHERE b.flags >= 8
+    """),
+    *(
+        text(f"""
+            SELECT b.id, r.status, r.verdict FROM builds b
+            JOIN builds r ON r.pipeline_id = b.pipeline_id AND {state}
+                AND r.stream_id = b.stream_id AND r.generation = b.generation AND r.number > b.number
+                AND r."commit" = b."commit"
+            WHERE b.flags >= 8
+        """)  # noqa: S608  (one of the two below)
+        for state in ("r.status < 2", "r.verdict < 2 AND r.superseded = 0 AND r.stream_id IS NOT NULL")
+    ),
+)
+_STATUS_FINISHED, _VERDICT_PASSED = 2, 1
+
+
+def mark(session: Session, ids: Iterable[int]) -> None:
+    """These builds are awaited from now on."""
+    wanted = among(session, builds.c.id, list(ids))
+    session.execute(update(builds).where(wanted, builds.c.flags < AWAITED).values(flags=builds.c.flags + AWAITED))
+
+
+def release(session: Session, ids: Iterable[int]) -> None:
+    """These builds have settled: their streams show them."""
+    wanted = among(session, builds.c.id, list(ids))
+    session.execute(update(builds).where(wanted, builds.c.flags >= AWAITED).values(flags=builds.c.flags - AWAITED))
+
+
+def all(session: Session) -> list[Awaited]:  # noqa: A001  (reads well qualified)
+    """All builds that are awaited, by id. Costs nothing to speak of when there are none."""
+    rows = session.execute(_ROWS).all()
+    if not rows:
+        return []
+    reruns = _reruns(session)
+    return [
+        Awaited(identity, provider, key, stream, from_ms(ended), *reruns.get(identity, (None, False)))
+        for identity, provider, key, stream, ended in rows
+    ]
+
+
+def any(session: Session) -> bool:  # noqa: A001  (reads well qualified)
+    """Whether any build is awaited."""
+    return session.execute(_ANY).first() is not None
+
+
+def _reruns(session: Session) -> dict[int, tuple[Status, bool]]:
+    """For each build that has been run again: how far that has come, and whether it passed."""
+    found: dict[int, tuple[Status, bool]] = {}
+    for query in _RERUNS:
+        for identity, status, verdict in session.execute(query):
+            ended = status == _STATUS_FINISHED or found.get(identity, (None, False))[0] is Status.FINISHED
+            passed = verdict == _VERDICT_PASSED or found.get(identity, (None, False))[1]
+            found[identity] = (Status.FINISHED if ended else Status.RUNNING, passed)
+    return found
