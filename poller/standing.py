@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from alerts.decide import closed
 from alerts.message import baseline_message
 from alerts.reachability import decide_unreachable
-from alerts.routing import destinations, watched
+from alerts.routing import watched
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Pipeline
 from domain.message import SIGNS, Message, Tone
 from poller.config import Configuration
 from poller.reload import Broken
-from poller.tell import say, subject_of, tell, tell_all, wrong_build
+from poller.subject import wrong_build
+from poller.tell import Matter, first_told, say, tell, tell_all
 from store import alerts, builds, outbox, pipelines, streams
 from store import providers as stored_providers
 from store.engine import Session
@@ -51,9 +52,9 @@ def tell_baseline(session: Session, configuration: Configuration, now: datetime)
     by_channel: dict[str, list[Alert]] = {}
     for alert in untold:
         pipeline = _pipeline_of(alert, known)
-        channels = destinations(configuration.routes, subject_of(alert, pipeline, wrong_build(session, alert)))
-        saved = alerts.save(session, replace(alert, channels=channels))
-        for channel in channels:
+        matter = Matter(alert=alert, pipeline=pipeline, build=wrong_build(session, alert))
+        saved = alerts.save(session, first_told(session, matter, configuration, now))
+        for channel in saved.channels:
             by_channel.setdefault(channel, []).append(saved)
     alerts.mark_baseline_told(session, [alert.id for alert in untold if alert.id is not None])
     told: Told = frozenset()

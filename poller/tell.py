@@ -1,52 +1,172 @@
-"""From a decision to the outbox: save the alert, find out who hears of it, and write the message."""
+"""From a decision to the outbox: save the alert, find out who hears of it and when, and write the message."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from alerts.case import Case
 from alerts.decide import Decision
-from alerts.message import compose
+from alerts.handled import notes
+from alerts.headline import headline
+from alerts.message import compose, thread_of
+from alerts.quiet import ends, held
 from alerts.routing import Subject, destinations
-from domain.alert import Alert, Notification, Reason
-from domain.build import NO_LABELS, Build, Pipeline
+from domain.alert import Alert, AlertKind, AlertState, Notification, Reason
+from domain.build import Build, Pipeline
 from domain.message import Message
+from poller import withholding
 from poller.config import Configuration
+from poller.subject import subject_of, wrong_build
 from store import alerts, builds, outbox
 from store.engine import Session
+
+Told = frozenset[str]
+"""Channels that have something new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """An alert that may be spoken of, and what is known about it."""
+
+    alert: Alert
+    pipeline: Pipeline | None = None
+    build: Build | None = None  # the newest that is wrong
+    build_ids: tuple[int, ...] = ()  # the message speaks of these
+
+    @property
+    def subject(self) -> Subject:
+        """What decides who hears of it, and when."""
+        return subject_of(self.alert, self.pipeline, self.build)
 
 
 def tell(
     session: Session, decision: Decision, pipeline: Pipeline | None, configuration: Configuration, now: datetime
-) -> frozenset[str]:
+) -> Told:
     """Save an alert and, when there is a reason to speak, one notification a channel. Returns these channels.
 
-    A first message goes where the routes say today; every later one goes to those who got the first.
+    A first message goes where the routes say today; every later one goes to those who got the first. What a silence
+    covers is saved and not told, nor is a failure on a stream that is flapping: the alert remembers why, and
+    `poller.handling.look_after` has it told when that is over. Whoever was told that it fires is told that it ended.
     """
     alert, reason = decision.alert, decision.reason
-    if reason is Reason.FIRST:
-        subject = subject_of(alert, pipeline, wrong_build(session, alert))
-        alert = replace(alert, channels=destinations(configuration.routes, subject))
-    saved = alerts.save(session, alert, untold=decision.baseline)
-    if reason is None or not saved.channels:
+    fires = alert.state is AlertState.FIRING
+    untold = fires and not alert.channels and withholding.is_withheld(alert)
+    matter = Matter(alert=alert, pipeline=pipeline, build_ids=decision.build_ids)
+    if untold or not fires or reason is not None:
+        matter = replace(matter, build=wrong_build(session, alert))
+    if reason is Reason.FIRST or untold:
+        alert = first_told(session, matter, configuration, now, update=reason is Reason.UPDATE)
+        reason = Reason.FIRST if alert.channels else None
+    elif reason is Reason.UPDATE and alert.channels:
+        alert = _updated(session, matter, now)
+        reason = None if withholding.is_withheld(alert) else reason
+    matter = replace(matter, alert=alerts.save(session, alert, untold=decision.baseline))
+    told: Told = frozenset()
+    if reason is not None and alert.channels:
+        told = speak(session, matter, reason, configuration, now)
+    elif "hidden_by" in alert.handling and (decision.reason is Reason.FIRST or not fires):
+        told = _thread(session, matter, configuration, now)
+    if not fires:
+        withholding.end_fixed(session, matter.subject, now)
+    return told
+
+
+def first_told(
+    session: Session, matter: Matter, configuration: Configuration, now: datetime, *, update: bool = False
+) -> Alert:
+    """The alert with the channels that hear of it first, and the time; with none, and why, when it is withheld."""
+    subject = matter.subject
+    entry = configuration.entry_of(matter.pipeline) if matter.pipeline is not None else None
+    rule = configuration.rules_of(entry).flapping
+    withheld = withholding.withheld(session, matter.alert, subject, now, flapping=rule, update=update)
+    if withheld is not None:
+        return replace(withheld, channels=())
+    alert = withholding.released(matter.alert, now)
+    told_at = ends(now, configuration.quiet_hours, subject, configuration.timezone) or now
+    handling = {**alert.handling, "told_at": told_at.isoformat()}
+    return replace(alert, channels=destinations(configuration.routes, subject), handling=handling)
+
+
+def _updated(session: Session, matter: Matter, now: datetime) -> Alert:
+    """Something new was found since the alert was told: an acknowledgement was for what was known then."""
+    silence = withholding.silencing(session, matter.subject, now, update=True)
+    if silence is not None:
+        return withholding.silenced(matter.alert, silence, now)
+    alert = withholding.released(matter.alert, now)
+    return replace(alert, handling={key: value for key, value in alert.handling.items() if key != "acknowledged"})
+
+
+def _thread(session: Session, matter: Matter, configuration: Configuration, now: datetime) -> Told:
+    """A failure that flapping hides: that it came, and that it went, is told in the thread of the flapping alert."""
+    flapping = withholding.flapping_of(session, matter.alert)
+    if flapping is None:
         return frozenset()
-    found = builds.get(session, decision.build_ids)
-    message = compose(
-        saved,
-        reason,
-        pipeline=pipeline,
-        builds={number: view.build for number, view in found.items()},
+    grown = alerts.save(session, replace(flapping, transition=flapping.transition + 1))
+    reason = Reason.FIRST if matter.alert.state is AlertState.FIRING else Reason.RESOLVED
+    message, about = _written(session, matter, reason, configuration, now)
+    threaded = replace(message, thread=thread_of(grown))
+    return say(
+        session,
+        grown,
+        threaded,
+        configuration,
+        reason=Reason.THREADED,
         now=now,
-        zone=configuration.timezone,
+        subject=matter.subject,
+        about=about,
     )
-    return say(session, saved, message, configuration, reason=reason, now=now)
+
+
+def speak(
+    session: Session,
+    matter: Matter,
+    reason: Reason,
+    configuration: Configuration,
+    now: datetime,
+    *,
+    channels: Sequence[str] | None = None,
+) -> Told:
+    """Write the message about a saved alert and put it in the outbox: of its channels, or of these."""
+    message, about = _written(session, matter, reason, configuration, now)
+    subject = matter.subject
+    return say(
+        session,
+        matter.alert,
+        message,
+        configuration,
+        reason=reason,
+        now=now,
+        subject=subject,
+        about=about,
+        channels=channels,
+    )
 
 
 def say(
-    session: Session, alert: Alert, message: Message, configuration: Configuration, *, reason: Reason, now: datetime
-) -> frozenset[str]:
-    """Put a message about a saved alert in the outbox of each of the alert's channels that still exists."""
+    session: Session,
+    alert: Alert,
+    message: Message,
+    configuration: Configuration,
+    *,
+    reason: Reason,
+    now: datetime,
+    subject: Subject | None = None,
+    about: Mapping[str, Any] | None = None,
+    channels: Sequence[str] | None = None,
+) -> Told:
+    """Put a message about a saved alert in the outbox of each of its channels that still exists, or of these.
+
+    In quiet hours it waits there, unless it disturbs nobody. A refresh, and what is for the thread only, is for
+    channels that can edit what they said.
+    """
     if alert.id is None:
         raise ValueError("only a saved alert can be told")
+    until = None
+    if reason is not Reason.REFRESH:
+        wanted = subject or subject_of(alert, None)
+        until = ends(now, configuration.quiet_hours, wanted, configuration.timezone)
+    to_all = reason not in (Reason.REFRESH, Reason.THREADED)
     notifications = [
         Notification(
             alert_id=alert.id,
@@ -55,33 +175,48 @@ def say(
             reason=reason,
             message=message,
             created_at=now,
-            next_attempt_at=now,
+            next_attempt_at=until or now,
+            about=about if about is not None else _about(Matter(alert=alert), alert.summary),
+            hold_until=until,
+            held=held(until, now, configuration.timezone) if until is not None else None,
         )
-        for channel in alert.channels
-        if channel in configuration.channels and (reason is not Reason.REFRESH or configuration.channels[channel].edits)
+        for channel in (alert.channels if channels is None else channels)
+        if channel in configuration.channels and (to_all or configuration.channels[channel].edits)
     ]
     outbox.add(session, notifications)
     return frozenset(notification.channel for notification in notifications)
 
 
-def wrong_build(session: Session, alert: Alert) -> Build | None:
-    """The newest build that an alert fires for, where it fires for builds."""
-    named = alert.evidence.get("last_failed") or alert.evidence.get("fired_by")
-    found = builds.get(session, [named["id"]]) if named else {}
-    return next((view.build for view in found.values()), None)
+def _written(
+    session: Session, matter: Matter, reason: Reason, configuration: Configuration, now: datetime
+) -> tuple[Message, Mapping[str, Any]]:
+    """The message about an alert, and what it may share with others."""
+    alert, pipeline, zone = matter.alert, matter.pipeline, configuration.timezone
+    named = {number: view.build for number, view in builds.get(session, matter.build_ids).items()}
+    message = compose(alert, reason, pipeline=pipeline, builds=named, now=now, zone=zone)
+    case = Case(alert=alert, reason=reason, pipeline=pipeline, builds=named, now=now, zone=zone)
+    about = _about(matter, headline(case), name=case.where)
+    return replace(message, notes=(*message.notes, *notes(alert))), about
 
 
-def subject_of(alert: Alert, pipeline: Pipeline | None, build: Build | None = None) -> Subject:
-    """What routes look at. A build has labels of its own, beside those of its pipeline."""
-    return Subject(
-        provider=alert.scope.provider,
-        pipeline=alert.scope.pipeline,
-        name=pipeline.name if pipeline else None,
-        branch=alert.scope.branch or None,
-        labels={**(pipeline.labels if pipeline else NO_LABELS), **(build.labels if build else NO_LABELS)},
-        kind=alert.kind,
-        severity=alert.severity,
-    )
+def _about(matter: Matter, broken: str, *, name: str | None = None) -> dict[str, Any]:
+    """What messages are gathered by, as JSON: those that share a cause become one."""
+    alert, build, subject = matter.alert, matter.build, matter.subject
+    url = build.url if build is not None else None
+    return {
+        "provider": subject.provider,
+        "pipeline": subject.pipeline,
+        "name": name or subject.pipeline or subject.provider,
+        "branch": subject.branch,
+        "commit": build.commit if build is not None else None,
+        "bucket": subject.bucket,
+        "labels": dict(subject.labels),
+        "kind": str(alert.kind),
+        "severity": str(alert.severity),
+        "state": str(alert.state),
+        "url": url or (matter.pipeline.url if matter.pipeline is not None else None),
+        "broken": broken,
+    }
 
 
 def tell_all(
@@ -89,9 +224,9 @@ def tell_all(
     decisions: Sequence[tuple[Decision, Pipeline | None]],
     configuration: Configuration,
     now: datetime,
-) -> frozenset[str]:
-    """Tell several decisions, in order."""
-    told: frozenset[str] = frozenset()
-    for decision, pipeline in decisions:
+) -> Told:
+    """Tell several decisions, in order; but what begins or ends to flap comes before what that hides."""
+    told: Told = frozenset()
+    for decision, pipeline in sorted(decisions, key=lambda each: each[0].alert.kind is not AlertKind.FLAPPING):
         told |= tell(session, decision, pipeline, configuration, now)
     return told

@@ -1,0 +1,100 @@
+"""What is saved and not told: what a silence covers, and failures on a stream that is flapping.
+
+`Alert.handling` remembers what withholds an alert: `silenced_by` (the id of the silence) and `silenced_at`, or
+`hidden_by` (the id of the flapping alert) and `hidden_at`; and `woken`, once it was told after all.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from alerts.decision import firing
+from alerts.routing import Subject
+from alerts.rules import FlappingRule
+from alerts.silence import broken_by, covers, holds
+from domain.alert import Alert, AlertKind
+from domain.silence import Silence
+from poller.subject import subjects
+from store import alerts, silences
+from store.engine import Session
+
+_KEYS = frozenset({"silenced_by", "silenced_at", "hidden_by", "hidden_at"})
+
+
+def is_withheld(alert: Alert) -> bool:
+    """Whether something keeps the alert, or what is new about it, from being told."""
+    return not _KEYS.isdisjoint(alert.handling)
+
+
+def withheld(
+    session: Session,
+    alert: Alert,
+    subject: Subject,
+    now: datetime,
+    *,
+    flapping: FlappingRule | None,
+    update: bool = False,
+) -> Alert | None:
+    """The alert as it is when it must not be told, with the reason in its handling; None when it is told.
+
+    `flapping` is the rule in force; None when that kind is switched off. `update` says that the alert has found
+    something new since it fired: that ends some silences.
+    """
+    silence = silencing(session, subject, now, update=update)
+    if silence is not None:
+        return silenced(alert, silence, now)
+    if flapping is None or alert.evidence.get("in_a_row", 1) >= flapping.break_through:
+        return None
+    hider = flapping_of(session, alert)
+    return _because(alert, "hidden", hider.id, now) if hider is not None else None
+
+
+def released(alert: Alert, now: datetime) -> Alert:
+    """The alert as it is when nothing withholds it any more. It remembers what did."""
+    handling = {key: value for key, value in alert.handling.items() if key not in _KEYS}
+    for how, what in (("silenced", "silence"), ("hidden", "alert")):
+        if f"{how}_by" in alert.handling:
+            handling["woken"] = {what: alert.handling[f"{how}_by"], "at": now.isoformat()}
+    return replace(alert, handling=handling)
+
+
+def silenced(alert: Alert, silence: Silence, now: datetime) -> Alert:
+    """The alert, withheld by a silence."""
+    return _because(alert, "silenced", silence.id, now)
+
+
+def silencing(session: Session, subject: Subject, now: datetime, *, update: bool = False) -> Silence | None:
+    """The silence that keeps a subject from being told. One that it breaks through is over."""
+    for silence in silences.unended(session):
+        if not holds(silence, now) or not covers(silence, subject):
+            continue
+        because = broken_by(silence, subject, update=update)
+        if because is None:
+            return silence
+        silences.end(session, silence.id or 0, because, now)
+    return None
+
+
+def end_fixed(session: Session, subject: Subject, now: datetime) -> None:
+    """An alert about this subject has ended: so do the silences until it is fixed that cover no other."""
+    waiting = [each for each in silences.unended(session) if each.ends.fixed and covers(each, subject)]
+    if not waiting:
+        return
+    others = subjects(session, alerts.firing(session))
+    for silence in waiting:
+        if not any(covers(silence, other) for other in others):
+            silences.end(session, silence.id or 0, "fixed", now)
+
+
+def flapping_of(session: Session, alert: Alert) -> Alert | None:
+    """The flapping alert that fires on the stream of a failure."""
+    if alert.kind is not AlertKind.FAILURE:
+        return None
+    return firing(alerts.of_scope(session, alert.scope), AlertKind.FLAPPING)
+
+
+def _because(alert: Alert, how: str, by: int | None, now: datetime) -> Alert:
+    same = alert.handling.get(f"{how}_by") == by
+    since: Any = alert.handling.get(f"{how}_at") if same else now.isoformat()
+    handling = {key: value for key, value in alert.handling.items() if key not in _KEYS}
+    return replace(alert, handling={**handling, f"{how}_by": by, f"{how}_at": since})
