@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "Providers and pipelines: state, last build, success rate, open alerts.",
     "builds": "Recent builds.",
     "alerts": "Alerts and what was said about them.",
+    "explain": "One build: every alert it touched, every message and its fate, or why none.",
     "test-channel": "Send a sample firing and resolved message.",
     "discover": "What could be watched, as entries ready to paste.",
     "backfill": "History, with a progress bar, resumable, raising no alerts.",
