@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from alerts.background import NOTHING_KNOWN, Background
 from alerts.case import Case
+from alerts.excerpt import excerpt
 from alerts.facts import facts
 from alerts.headline import headline
 from alerts.links import links
+from alerts.sections import sections
 from alerts.wording import plural
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Build, Outcome, Pipeline, Status
@@ -49,7 +51,8 @@ def compose(
         tone=tone,
         headline=f"{SIGNS[tone]} {case.where} {headline(case)}",
         facts=facts(case),
-        details=told.log_excerpt if told is not None and tone is Tone.BROKEN else None,
+        details=excerpt(told.log_excerpt or "") if told is not None and tone is Tone.BROKEN else None,
+        tables=sections(case),
         links=links(case),
         thread=thread_of(alert),
         at=now,

@@ -1,0 +1,56 @@
+"""The tables of a card: which tests fail, and what changed since it was well."""
+
+from collections.abc import Iterator
+
+from alerts.case import Case
+from alerts.wording import plural
+from domain.build import Build
+from domain.message import Cell, Table, Tone
+from domain.testreport import TestCase, TestStatus
+
+MOST_TESTS = 5
+MOST_SUSPECTS = 5
+
+_FAILED = frozenset({TestStatus.FAILED, TestStatus.ERROR})
+
+
+def sections(case: Case) -> tuple[Table, ...]:
+    """What is known, while it is wrong; nothing once it is over."""
+    if case.over or case.told is None:
+        return ()
+    return (*_tests(case, case.told), *_suspects(case))
+
+
+def _tests(case: Case, build: Build) -> Iterator[Table]:
+    """New ones first: they are the news."""
+    failed = [each for each in build.tests.cases if each.status in _FAILED] if build.tests is not None else []
+    if build.tests is None or not failed:
+        return
+    before = case.background.failing_before
+    is_new = {each: before is not None and (each.suite, each.name) not in before for each in failed}
+    failed.sort(key=lambda each: not is_new[each])
+    new, total = sum(is_new.values()), max(build.tests.failed, len(failed))
+    title = plural(total, "failing test")
+    yield Table(
+        title=title if before is None else f"{title}, {new} of them new",
+        rows=tuple(_test(each, new=is_new[each], known=before is not None) for each in failed[:MOST_TESTS]),
+        more=total - min(len(failed), MOST_TESTS),
+    )
+
+
+def _test(failed: TestCase, *, new: bool, known: bool) -> tuple[Cell, ...]:
+    name = Cell(text=f"{failed.suite}: {failed.name}" if failed.suite else failed.name)
+    if not known:
+        return (name,)
+    return (name, Cell(text="new", tone=Tone.BROKEN) if new else Cell(text="still", tone=Tone.WORSE))
+
+
+def _suspects(case: Case) -> Iterator[Table]:
+    """What came in between; whoever wrote it need not be the one who broke it."""
+    suspects, good = case.background.suspects, case.number("last_passed")
+    if suspects:
+        yield Table(
+            title=f"Changes since {good}" if good else "Changes",
+            rows=tuple((Cell(text=each),) for each in suspects[:MOST_SUSPECTS]),
+            more=max(len(suspects) - MOST_SUSPECTS, 0),
+        )
