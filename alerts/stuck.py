@@ -12,14 +12,26 @@ from alerts.decision import Decision, closed, continued, decision, firing, resol
 from alerts.rules import StuckRule
 from alerts.wording import duration, plural
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
-from domain.build import Status
+from domain.build import Outcome, Status
 from domain.percentile import percentile
 
 KIND = AlertKind.STUCK
 
 _ENOUGH = 5  # builds that passed, before their past says anything
 _USUAL, _TWICE, _AT_LEAST = 0.95, 2, timedelta(minutes=15)
-_FORGOTTEN = timedelta(days=7)  # so long over its limit: the server has lost it, or nobody cares
+FORGOTTEN = timedelta(days=7)  # so long over its limit: the server has lost it, or nobody cares
+_ENDINGS = {
+    Outcome.SUCCESS: "succeeded",
+    Outcome.UNSTABLE: "ended unstable",
+    Outcome.FAILURE: "failed",
+    Outcome.ERROR: "ended with an error",
+    Outcome.TIMEOUT: "timed out",
+    Outcome.CANCELLED: "was cancelled",
+    Outcome.SKIPPED: "was skipped",
+}
+
+Ending = tuple[str, int | None]
+"""The outcome of a build, and for how many seconds it ran, when that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +68,7 @@ def decide_stuck(
     *,
     scope: Scope,
     unfinished: Sequence[Unfinished],
-    ended: Mapping[int, str],
+    ended: Mapping[int, Ending],
     stored: Sequence[Alert],
     rule: StuckRule | None,
     longest: timedelta | None,
@@ -68,7 +80,7 @@ def decide_stuck(
     Args:
         scope: provider, pipeline and branch.
         unfinished: what waits or runs in the stream.
-        ended: of the builds that the alert names, those that do not any more: by id, how each ended.
+        ended: of the builds that the alert names those that have ended, by id.
         stored: the alerts of the stream.
         rule: None: switched off.
         longest: what `longest_run` said.
@@ -81,7 +93,7 @@ def decide_stuck(
     late = {
         each.build_id: each
         for each in unfinished
-        if (limit := stuck_from(each, rule, longest)) is not None and limit <= now < limit + _FORGOTTEN
+        if (limit := stuck_from(each, rule, longest)) is not None and limit <= now < limit + FORGOTTEN
     }
     if current is not None:
         return _goes_on(current, unfinished, ended, late, now)
@@ -104,7 +116,7 @@ def decide_stuck(
 def _goes_on(
     alert: Alert,
     unfinished: Sequence[Unfinished],
-    ended: Mapping[int, str],
+    ended: Mapping[int, Ending],
     late: Mapping[int, Unfinished],
     now: datetime,
 ) -> tuple[Decision, ...]:
@@ -121,12 +133,12 @@ def _goes_on(
         elif build is not None:  # it has left the queue
             over.append({**named, "ended": f"started after {duration(build.since - _since(named))} in the queue"})
         else:
-            over.append({**named, "ended": ended.get(named["id"], "is not there any more")})
+            over.append({**named, "ended": _ending(ended.get(named["id"]))})
     known = {named["id"] for named in builds}
     builds += [_named(each) for each in late.values() if each.build_id not in known]
     past = [*alert.evidence.get("ended", []), *over]
-    if builds and all(now - _since(named) > _FORGOTTEN and named["id"] not in late for named in builds):
-        return (closed(alert, because=f"nothing was heard of it for {duration(_FORGOTTEN)}", at=now),)
+    if builds and all(now - _since(named) > FORGOTTEN and named["id"] not in late for named in builds):
+        return (closed(alert, because=f"nothing was heard of it for {duration(FORGOTTEN)}", at=now),)
     if not builds:
         evidence = {**alert.evidence, "builds": over or alert.evidence["builds"], "ended": past}
         last = past[-1]
@@ -169,6 +181,14 @@ def _summary(builds: Sequence[Mapping[str, Any]], now: datetime) -> str:
         return f"#{only['number']} has been {word} for {duration(now - _since(only))}"
     each = [f"#{one['number']} {one['status']} for {duration(now - _since(one))}" for one in builds]
     return f"{plural(len(builds), 'build')} are stuck: {', '.join(each)}"
+
+
+def _ending(ended: Ending | None) -> str:
+    if ended is None:
+        return "is not there any more"
+    outcome, seconds = ended
+    word = _ENDINGS.get(Outcome(outcome), "ended")
+    return word if seconds is None else f"{word} after {duration(timedelta(seconds=seconds))}"
 
 
 def _how(ended: Sequence[Mapping[str, Any]]) -> str:

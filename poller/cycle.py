@@ -3,8 +3,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 from poller import standing
 from poller.clock import Clock
@@ -19,11 +18,11 @@ from poller.progress import Progress
 from poller.record import record_standing
 from poller.redaction import Redaction
 from poller.schedule import THREADS_PER_PROVIDER
+from poller.timers import Timers
 from providers._base import Provider, ProviderError, Target
 from store import outbox
 from store import providers as stored_providers
-from store.engine import Database, Session
-from store.providers import ProviderHealth
+from store.engine import Database
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +60,15 @@ class Cycle:
             after_commit=self._count,
             configuration=configuration,
             providers=connections.providers,
+            answers=self._answers,
         )
+        self._targets: list[Target] = []
+        self._timers = Timers(database=database, clock=clock, polling=self._polling, targets=self._targets_of)
 
     def run(self) -> Round:
         """Poll everything, judge what time alone changes, deliver what is due."""
         self._database.transact(outbox.recover)
-        targets = [
+        targets = self._targets = [
             target for name, provider in self._connections.providers.items() for target in self._list(name, provider)
         ]
         self._round.targets = len(targets)
@@ -75,15 +77,22 @@ class Cycle:
         self._round.failed += sum(self._polling.memory_of(target).misses for target in targets)
         now = self._clock.now()
         for health in self._polling.health.values():
-            self._database.transact(partial(self._judge, facts=health.facts, now=now))
+            self._answers(health)
         self._database.transact(lambda session: standing.clear_away(session, self._configuration, now))
+        self._timers.tick()
         self._database.transact(lambda session: standing.tell_baseline(session, self._configuration, now))
         self._database.transact(lambda session: record_standing(session, {}, self._polling, targets, now))
         self._deliver()
         return self._round
 
-    def _judge(self, session: Session, *, facts: ProviderHealth, now: datetime) -> None:
-        standing.judge_provider(session, facts, self._configuration, now)
+    def _answers(self, health: Health) -> None:
+        now = self._clock.now()
+        self._database.transact(
+            lambda session: standing.judge_provider(session, health.facts, self._configuration, now)
+        )
+
+    def _targets_of(self, provider: str) -> list[Target]:
+        return [target for target in self._targets if target.provider == provider]
 
     def _list(self, name: str, provider: Provider) -> list[Target]:
         known = self._database.read(lambda session: stored_providers.load(session, name))

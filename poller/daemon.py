@@ -26,6 +26,7 @@ from poller.redaction import Redaction
 from poller.reload import Reload
 from poller.schedule import Schedule
 from poller.signals import Signals
+from poller.timers import TICK, Timers
 from providers._base import ProviderError, Target
 from store import counted, retention
 from store import providers as stored_providers
@@ -39,7 +40,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LOOK = 0.5  # seconds between two looks at config.yaml, the clocks and the watchdog
-CHORES = timedelta(seconds=5)
 TARGETS_EVERY = 300.0  # seconds until an organisation's repositories are listed again
 SCHEDULE_ALIVE = 60.0
 KEEPING_HOUSE = 900.0
@@ -88,8 +88,12 @@ class Daemon:
             failpoint=self._failpoint,
             after_commit=self._after_commit,
             configuration=configuration,
+            answers=self._answers,
         )
         self._schedule = Schedule(self._polling.poll)
+        self._timers = Timers(
+            database=database, clock=self._clock, polling=self._polling, targets=self._schedule.targets
+        )
         self._reload = Reload(configuration, load=surroundings.load, build=self._apply, clock=self._clock)
         self._next_ping = 0.0
         self._next_note = 0.0
@@ -113,7 +117,7 @@ class Daemon:
         self._write(lambda session, now: record_start(session, self._configuration, now))
         self._recount()
         self._use(self._connections)
-        self._schedule.chore("standing", self._look_after, CHORES)
+        self._schedule.chore("standing", self._look_after, TICK)
         self._schedule.chore("housekeeping", self._keep_house, timedelta(hours=1))
         self._progress.expect("schedule", within=SCHEDULE_ALIVE)
         self._schedule.start()
@@ -183,10 +187,11 @@ class Daemon:
         self._polling.begin_round(new)
         self._connections = connections
         self._orphans_due = True  # written by the next look at what stands: a store that is down stops no reload
+        self._timers.begin_anew()
         self._dispatcher.use(connections.channels)
         self._dispatcher.wake_all()
         for name in new:
-            self._schedule.chore(f"targets of {name}", Listing(self, name), CHORES, provider=name)
+            self._schedule.chore(f"targets of {name}", Listing(self, name), TICK, provider=name)
 
     def list_targets(self, name: str) -> None:
         """Ask a provider what to poll, now and every few minutes: an organisation may have new repositories."""
@@ -213,6 +218,7 @@ class Daemon:
         for alert in ingested.transitions:
             log.info("alert %s kind=%s summary=%s", alert.state, alert.kind, alert.summary)
         self._live.apply(ingested.counted, self._clock.now())
+        self._timers.touched(ingested)
         self._baseline_due = self._baseline_due or ingested.baseline
         self._dispatcher.wake(ingested.told)
 
@@ -259,6 +265,7 @@ class Daemon:
         if self._jumped:
             self._jumped = False
             self._dispatcher.clock_jumped()
+            self._timers.begin_anew()
             self._recount()
         if self._orphans_due:
             self._orphans_due = False
@@ -266,6 +273,8 @@ class Daemon:
         for health in list(self._polling.health.values()):
             if health.worth_a_look():
                 told |= self._judge(health)
+        told |= self._timers.tick()
+        self._baseline_due = self._timers.take_baseline() or self._baseline_due
         if self._baseline_due and self.first_round_done():
             self._baseline_due = False
             told |= self._write(lambda session, now: standing.tell_baseline(session, self._configuration, now))
@@ -278,6 +287,10 @@ class Daemon:
         names = self._polling.providers
         listed = bool(names) and all(self._next_listing.get(name) for name in names)
         return listed and self._polling.first_round_done(self._schedule.targets())
+
+    def _answers(self, health: Health) -> None:
+        """Before what has broken meanwhile is told."""
+        self._dispatcher.wake(self._judge(health))
 
     def _judge(self, health: Health) -> frozenset[str]:
         return self._write(lambda s, now: standing.judge_provider(s, health.facts, self._configuration, now))

@@ -2,15 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from poller.clock import Clock
 from poller.config import Configuration
 from poller.failpoint import Failpoints
-from poller.health import Health
+from poller.health import HARMLESS, Health
 from poller.ingest import Ingested, ingest
 from poller.progress import Progress
 from providers._base import Page, Provider, ProviderError, Target
@@ -34,6 +35,13 @@ class Memory:
     polls: int = 0  # since the daemon started
     misses: int = 0
     trouble: str | None = None  # of some of its pipelines, as it was logged
+    complete: bool = False  # all that happened until `last_poll` is stored, and since then no poll has failed
+
+
+def holding(targets: Sequence[Target], pipeline: str) -> Sequence[Target]:
+    """Those of a provider's targets that may hold a pipeline: its repository, or else all of them."""
+    own = [target for target in targets if pipeline.casefold().startswith(f"{target.key.casefold()}/")]
+    return own or targets
 
 
 def recall(session: Session, target: Target) -> Memory:
@@ -61,6 +69,8 @@ class Polling:
     _memories: dict[str, Memory] = field(default_factory=dict)  # by target: its pace does not matter
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _round: set[str] = field(default_factory=set)  # targets that have had their turn in this cycle
+    answers: Callable[[Health], None] = lambda _: None  # a provider that was failing answers; before its news
 
     def memory_of(self, target: Target) -> Memory:
         """What is known of this target; read from the store the first time."""
@@ -78,6 +88,7 @@ class Polling:
             for name, memory in self._memories.items():
                 if any(name.startswith(f"{provider}:") for provider in providers):
                     memory.polls = memory.misses = 0
+                    memory.complete = False
 
     def first_round_done(self, targets: list[Target]) -> bool:
         """Whether each of these has been tried at least once since the start, or since its provider was replaced."""
@@ -87,39 +98,88 @@ class Polling:
                 for target in targets
             )
 
+    def known_until(self, targets: Sequence[Target], pipeline: str) -> datetime | None:
+        """Up to when everything is known about a pipeline that is polled with these targets of its provider.
+
+        None while one of them that may hold it has not been read from end to end since it failed, or since the start.
+        """
+        moments = []
+        for target in holding(targets, pipeline):
+            with self._lock:
+                memory = self._memories.get(str(target))
+            if memory is None or not memory.complete or memory.last_poll is None:
+                return None
+            moments.append(memory.last_poll)
+        return min(moments, default=None)
+
+    def cycle_done(self, targets: Sequence[Target]) -> bool:
+        """Whether each of these targets has had its turn since this last was true.
+
+        A server that fails, or wants to be left alone, has had its turn; what could not be stored has not.
+        """
+        with self._lock:
+            done = bool(targets) and self._round.issuperset(map(str, targets))
+            if done:
+                self._round.clear()
+            return done
+
     def poll(self, target: Target) -> None:
         """Poll a target once, if its provider may be asked now. Raises nothing: one failure never stops another."""
         provider, health = self.providers.get(target.provider), self.health.get(target.provider)
-        if provider is None or health is None or not health.may_poll(target) or self._stopping.is_set():
+        if provider is None or health is None or self._stopping.is_set():
+            return
+        if not health.may_poll(target):
+            self._had_its_turn(target)
             return
         with self.progress.doing(f"poll {target}", limit=POLL_LIMIT):
             try:
-                self._pages(provider, target)
+                self._pages(provider, target, health)
             except ProviderError as error:
                 self._failed(target, health, error)
+                self._had_its_turn(target)
             except StoreError as error:
                 log.warning("builds not stored, will retry target=%s error=%s", target, error)
+                self._missed(target)
             except Exception:
                 log.exception("poll stumbled, will retry target=%s", target)
                 self.memory_of(target).misses += 1
+                self._missed(target)
             else:
-                memory = self.memory_of(target)
-                memory.polls += 1
-                if health.succeeded(target):
-                    log.info("provider answers provider=%s", target.provider)
+                self.memory_of(target).polls += 1
+                self._had_its_turn(target)
+                self._succeeded(target, health)
 
-    def _pages(self, provider: Provider, target: Target) -> None:
+    def _succeeded(self, target: Target, health: Health) -> None:
+        if health.succeeded(target):
+            log.info("provider answers provider=%s", target.provider)
+
+    def _had_its_turn(self, target: Target) -> None:
+        with self._lock:
+            self._round.add(str(target))
+
+    def _missed(self, target: Target) -> None:
+        """Something may have happened that is not stored."""
+        with self._lock:
+            memory = self._memories.get(str(target))
+        if memory is not None:
+            memory.complete = False
+
+    def _pages(self, provider: Provider, target: Target, health: Health) -> None:
         memory = self.memory_of(target)
         began, until = self.clock.now(), self.clock.monotonic() + POLL_DEADLINE
         trouble = None
+        pages = provider.poll(target, memory.cursors, began)
+        if health.facts.failing_since is not None:
+            pages = self._answer_first(pages, target, health)
         try:
-            for page in provider.poll(target, memory.cursors, began):
+            for page in pages:
                 self.failpoint("after_fetch")
                 self.store(target, page, memory)
                 if self._stopping.is_set():
                     return
                 if self.clock.monotonic() > until:
                     log.warning("poll takes long, the rest comes next time target=%s", target)
+                    memory.complete = False
                     return
         except ProviderError as error:
             if not error.partial:
@@ -129,6 +189,26 @@ class Polling:
             log.warning("some pipelines not read, will retry target=%s error=%s", target, trouble)
         memory.trouble = trouble
         memory.last_poll = began
+        memory.complete = True
+
+    def _answer_first(self, pages: Iterator[Page], target: Target, health: Health) -> Iterator[Page]:
+        """Pages of a provider that was failing: that it answers again is told before what has broken meanwhile.
+
+        It is believed when a second page, or the end, has come: the first one alone may be all that still works.
+        """
+        held: list[Page] = []
+        trouble = None
+        try:
+            held.extend(islice(pages, 2))
+        except ProviderError as error:
+            trouble = error
+        if trouble is None or trouble.partial:
+            self._succeeded(target, health)
+            self.answers(health)
+        yield from held
+        if trouble is not None:
+            raise trouble
+        yield from pages
 
     def stop(self) -> None:
         """Start no more polls, and no more pages of those under way: what is not stored is fetched again."""
@@ -164,5 +244,7 @@ class Polling:
 
     def _failed(self, target: Target, health: Health, error: ProviderError) -> None:
         self.memory_of(target).misses += 1
+        if error.trouble not in HARMLESS:
+            self._missed(target)
         if health.failed(target, error):
             log.warning("poll failed, will retry target=%s trouble=%s error=%s", target, error.trouble, error)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import override
@@ -202,6 +202,18 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Close all sessions."""
+        ...
+
+
+@runtime_checkable
+class TellsWhyIdle(Protocol):
+    """A provider that can say why no build comes on a pipeline; not every kind of server can."""
+
+    def why_idle(self, key: str, now: datetime) -> str | None:
+        """The reason in a few words, like `the workflow is disabled`; None when nothing stands in the way.
+
+        Raises like every method of a provider.
+        """
         ...
 
 

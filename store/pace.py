@@ -12,7 +12,7 @@ from store.columns import from_ms, to_ms
 from store.database import Session
 from store.schema import COUNTED, OUTCOMES, PASSED, SETTLED, STATUSES, UNFINISHED, VERDICTS, builds
 
-_MOST = 2000
+MOST = 2000  # builds that are read of one pipeline
 _PASSED = 100
 _NEUTRAL_TOO = 200  # builds of all streams in which the newest of one are looked for
 
@@ -55,7 +55,7 @@ class Ended(NamedTuple):
     word: str
 
 
-def begun(session: Session, pipeline_id: int, since: datetime, *, limit: int = _MOST) -> list[Begun]:
+def begun(session: Session, pipeline_id: int, since: datetime, *, limit: int = MOST) -> list[Begun]:
     """The newest builds of the streams of a pipeline that began at `since` or later, oldest first.
 
     Those that count, and those that have not ended: at most `limit` of each.

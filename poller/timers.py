@@ -1,0 +1,125 @@
+"""What time alone changes, all in one place: each duty has its turn, in this order, in a rhythm of its own.
+
+The daemon asks for it every five seconds, `buildwatch poll` once.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from poller.clock import Clock
+from poller.config import Configuration
+from poller.deadlines import Deadlines
+from poller.idleness import why_idle
+from poller.ingest import Ingested
+from poller.polling import Polling
+from poller.settling import settle_due
+from providers._base import Target
+from store.engine import Database, Session
+from store.errors import StoreError
+from store.pipelines import Key
+
+log = logging.getLogger(__name__)
+
+Told = frozenset[str]
+"""Channels that have something new."""
+
+TICK = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class Duty:
+    """Something to be done again and again."""
+
+    name: str
+    every: timedelta
+    work: Callable[[datetime], Told]
+    due: float = 0.0  # monotonic seconds
+    trouble: str | None = None  # how it stumbled last, as it was logged
+
+
+class Timers:
+    """Does what is due. Nothing of a provider that cannot be read is judged."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        polling: Polling,
+        targets: Callable[[str], Sequence[Target]],  # of a provider
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._polling = polling
+        self._targets = targets
+        self._deadlines = Deadlines(database)
+        self._baseline = False
+        self._duties = (
+            Duty("settling", TICK, self._write(settle_due)),
+            Duty("deadlines", TICK, self._look_at_deadlines),
+        )
+
+    def touched(self, ingested: Ingested) -> None:
+        """Builds have been stored: their pipelines are looked at anew."""
+        self._deadlines.touched(ingested)
+
+    def begin_anew(self) -> None:
+        """Everything is due, and nothing is known: at the start, after a reload, and when the clock was set."""
+        self._deadlines.rebuild()
+        for duty in self._duties:
+            duty.due = 0.0
+
+    def tick(self) -> Told:
+        """Do what is due. Raises StoreError when the store is not available; what could not be done stays due."""
+        told: Told = frozenset()
+        for duty in self._duties:
+            if self._clock.monotonic() >= duty.due:
+                told |= self._do(duty)
+        return told
+
+    def take_baseline(self) -> bool:
+        """Whether something was found that was wrong already at first contact, since this was asked last."""
+        found, self._baseline = self._baseline, False
+        return found
+
+    def _do(self, duty: Duty) -> Told:
+        try:
+            told = duty.work(self._clock.now())
+        except StoreError:
+            raise
+        except Exception as error:  # one duty never stops another
+            if duty.trouble != repr(error):
+                log.exception("timer stumbled, will retry timer=%s", duty.name)
+            duty.trouble = repr(error)
+            told = frozenset()
+        else:
+            duty.trouble = None
+        duty.due = self._clock.monotonic() + duty.every.total_seconds()
+        return told
+
+    def _write(self, unit: Callable[[Session, Configuration, datetime], Told]) -> Callable[[datetime], Told]:
+        def work(now: datetime) -> Told:
+            configuration = self._polling.configuration
+            return self._database.transact(lambda session: unit(session, configuration, now))
+
+        return work
+
+    def _look_at_deadlines(self, now: datetime) -> Told:
+        targets: dict[str, Sequence[Target]] = {}
+
+        def known_until(key: Key) -> datetime | None:
+            provider, pipeline = key
+            if provider not in targets:
+                targets[provider] = self._targets(provider)
+            return self._polling.known_until(targets[provider], pipeline)
+
+        def reasons(keys: Sequence[Key]) -> Mapping[Key, str]:
+            return why_idle(keys, self._polling.providers, now)
+
+        looked = self._deadlines.look(self._polling.configuration, now, known_until=known_until, why_idle=reasons)
+        for alert in looked.transitions:
+            log.info("alert %s kind=%s summary=%s", alert.state, alert.kind, alert.summary)
+        self._baseline = self._baseline or looked.baseline
+        return looked.told
