@@ -2,7 +2,8 @@
 
 A Bernoulli CUSUM: it adds up, build by build, how much better "the failure rate has risen by 20 points" explains
 what is seen than "it is as before". Failures in one consecutive run count only up to a cap, because one outage is
-one event, however many builds run into it. Pure arithmetic over settled verdicts.
+one event, however many builds run into it; and it takes three of them, because two may meet by chance on a stream
+that hardly ever fails. Pure arithmetic over settled verdicts.
 """
 
 import math
@@ -20,7 +21,7 @@ REBASE = 200  # builds after which a changed rate is the new normal
 
 _SHIFT = 0.20  # the rise of the failure rate that the detector is tuned to
 _SMALLEST_RISE = 0.10
-_FEWEST = 4  # builds since the onset
+_OUTAGES = 3  # runs of failures since the onset
 _RECOVERED = 3.0
 _PLAUSIBLE = 1.92  # log-likelihood ratio: half of chi-squared at 95 %, one degree of freedom
 _REACH = 50  # builds before the onset among which the true beginning is looked for
@@ -105,7 +106,7 @@ def open_drop(  # noqa: C901  (one pass over all builds for each decision: spell
     normal: Model | None = None  # as it was at the onset, or where the present run of failures began
     drop: Drop | None = None
     recovery: Recovery | None = None
-    onset, level, run, testing = 0, 0.0, 0, False
+    onset, outages, level, run, testing = 0, 0, 0.0, 0, False
     failure = Verdict.FAILED  # looking it up on the enumeration would take a third of the time
     for settled in tail:
         failed = settled.verdict is failure
@@ -115,7 +116,7 @@ def open_drop(  # noqa: C901  (one pass over all builds for each decision: spell
                 kept.append(settled)
                 sums.append(sums[-1])
                 continue
-            onset = len(kept)
+            onset, outages = len(kept), 0
             normal = _normal(kept, sums, settled)
             testing = normal.runs >= min_baseline and (since is None or settled[:2] > since)
         counts = run <= normal.cap
@@ -131,7 +132,8 @@ def open_drop(  # noqa: C901  (one pass over all builds for each decision: spell
             continue
         if testing:
             level += normal.up if failed else normal.down
-        if level >= limit and _plain(normal, len(kept) - onset, sums[-1] - sums[onset]):
+            outages += run == 1
+        if level >= limit and outages >= _OUTAGES and _plain(normal, len(kept) - onset, sums[-1] - sums[onset]):
             drop = _drop(normal, kept, sums, onset)
             recovery = Recovery(normal, passed=drop.passed, failed=drop.failed, run=run)
         elif level <= 0.0 and not failed:
@@ -151,8 +153,8 @@ def _normal(kept: Sequence[Settled], sums: Sequence[int], onset: Settled) -> Mod
 
 
 def _plain(normal: Model, runs: int, failed: int) -> bool:
-    """Whether the rise is large enough to speak of, over enough builds."""
-    return runs >= _FEWEST and failed / runs - normal.p0 >= _SMALLEST_RISE
+    """Whether the rise is large enough to speak of."""
+    return failed / runs - normal.p0 >= _SMALLEST_RISE
 
 
 def _drop(normal: Model, kept: Sequence[Settled], sums: Sequence[int], onset: int) -> Drop:

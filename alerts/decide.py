@@ -1,15 +1,23 @@
-"""From the settled verdicts of one stream and what is stored about it, to what is to be saved and said."""
+"""From the settled verdicts of one stream and what is stored about it, to what is to be saved and said.
+
+Precedence: what is in front hides what is behind it, so that one break is told once. A failing stream hides that its
+rate drops and that its builds take longer; a stale one hides its rates; what is hidden and still true is told when
+its hider ends. (An unreachable provider hides everything, because nothing of it is judged.)
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from alerts.decision import Decision, closed, firing
+from alerts.durations import decide_duration
 from alerts.failing import decide_failure
+from alerts.flapping import decide_flapping
 from alerts.rate_below import decide_rate_below
 from alerts.rate_drop import decide_rate_drop
 from alerts.rules import Rules
 from domain.alert import Alert, AlertKind, Scope
 from domain.stream import Settled
+from domain.timed import Timed
 
 __all__ = ["Decision", "closed", "decide"]
 
@@ -21,6 +29,7 @@ def decide(
     stored: Sequence[Alert],
     rules: Rules,
     counts: tuple[int, int] | None = None,
+    timed: Sequence[Timed] | None = None,
     watched_since: datetime,
     now: datetime,
     fresh: Collection[int] | None = None,
@@ -33,36 +42,46 @@ def decide(
         stored: its alerts, all that fire and the newest that ended.
         rules: the parameters in force.
         counts: passed and failed builds in the window of `success_rate_below`; None when it is switched off.
+        timed: the newest builds that passed, at most `durations.WANTED`, oldest first; None when none has come.
         watched_since: when we first met the pipeline. What finished until then is baseline.
         now: aware UTC.
         fresh: ids of the builds whose verdict is new or different in this evaluation. A break that is over
             already when it is discovered is told only when one of its failures is among them. None: not known.
 
     Returns:
-        To be saved in this order: an alert that ends comes before the one that takes its place.
+        To be saved in this order: an alert that ends comes before the one that takes its place, and flapping
+        before the failure that is told in its thread.
     """
     decisions: tuple[Decision, ...] = ()
-    if rules.failure is not None:
+    if rules.flapping is None:
+        decisions += _switched_off(stored, AlertKind.FLAPPING, now)
+    else:
+        decisions += decide_flapping(
+            scope=scope, tail=tail, stored=stored, rule=rules.flapping, watched_since=watched_since
+        )
+    if rules.failure is None:
+        decisions += _switched_off(stored, AlertKind.FAILURE, now)
+    else:
         decisions += decide_failure(
             scope=scope, tail=tail, stored=stored, rule=rules.failure, watched_since=watched_since, now=now, fresh=fresh
         )
-    else:
-        decisions += _switched_off(stored, AlertKind.FAILURE, now)
-    if rules.success_rate_drop is not None:
+    failing = _still_failing(stored, decisions)
+    stale = not fresh and firing(stored, AlertKind.STALE) is not None  # a build that has come ends it
+    if rules.success_rate_drop is None:
+        decisions += _switched_off(stored, AlertKind.SUCCESS_RATE_DROP, now)
+    elif not stale:
         decisions += decide_rate_drop(
             scope=scope,
             tail=tail,
             stored=stored,
             rule=rules.success_rate_drop,
-            hidden=_still_failing(stored, decisions),
+            hidden=failing,
             watched_since=watched_since,
             now=now,
         )
-    else:
-        decisions += _switched_off(stored, AlertKind.SUCCESS_RATE_DROP, now)
     if rules.success_rate_below is None:
         decisions += _switched_off(stored, AlertKind.SUCCESS_RATE_BELOW, now)
-    elif counts is not None:
+    elif counts is not None and not stale:
         decisions += decide_rate_below(
             scope=scope,
             tail=tail,
@@ -72,13 +91,26 @@ def decide(
             watched_since=watched_since,
             now=now,
         )
+    if rules.duration is None:
+        decisions += _switched_off(stored, AlertKind.DURATION, now)
+    elif timed is not None:
+        decisions += decide_duration(
+            scope=scope,
+            timed=timed,
+            tail=tail,
+            stored=stored,
+            rule=rules.duration,
+            hidden=failing,
+            watched_since=watched_since,
+            now=now,
+        )
     return decisions
 
 
 def _still_failing(stored: Sequence[Alert], decisions: Sequence[Decision]) -> bool:
     """Whether a failure alert fires on the stream after these decisions."""
-    latest = [each.alert for each in decisions] or [each for each in stored if each.kind is AlertKind.FAILURE]
-    return firing(latest, AlertKind.FAILURE) is not None
+    decided = [each.alert for each in decisions if each.alert.kind is AlertKind.FAILURE]
+    return firing(decided or stored, AlertKind.FAILURE) is not None
 
 
 def _switched_off(stored: Sequence[Alert], kind: AlertKind, now: datetime) -> tuple[Decision, ...]:

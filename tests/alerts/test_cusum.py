@@ -116,7 +116,7 @@ def test_a_stream_that_always_fails_does_not_break_the_arithmetic() -> None:
 
 
 def test_more_sensitive_is_sooner() -> None:
-    line = tail("P" * 100 + "FPP" * 30)
-    ends = [drops_at(line, 100, limit=limit) or 999 for limit in (5.0, 7.0, 9.0)]
+    line = tail("PPPPPPPPPF" * 20 + "FPP" * 30)
+    ends = [drops_at(line, 200, limit=limit) or 999 for limit in (5.0, 7.0, 9.0)]
     assert ends == sorted(ends)
     assert ends[0] < ends[2]

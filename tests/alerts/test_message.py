@@ -246,7 +246,7 @@ def test_a_drop_of_the_success_rate_is_told_with_its_evidence() -> None:
     )
     assert shown(first)["Success rate"] == "50 %: 3 of 6 passed since #101"
     assert shown(first)["Before"] == "100 %: 100 of 100 passed"
-    assert first.links[0].label == "Build #104"
+    assert first.links[0].label == "Build #105"
     assert back.headline == "🟢 web / main success rate is back to normal (100 % before it dropped)"
     assert back.tone is Tone.FIXED
     assert back.links[0].label == shown(back)["Build"].replace("#", "Build #")

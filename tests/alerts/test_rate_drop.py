@@ -5,7 +5,7 @@ from domain.alert import AlertKind, AlertState, Reason
 from tests.support.builders import NOON
 from tests.support.verdicts import Memory
 
-DROP_ONLY = Rules(failure=None, success_rate_drop=RateDropRule())
+DROP_ONLY = Rules(failure=None, success_rate_drop=RateDropRule(), flapping=None)
 GOOD = "P" * 100
 DROPPED = GOOD + "FP" * 10
 
@@ -84,7 +84,7 @@ def test_a_drop_before_first_contact_is_baseline() -> None:
 
 
 def test_failing_hides_a_drop_until_it_is_fixed() -> None:
-    memory = Memory(Rules(failure=FailureRule(after=1), success_rate_drop=RateDropRule()))
+    memory = Memory(Rules(failure=FailureRule(after=1), success_rate_drop=RateDropRule(), flapping=None))
     memory.see(GOOD)
     assert memory.see(GOOD + "FPFPF") == [Reason.FIRST]
     told = memory.see(GOOD + "FPFPFFPF")
@@ -95,7 +95,7 @@ def test_failing_hides_a_drop_until_it_is_fixed() -> None:
 
 
 def test_an_open_drop_goes_on_behind_a_failure_and_is_not_told_twice() -> None:
-    memory = Memory(Rules(failure=FailureRule(after=2), success_rate_drop=RateDropRule()))
+    memory = Memory(Rules(failure=FailureRule(after=2), success_rate_drop=RateDropRule(), flapping=None))
     assert memory.see(DROPPED) == [Reason.FIRST]
     assert memory.see(DROPPED + "FF") == [Reason.FIRST]
     assert sorted(alert.kind for alert in memory.firing()) == ["failure", "success_rate_drop"]
@@ -106,14 +106,14 @@ def test_an_open_drop_goes_on_behind_a_failure_and_is_not_told_twice() -> None:
 def test_switching_the_kind_off_closes_its_alert() -> None:
     memory = Memory(DROP_ONLY)
     memory.see(DROPPED)
-    memory.rules = Rules(failure=None, success_rate_drop=None)
+    memory.rules = Rules(failure=None, success_rate_drop=None, flapping=None)
     assert memory.see(DROPPED) == [Reason.CLOSED]
 
 
 def test_a_changed_sensitivity_leaves_an_alert_as_it_is() -> None:
-    memory = Memory(Rules(failure=None, success_rate_drop=RateDropRule(sensitivity="high")))
+    memory = Memory(Rules(failure=None, success_rate_drop=RateDropRule(sensitivity="high"), flapping=None))
     assert memory.see(GOOD + "FPFPF") == [Reason.FIRST]
-    memory.rules = Rules(failure=None, success_rate_drop=RateDropRule(sensitivity="low"))
+    memory.rules = Rules(failure=None, success_rate_drop=RateDropRule(sensitivity="low"), flapping=None)
     assert memory.see(GOOD + "FPFPF") == []
     assert memory.see(GOOD + "FPFPF" + "P" * 60) == [Reason.RESOLVED]
 

@@ -11,6 +11,7 @@ from alerts.rules import DEFAULT_RULES, FailureRule, Rules
 from domain.alert import Alert, AlertState, Reason, Scope
 from domain.build import Verdict
 from domain.stream import Settled
+from domain.timed import Timed
 from tests.support.builders import NOON
 
 SCOPE = Scope(provider="ci", pipeline="web/deploy", branch="main")
@@ -40,7 +41,12 @@ def tail(letters: str, first: int = 1) -> list[Settled]:
 
 def failing_only(after: Any = 1, resolve_after: int = 1) -> Rules:
     """Rules that look for failures alone."""
-    return Rules(failure=FailureRule(after=after, resolve_after=resolve_after), success_rate_drop=None)
+    return Rules(
+        failure=FailureRule(after=after, resolve_after=resolve_after),
+        success_rate_drop=None,
+        duration=None,
+        flapping=None,
+    )
 
 
 class Memory:
@@ -63,6 +69,7 @@ class Memory:
         stream: str | Sequence[Settled],
         *,
         counts: tuple[int, int] | None = None,
+        timed: Sequence[Timed] | None = None,
         now: datetime = NOON,
         fresh: Collection[int] | None = None,
     ) -> list[str]:
@@ -74,6 +81,7 @@ class Memory:
             stored=self.stored(),
             rules=self.rules,
             counts=counts,
+            timed=timed,
             watched_since=self.watched_since,
             now=now,
             fresh=fresh,
