@@ -1,11 +1,13 @@
 """`buildwatch alerts`: what is wrong, and who was told."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from domain.alert import AlertKind, AlertState, Delivery, Notification, Severity
+from alerts.handled import acknowledged
+from domain.alert import Alert, AlertKind, AlertState, Delivery, Notification, Severity
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened_to_read, present
 from poller.cli.showing import BAD, DIM, GOOD, WARN, Cell, ago, iso, print_json, print_table, say
 from store import alerts as stored_alerts
@@ -37,7 +39,13 @@ def alerts(
 
 def described(view: AlertView) -> dict[str, Any]:
     """An alert as `alerts --json` shows it; the keys are a contract."""
-    alert = view.alert
+    return {**summarized(view.alert), "notifications": [_notification(each) for each in view.notifications]}
+
+
+def summarized(alert: Alert) -> dict[str, Any]:
+    """An alert without its messages."""
+    fires = alert.state is AlertState.FIRING
+    handling = alert.handling
     return {
         "id": alert.id,
         "kind": alert.kind,
@@ -51,8 +59,19 @@ def described(view: AlertView) -> dict[str, Any]:
         "summary": alert.summary,
         "evidence": dict(alert.evidence),
         "channels": list(alert.channels),
-        "notifications": [_notification(each) for each in view.notifications],
+        "acknowledged": handling["acknowledged"] if acknowledged(alert) else None,
+        "silenced_by": handling.get("silenced_by") if fires else None,
+        "hidden_by": handling.get("hidden_by") if fires else None,
+        "escalated": list(handling.get("escalated", ())),
+        "reminders": handling.get("reminders", 0),
     }
+
+
+def place(alert: Alert) -> str:
+    """`web / main`: where an alert is."""
+    where = "-" if alert.kind is AlertKind.BASELINE else alert.scope.pipeline or alert.scope.provider
+    branch = alert.scope.branch if alert.scope.pipeline else None
+    return f"{where} / {branch}" if branch else where
 
 
 def _notification(notification: Notification) -> dict[str, Any]:
@@ -70,20 +89,30 @@ def _notification(notification: Notification) -> dict[str, Any]:
 
 def _row(view: AlertView, now: datetime) -> list[Cell]:
     alert = view.alert
-    where = "-" if alert.kind is AlertKind.BASELINE else alert.scope.pipeline or alert.scope.provider
-    branch = alert.scope.branch if alert.scope.pipeline else None
     summed_up = f"in the summary at first contact: {', '.join(alert.channels)}" if alert.channels else "nobody"
     return [
         str(alert.id),
-        (alert.state.value, STYLES[alert.state]),
+        (", ".join([alert.state.value, *_handled(alert)]), STYLES[alert.state]),
         (alert.severity.value, WARN if alert.severity is Severity.CRITICAL else ""),
         alert.kind.value,
-        f"{where} / {branch}" if branch else where,
+        place(alert),
         ago(alert.started_at, now),
         ago(alert.resolved_at, now) if alert.resolved_at else "-",
         alert.summary,
         "; ".join(map(_told, view.notifications)) or summed_up,
     ]
+
+
+def _handled(alert: Alert) -> Iterator[str]:
+    """What was done with an alert that fires, in a word each."""
+    if alert.state is not AlertState.FIRING:
+        return
+    if acknowledged(alert):
+        yield "acknowledged"
+    if "silenced_by" in alert.handling:
+        yield f"silenced by {alert.handling['silenced_by']}"
+    if "hidden_by" in alert.handling:
+        yield f"hidden by alert {alert.handling['hidden_by']}"
 
 
 def _told(notification: Notification) -> str:

@@ -1,5 +1,6 @@
 """What most commands begin with: the options they share, the configuration, the store."""
 
+import getpass
 import os
 import stat
 import sys
@@ -149,6 +150,14 @@ def opened_quietly(configuration: Configuration) -> Iterator["Database | None"]:
         yield database
     finally:
         database.close()
+
+
+def login() -> str:
+    """The user who types, as far as the system knows a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def present() -> datetime:
