@@ -29,6 +29,7 @@ from providers._github_auth import AppToken, Credentials, FixedToken
 from providers._github_backfill import BACKFILL, RepositoryBackfill
 from providers._github_client import Client
 from providers._github_collection import Wanted
+from providers._github_idle import why_idle
 from providers._github_polling import RepositoryPoll
 from providers._github_quota import Quota
 from providers._github_runs import pipeline_key, pipeline_of, workflow_name
@@ -277,6 +278,10 @@ class GitHub:
     def probe(self) -> Probe:
         """Rate limits, identity, scopes, expiry of the token, and the difference of the clocks."""
         return probe(self._client, identity=self._identity(), warnings=self._warnings(), now=datetime.now(UTC))
+
+    def why_idle(self, key: str, now: datetime) -> str | None:  # noqa: ARG002
+        """Why a workflow has no new run: disabled, queued, archived."""
+        return why_idle(self._client, key)
 
     def _identity(self) -> str | None:
         if isinstance(self._credentials, AppToken):

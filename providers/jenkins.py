@@ -17,6 +17,7 @@ from domain.duration import format_duration
 from providers._base import Candidate, Cursor, Page, PipelineEntry, Probe, ProviderPlugin, ProviderSettings, Target
 from providers._jenkins_client import JenkinsClient
 from providers._jenkins_history import BACKFILL, History
+from providers._jenkins_idle import why_idle
 from providers._jenkins_labels import LabelSource, label_source
 from providers._jenkins_names import JobGlob
 from providers._jenkins_poll import Poll
@@ -150,6 +151,10 @@ class Jenkins:
     def probe(self) -> Probe:
         """Version, identity and clock of the server."""
         return probe(self._client)
+
+    def why_idle(self, key: str, now: datetime) -> str | None:  # noqa: ARG002
+        """Why a job has no new build: disabled, or in the queue."""
+        return why_idle(self._client, key)
 
     def close(self) -> None:
         """Close the sessions of all threads."""
