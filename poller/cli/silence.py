@@ -107,7 +107,7 @@ def _print(done: Silenced, zone: tzinfo) -> None:
 
 def _list(configuration: Configuration, now: datetime, *, everything: bool, as_json: bool) -> None:
     with opened_to_read(configuration) as database:
-        found: "Sequence[Silence]" = database.read(silences.listing if everything else silences.unended)
+        found: Sequence[Silence] = database.read(silences.listing if everything else silences.unended)
     if as_json:
         print_json([described(each) for each in found])
     elif found:
