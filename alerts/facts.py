@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from alerts.background import Background
 from alerts.case import Case
+from alerts.waiting_words import waiting_facts
 from alerts.wording import duration, moment, percent, plural, short_commit, shortened
 from domain.alert import AlertKind
 from domain.build import Build
@@ -16,7 +17,7 @@ _REASON_LIMIT = 500
 def facts(case: Case) -> tuple[Fact, ...]:
     """What is known, most important first; what is not known has no line."""
     told = case.told
-    found = [*_where(case), *_how_bad(case), *_when(case)]
+    found = [*_where(case), *_how_bad(case), *waiting_facts(case), *_when(case)]
     if told is not None:
         found += [Fact(name=name, value=value) for name, value in _build(told, case.background) if value]
     return (*found, *_other_builds(case))

@@ -148,7 +148,8 @@ def _facts(
     rules, branches = configuration.rules_of(entry), entry.branches
     unfinished: dict[str, list[stuck.Unfinished]] = {}
     for each in going_on:
-        if each.raw != APPROVAL and _counts(each, known.pipeline, branches):
+        waits_for_people = each.status is Status.QUEUED and each.raw == APPROVAL
+        if not waits_for_people and _counts(each, known.pipeline, branches):
             found = stuck.Unfinished(
                 build_id=each.build_id,
                 number=each.number,

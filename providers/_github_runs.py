@@ -32,6 +32,7 @@ _OUTCOMES: Final = MappingProxyType(
     }
 )
 _WAITING: Final = frozenset({"queued", "waiting", "requested", "pending"})
+_APPROVAL: Final = "waiting"
 _MERGE_QUEUE: Final = "gh-readonly-queue/"
 _LONGEST_RUN: Final = timedelta(days=36)  # GitHub ends a run after 35
 _KEPT: Final = (
@@ -158,7 +159,7 @@ def to_build(run: Run, pipeline: Pipeline) -> Build:
         attempt=attempt,
         status=status,
         outcome=_OUTCOMES.get(_lower(conclusion), Outcome.UNKNOWN) if over else None,
-        raw_outcome=_word(conclusion) if over else None,
+        raw_outcome=_word(conclusion) if over else _approval(run),
         branch=_branch(run.get("head_branch")),
         commit=_word(run.get("head_sha")),
         title=_title(run),
@@ -199,6 +200,11 @@ def _status(run: Run) -> Status:
     if run.get("conclusion") is not None:
         return Status.FINISHED
     return Status.RUNNING if word else Status.QUEUED  # a new word: read again until it ends
+
+
+def _approval(run: Run) -> str | None:
+    """`waiting`: a person has to let the run go on. That may take days, and no queue is stuck."""
+    return _APPROVAL if _lower(run.get("status")) == _APPROVAL else None
 
 
 def _times(run: Run, attempt: int, status: Status) -> tuple[datetime | None, datetime | None, datetime | None]:
