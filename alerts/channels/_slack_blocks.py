@@ -20,35 +20,44 @@ from slack_sdk.models.blocks import (
 )
 
 from alerts.channels._plain import plain
+from alerts.channels._slack_sections import sections
+from alerts.channels._slack_text import escape, fit, link, units
 from domain.message import Fact, Link, Message
 
 PLAIN_LIMIT = 3000
-TOTAL_LIMIT = 10_000  # what the following add up to, with some air
+TOTAL_LIMIT = 10_000
 
 _HEADLINE_LIMIT = 900
-_FACTS_LIMIT = 4000
-_DETAILS_LIMIT = 2890
+_FACTS_LIMIT = 3200
+_DETAILS_LIMIT = 2890  # alone
+_SHORTER_DETAILS_LIMIT = 2000  # with tables below
 _LINKS_LIMIT = 1500
+_NOTES_LIMIT = 600
 _SHORT = 80  # a longer value gets the whole width instead of one of two columns
 _FIELDS = 10
-_MOST_FACTS = 33  # each may take a block of its own, and 40 is enough
+_MOST_FACTS = 32
+_SECTION_LIMIT = 2890
 _URL_IN_FACT = 500  # Slack takes more, but a few of them would use up the total
 _FENCE = "```"
 
 
 def blocks(message: Message) -> list[dict[str, Any]]:
-    """A tidy message as blocks, validated by slack_sdk's own models."""
+    """A tidy message as blocks, validated by slack_sdk's own models: what happened, facts, log, tables, ways on."""
     card: list[Block] = [
         HeaderBlock(text=PlainTextObject(text=fit(message.headline, HeaderBlock.text_max_length), emoji=False))
     ]
-    if _units(escape(message.headline)) > HeaderBlock.text_max_length:
+    if units(escape(message.headline)) > HeaderBlock.text_max_length:
         card.append(_section(fit(message.headline, _HEADLINE_LIMIT)))
     card += _facts(message.facts)
-    foot = [*_links(message.links), _when(message)]
+    has_sections = bool(message.charts or message.heats or message.tables)
     if message.details:
         log = message.details.replace(_FENCE, "'''")  # a fence inside would end ours
-        card.append(_section(f"{_FENCE}\n{fit(log, _DETAILS_LIMIT)}\n{_FENCE}"))
-    return [block.to_dict() for block in (*card, *foot)]
+        limit = _SHORTER_DETAILS_LIMIT if has_sections else _DETAILS_LIMIT
+        card.append(_section(f"{_FENCE}\n{fit(log, limit)}\n{_FENCE}"))
+    foot = [*_links(message.links), _foot(message)]
+    room = TOTAL_LIMIT - _length([*card, *foot])
+    body = [_section(text) for text in sections(message, room)]
+    return [block.to_dict() for block in (*card, *body, *foot)]
 
 
 def fallback(message: Message) -> str:
@@ -61,84 +70,51 @@ def plain_text(message: Message) -> str:
     return fit(plain(message), PLAIN_LIMIT)
 
 
-def escape(text: str) -> str:
-    """Exactly the three characters that Slack decodes: `<!channel>` in a branch name stays text."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def fit(text: str, limit: int) -> str:
-    """The text escaped and cut to at most `limit` UTF-16 units, never inside an escape."""
-    escaped = escape(text)
-    if _units(escaped) <= limit:
-        return escaped
-    room = limit - 1
-    kept: list[str] = []
-    for character in text:
-        piece = escape(character)
-        room -= _units(piece)
-        if room < 0:
-            break
-        kept.append(piece)
-    return "".join(kept) + "…"
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
 def _facts(facts: Iterable[Fact]) -> Iterator[Block]:
-    """Short facts side by side, long ones across; those beyond the budget are counted."""
-    row: list[MarkdownTextObject] = []
+    """Short facts side by side, then long ones across; those beyond the budget are counted."""
+    short: list[str] = []
+    long: list[str] = []
     room, left_out = _FACTS_LIMIT, 0
     for number, fact in enumerate(facts, 1):
-        text = _fact(fact)
-        room -= _units(text)
+        is_long = len(fact.value) > _SHORT or "\n" in fact.value
+        text = _fact(fact, is_long=is_long)
+        room -= units(text)
         if room < 0 or number > _MOST_FACTS:
             left_out += 1
-            continue
-        is_long = len(fact.value) > _SHORT or "\n" in fact.value
-        if row and (is_long or len(row) == _FIELDS):
-            yield SectionBlock(fields=row)
-            row = []
-        if is_long:
-            yield _section(text)
         else:
-            row.append(_mrkdwn(text))
-    if row:
-        yield SectionBlock(fields=row)
+            (long if is_long else short).append(text)
+    for start in range(0, len(short), _FIELDS):
+        yield SectionBlock(fields=[_mrkdwn(text) for text in short[start : start + _FIELDS]])
+    yield from (_section(text) for text in long)
     if left_out:
         yield ContextBlock(elements=[_mrkdwn(f"… and {left_out} more")])
 
 
-def _fact(fact: Fact) -> str:
+def _fact(fact: Fact, *, is_long: bool) -> str:
     value = fit(fact.value or "-", 1200)
     linked = fact.url and len(fact.url) <= _URL_IN_FACT and "\n" not in value
-    return f"*{fit(fact.name, 100)}*\n{_link(value, fact.url) if fact.url and linked else value}"
+    between = "\n" if is_long else "  "
+    return f"*{fit(fact.name, 100)}*{between}{link(value, fact.url) if fact.url and linked else value}"
 
 
 def _links(links: Iterable[Link]) -> Iterator[Block]:
     kept: list[str] = []
     room = _LINKS_LIMIT
-    for link in links:
-        text = _link(fit(link.label, 100), link.url)
-        room -= _units(text) + len("  ·  ")
+    for each in links:
+        text = link(fit(each.label, 100), each.url)
+        room -= units(text) + len("  ·  ")
         if room >= 0:
             kept.append(text)
     if kept:
         yield _section("  ·  ".join(kept))
 
 
-def _link(escaped: str, url: str) -> str:
-    # A bar would end the URL.
-    return f"<{escape(url).replace('|', '%7C')}|{escaped}>"
-
-
-def _when(message: Message) -> Block:
-    """Slack shows the time in each reader's own zone."""
+def _foot(message: Message) -> Block:
+    """The small print. Slack shows the time in each reader's own zone."""
     at = message.at.astimezone(UTC)
-    return ContextBlock(
-        elements=[_mrkdwn(f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{at:%Y-%m-%d %H:%M} UTC>")]
-    )
+    time = f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+    notes = [fit("  ·  ".join(message.notes), _NOTES_LIMIT)] if message.notes else []
+    return ContextBlock(elements=[_mrkdwn(each) for each in (time, *notes)])
 
 
 def _section(text: str) -> Block:
@@ -147,3 +123,14 @@ def _section(text: str) -> Block:
 
 def _mrkdwn(text: str) -> MarkdownTextObject:
     return MarkdownTextObject(text=text, verbatim=True)  # verbatim: names and URLs in it are not made into links
+
+
+def _length(card: Iterable[Block]) -> int:
+    return sum(_texts(block.to_dict()) for block in card)
+
+
+def _texts(value: Any) -> int:
+    if isinstance(value, dict):
+        own = value.get("text")
+        return (units(own) if isinstance(own, str) else 0) + sum(_texts(each) for each in value.values())
+    return sum(map(_texts, value)) if isinstance(value, list) else 0

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from alerts.channels._plain import marked_as_repeat, tidy
-from alerts.channels._slack_blocks import PLAIN_LIMIT, TOTAL_LIMIT, blocks, fallback, fit, plain_text
+from alerts.channels._slack_blocks import PLAIN_LIMIT, TOTAL_LIMIT, blocks, fallback, plain_text
+from alerts.channels._slack_text import fit
 from domain.message import Fact, Link, Message, Tone
 from tests.support.builders import message
 from tests.support.hostile import HOSTILE
@@ -86,7 +87,7 @@ def test_a_failure_card_is_a_header_facts_a_log_links_and_the_time() -> None:
                 "emoji": False,
             },
         },
-        {"type": "section", "fields": [mrkdwn(f"*Build*\n<{safe}|#812>"), mrkdwn("*Branch*\nmain")]},
+        {"type": "section", "fields": [mrkdwn(f"*Build*  <{safe}|#812>"), mrkdwn("*Branch*  main")]},
         {"type": "section", "text": mrkdwn("*New failing tests*\ntest_a\ntest_b")},
         {"type": "section", "text": mrkdwn("```\nstep 1\n'''boom'''\n```")},
         {"type": "section", "text": mrkdwn(f"<{safe}|Run>  ·  <https://ci.example.com/log|Log>")},
@@ -106,7 +107,7 @@ def test_a_long_headline_is_cut_in_the_header_and_whole_below() -> None:
 
 def test_facts_beyond_the_budget_are_counted() -> None:
     card = blocks(tidy(message(facts=tuple(Fact(name="n", value="v" * 900) for _ in range(8)))))
-    assert card[-2]["elements"][0]["text"] == "… and 4 more"
+    assert card[-2]["elements"][0]["text"] == "… and 5 more"
 
 
 def test_eleven_short_facts_make_two_sections() -> None:
