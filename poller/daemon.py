@@ -17,6 +17,7 @@ from poller.connections import Connections, connect, reconnect
 from poller.dispatch import Dispatcher
 from poller.failpoint import Failpoints
 from poller.health import Health
+from poller.heartbeat import Heartbeat
 from poller.ingest import Ingested
 from poller.notify import Systemd
 from poller.polling import Polling
@@ -26,6 +27,7 @@ from poller.redaction import Redaction
 from poller.reload import Reload
 from poller.schedule import Schedule
 from poller.signals import Signals
+from poller.startup import tell_return
 from poller.timers import TICK, Timers
 from providers._base import ProviderError, Target
 from store import counted, retention
@@ -43,6 +45,7 @@ LOOK = 0.5  # seconds between two looks at config.yaml, the clocks and the watch
 TARGETS_EVERY = 300.0  # seconds until an organisation's repositories are listed again
 SCHEDULE_ALIVE = 60.0
 KEEPING_HOUSE = 900.0
+FIRST_ROUND_MAY_TAKE = 600.0  # seconds that the note about an absence waits for a server that is away, too
 STORE_MAY_TAKE = 5.0  # seconds, where something goes on without it
 POLLS_DRAIN = 5.0  # seconds that polls under way are given at the end; what they fetched is fetched again
 
@@ -97,6 +100,9 @@ class Daemon:
         self._reload = Reload(configuration, load=surroundings.load, build=self._apply, clock=self._clock)
         self._next_ping = 0.0
         self._next_note = 0.0
+        self._heartbeat = Heartbeat(self._clock, self._polling, self._progress)
+        self._return_due = True  # that the daemon was away may have to be told
+        self._return_by = self._clock.monotonic() + FIRST_ROUND_MAY_TAKE
         self._next_listing: dict[str, float] = {}
         self._swap = threading.Lock()  # of providers: what an old one lists counts no more
         self._baseline_due = True  # a summary may have been left untold by an earlier run
@@ -188,7 +194,7 @@ class Daemon:
         self._connections = connections
         self._orphans_due = True  # written by the next look at what stands: a store that is down stops no reload
         self._timers.begin_anew()
-        self._dispatcher.use(connections.channels)
+        self._dispatcher.use(connections.channels, group_wait=self._configuration.group_wait)
         self._dispatcher.wake_all()
         for name in new:
             self._schedule.chore(f"targets of {name}", Listing(self, name), TICK, provider=name)
@@ -232,6 +238,7 @@ class Daemon:
             with self._progress.doing("standing", limit=SCHEDULE_ALIVE):
                 self._judge_standing()
                 self._record_standing()
+            self._heartbeat.look(self._configuration.heartbeat_url, self._schedule.targets())
         except StoreError as error:
             log.warning("store not available, will retry error=%s", error)
             self._look_again()
@@ -278,6 +285,9 @@ class Daemon:
         if self._baseline_due and self.first_round_done():
             self._baseline_due = False
             told |= self._write(lambda session, now: standing.tell_baseline(session, self._configuration, now))
+        if self._return_due and (self.first_round_done() or self._clock.monotonic() >= self._return_by):
+            told |= self._write(lambda session, now: tell_return(session, self._configuration, now))
+            self._return_due = False
         if self._reload.worth_a_look():
             told |= self._write(self._judge_configuration)
         self._dispatcher.wake(told)

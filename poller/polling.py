@@ -13,6 +13,7 @@ from poller.config import Configuration
 from poller.failpoint import Failpoints
 from poller.health import HARMLESS, Health
 from poller.ingest import Ingested, ingest
+from poller.poll_counts import PollCounts
 from poller.progress import Progress
 from providers._base import Page, Provider, ProviderError, Target
 from store import cursors, notes
@@ -66,6 +67,7 @@ class Polling:
     configuration: Configuration
     providers: Mapping[str, Provider] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
+    counts: PollCounts = field(default_factory=PollCounts)
     _memories: dict[str, Memory] = field(default_factory=dict)  # by target: its pace does not matter
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -188,6 +190,7 @@ class Polling:
         if trouble and trouble != memory.trouble:
             log.warning("some pipelines not read, will retry target=%s error=%s", target, trouble)
         memory.trouble = trouble
+        self.counts.made(target.provider, began, memory.last_poll)
         memory.last_poll = began
         memory.complete = True
 
@@ -245,6 +248,7 @@ class Polling:
     def _failed(self, target: Target, health: Health, error: ProviderError) -> None:
         self.memory_of(target).misses += 1
         if error.trouble not in HARMLESS:
+            self.counts.failed(target.provider, self.clock.now())
             self._missed(target)
         if health.failed(target, error):
             log.warning("poll failed, will retry target=%s trouble=%s error=%s", target, error.trouble, error)

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 
 from poller.config import Configuration
-from poller.dispatch import ChannelStatus
+from poller.courier import ChannelStatus
 from poller.polling import POLLS, Polling
 from poller.reload import Broken
+from poller.startup import record_alive, record_return
 from providers._base import Target
 from store import notes
 from store.engine import Session
@@ -23,6 +24,7 @@ def record_start(session: Session, configuration: Configuration, now: datetime) 
     """A daemon has started with this configuration."""
     value = {"since": now.isoformat(), "pid": os.getpid(), "host": socket.gethostname()}
     notes.put(session, DAEMON, value, now)
+    record_return(session, now)
     record_configuration(session, configuration, None, now, started=True)
 
 
@@ -45,7 +47,9 @@ def record_configuration(
 def record_standing(
     session: Session, channels: Mapping[str, ChannelStatus], polling: Polling, targets: list[Target], now: datetime
 ) -> None:
-    """How the channels are, and when each target was last polled with success."""
+    """That we work, how the channels are, when each target was last polled with success, and how often all were."""
+    record_alive(session, now)
+    polling.counts.save(session, now)
     notes.put(session, CHANNELS, {name: asdict(status) for name, status in channels.items()}, now)
     polls = {str(target): polling.memory_of(target).last_poll for target in targets}
     moments = {name: moment.isoformat() for name, moment in polls.items() if moment}

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from poller.clock import Clock
 from poller.config import Configuration
 from poller.deadlines import Deadlines
+from poller.digesting import send_due
 from poller.idleness import why_idle
 from poller.ingest import Ingested
 from poller.polling import Polling
@@ -59,6 +60,7 @@ class Timers:
         self._duties = (
             Duty("settling", TICK, self._write(settle_due)),
             Duty("deadlines", TICK, self._look_at_deadlines),
+            Duty("digests", TICK, self._send_digests),
         )
 
     def touched(self, ingested: Ingested) -> None:
@@ -105,6 +107,12 @@ class Timers:
             return self._database.transact(lambda session: unit(session, configuration, now))
 
         return work
+
+    def _send_digests(self, now: datetime) -> Told:
+        configuration = self._polling.configuration
+        if not configuration.digests:
+            return frozenset()
+        return self._database.transact(lambda session: send_due(session, configuration, now))
 
     def _look_at_deadlines(self, now: datetime) -> Told:
         targets: dict[str, Sequence[Target]] = {}
