@@ -61,6 +61,10 @@ class Client:
         self._credentials = credentials
         self._quota = quota
 
+    def has_room(self) -> bool:
+        """Whether what is not urgent may be asked for."""
+        return self._quota.has_room()
+
     def get(
         self,
         path: str,

@@ -1,13 +1,16 @@
 """What one poll of a repository has found so far: builds, and what became of the runs that are followed."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from domain.build import Build, Pipeline, Status
-from providers._base import Trouble, Unavailable, Unreadable
+from providers._base import ProviderError, Trouble, Unavailable, Unreadable
 from providers._github_client import Client, Tag
+from providers._github_inquiry import Inquiry, is_unclear
 from providers._github_reruns import worth_watching
 from providers._github_runs import (
     Run,
@@ -15,6 +18,7 @@ from providers._github_runs import (
     created_at,
     is_over,
     kept,
+    moment,
     pipeline_key,
     pipeline_of,
     run_id,
@@ -24,6 +28,7 @@ from providers._github_runs import (
     workflow_path,
 )
 from providers._github_state import RepositoryState
+from providers._http import CALL_SECONDS
 
 PASSING: Final = frozenset(Trouble) - {Trouble.AUTH, Trouble.RATE_LIMIT, Trouble.PACED}
 """Troubles of one answer that need not be those of the others: a single run must not stop its repository."""
@@ -31,6 +36,9 @@ PASSING: Final = frozenset(Trouble) - {Trouble.AUTH, Trouble.RATE_LIMIT, Trouble
 _ATTEMPTS_EACH: Final = 10
 _ATTEMPTS_PER_POLL: Final = 50
 _ATTEMPTS_AT_FIRST: Final = 10
+_LOOKED_INTO_PER_POLL: Final = 10
+_WORTH_ASKING: Final = timedelta(days=1)  # after the end of a run
+_ASKED_AGAIN: Final = timedelta(minutes=5)  # when it could not be told
 _BROKEN: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 
 _log = logging.getLogger(__name__)
@@ -142,6 +150,42 @@ class Collection:
                 raise
             _log.warning("earlier attempt not read run=%s attempt=%s problem=%s", number, attempt, error)
 
+    def look_into_unclear(self, now: datetime, deadline: float) -> bool:
+        """Ask why runs were cancelled or failed, the cancelled ones first. Returns whether anything was asked.
+
+        This costs requests, and so some runs wait for a later poll: meanwhile they are what their conclusion says.
+        No trouble here ever keeps a build from being told.
+        """
+        state, inquiry = self._state, Inquiry(self._client, self._state.repository, deadline)
+        state.unclear = [entry for entry in state.unclear if _is_recent(entry["run"], now)]
+        waiting = [entry for entry in state.unclear if _is_due(entry, now)]
+        waiting.sort(key=lambda entry: (entry["run"].get("conclusion") != "cancelled", -entry["run"]["id"]))
+        for asked, entry in enumerate(waiting[:_LOOKED_INTO_PER_POLL]):
+            if not self._client.has_room() or time.monotonic() >= deadline - CALL_SECONDS:
+                return asked > 0
+            try:
+                self._look_into(entry, inquiry)
+            except ProviderError as error:
+                entry["asked_at"] = now.isoformat()
+                _log.warning("cause not read, asking again later run=%s problem=%s", entry["run"]["id"], error)
+                return True
+        return bool(waiting)
+
+    def _look_into(self, entry: dict[str, Any], inquiry: Inquiry) -> None:
+        state, run = self._state, entry["run"]
+        path = workflow_path(run) or self._path_by_id(run)
+        build = to_build(run, self._pipeline(path))
+        cause = inquiry.cause(build)
+        state.unclear.remove(entry)
+        state.clear.append(_name_of(build))
+        if cause is None:
+            return
+        build = replace(build, outcome=cause.outcome, reason=cause.reason)
+        self._builds[int(build.external_id), build.attempt] = build
+        unhappy = worth_watching(build, created_at(run))
+        if unhappy is not None and any(each["id"] == unhappy["id"] for each in state.unhappy):
+            state.watch_for_rerun(unhappy, None)
+
     def _is_wanted(self, path: str) -> bool:
         return self._wanted.matches(f"{self._configured}/{path}")
 
@@ -161,6 +205,8 @@ class Collection:
             self.unreadable.append(unreadable(run, self._configured, error))
             return None
         self._builds[int(build.external_id), build.attempt] = build
+        if is_unclear(build) and _name_of(build) not in self._state.clear:
+            self._state.wonder(kept(run))
         return build
 
     def _pipeline(self, path: str) -> Pipeline:
@@ -205,3 +251,18 @@ class Collection:
             state.unwatch(number)
         else:
             state.watch_for_rerun(unhappy, tag)
+
+
+def _name_of(build: Build) -> str:
+    return f"{build.external_id}.{build.attempt}"
+
+
+def _is_recent(run: Run, now: datetime) -> bool:
+    ended = moment(run.get("updated_at"))
+    return ended is not None and abs(now - ended) < _WORTH_ASKING
+
+
+def _is_due(entry: Mapping[str, Any], now: datetime) -> bool:
+    """Also when our clock was set back since."""
+    asked = entry.get("asked_at")
+    return asked is None or abs(now - datetime.fromisoformat(asked)) >= _ASKED_AGAIN

@@ -79,6 +79,8 @@ class RepositoryPoll:
             self._read_open()
             self._read_unhappy()
             self._collection.fetch_earlier_attempts(self._deadline)
+            if self._collection.look_into_unclear(self._now, self._deadline):
+                self._changed = True
         except ProviderError:
             self._state.tag = None  # what was read is kept, and read again together with the rest
             yield from self._delivered()

@@ -13,6 +13,8 @@ POINTS_PER_MINUTE = 900  # the secondary limit; a GET is one point, also when it
 _MINUTE = 60.0
 _FIRST_WAIT = 60.0  # GitHub: wait at least a minute when no header says how long
 _LONGEST_WAIT = 900.0
+_RESERVED = 1000  # requests an hour, for polling alone ...
+_RESERVED_SHARE = 0.75  # ... or this much of a small limit: without a token there are 60
 _MARKS = (b"secondary rate limit", b"rate limit exceeded", b"abuse detection")
 
 
@@ -32,6 +34,7 @@ class Quota:
         self._asked: deque[float] = deque(maxlen=POINTS_PER_MINUTE)
         self._not_before = 0.0
         self._refusals = 0  # in a row, without a header that says how long
+        self._has_room = True  # by the last answer that told
 
     def spend(self) -> None:
         """Account for one request that is about to be made.
@@ -48,6 +51,10 @@ class Quota:
                 raise Unavailable(Trouble.PACED, f"{POINTS_PER_MINUTE} requests in this minute", retry_after=rest)
             self._asked.append(now)
 
+    def has_room(self) -> bool:
+        """Whether what is not urgent may be asked for, because enough is left for polling to the end of the hour."""
+        return self._has_room
+
     def learn(self, answer: Answer) -> None:
         """Take over what an answer says about the limits.
 
@@ -58,6 +65,7 @@ class Quota:
         remaining = answer.headers.get("X-RateLimit-Remaining", "")
         with self._lock:
             self._limited = self._limited or bool(remaining)
+            self._has_room = _leaves_room(remaining, answer.headers.get("X-RateLimit-Limit", ""))
             if answer.status not in {403, 429}:
                 self._refusals = 0
                 if remaining == "0":
@@ -84,6 +92,13 @@ class Quota:
             return None
         self._refusals += 1
         return min(_FIRST_WAIT * 2.0 ** (self._refusals - 1), _LONGEST_WAIT)
+
+
+def _leaves_room(remaining: str, limit: str) -> bool:
+    try:
+        return float(remaining) > min(float(limit) * _RESERVED_SHARE, _RESERVED)
+    except ValueError:
+        return True  # no limit
 
 
 def _limited_for(seconds: float) -> Unavailable:

@@ -23,7 +23,7 @@ _DAY: Final = timedelta(days=1)
 _ON_THE_FIRST_DAY: Final = timedelta(hours=1)
 _LATER: Final = timedelta(hours=12)
 
-_FAILED: Final = frozenset({Outcome.FAILURE, Outcome.TIMEOUT})
+_FAILED: Final = frozenset({Outcome.FAILURE, Outcome.ERROR, Outcome.TIMEOUT})
 _UNHAPPY: Final = _FAILED | {Outcome.CANCELLED, Outcome.SKIPPED, Outcome.UNKNOWN}
 
 Unhappy = dict[str, Any]

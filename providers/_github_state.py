@@ -10,6 +10,8 @@ from providers._github_runs import Run
 
 CURSOR: Final = "repository"
 _REMEMBERED_ATTEMPTS: Final = 200
+_REMEMBERED_UNCLEAR: Final = 50
+_REMEMBERED_CLEAR: Final = 300
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class RepositoryState:
     unhappy: list[Unhappy] = field(default_factory=list)  # what somebody may run again
     looked_at: str | None = None  # when some of those were last asked for
     attempts: dict[str, int] = field(default_factory=dict)  # run id → attempts up to this one were seen
+    unclear: list[dict[str, Any]] = field(default_factory=list)  # {run, asked_at?}: ended, and nobody knows why
+    clear: list[str] = field(default_factory=list)  # `run.attempt` of those that were looked into
     workflows: dict[str, str] = field(default_factory=dict)  # path → name; "" as long as no run told it
     paths: dict[str, str] = field(default_factory=dict)  # workflow id → path, where runs do not say (old servers)
     misses: int = 0  # 404s in a row
@@ -43,6 +47,8 @@ class RepositoryState:
         """As a cursor."""
         newest = sorted(self.attempts, key=int)[-_REMEMBERED_ATTEMPTS:]
         self.attempts = {run: self.attempts[run] for run in newest}
+        self.unclear = self.unclear[-_REMEMBERED_UNCLEAR:]
+        self.clear = self.clear[-_REMEMBERED_CLEAR:]
         return asdict(self)
 
     def open_ids(self) -> set[int]:
@@ -57,6 +63,12 @@ class RepositoryState:
         """This run goes on: ask for it by its id at every poll."""
         self.settle(run["id"])
         self.open.append({"run": dict(run), "tag": tag_json(tag)})
+
+    def wonder(self, run: Run) -> None:
+        """This attempt has ended, and its conclusion does not tell why."""
+        same = {name: run.get(name) for name in ("id", "run_attempt")}
+        if not any(same == {name: entry["run"].get(name) for name in same} for entry in self.unclear):
+            self.unclear.append({"run": dict(run)})
 
     def watch_for_rerun(self, run: Unhappy, tag: Tag | None) -> None:
         """This run did not succeed. An ETag known before stays good until there is another."""

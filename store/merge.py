@@ -2,8 +2,12 @@
 
 from typing import TypeVar
 
+from domain.build import Outcome
 from store.rows import NO_DETAILS, BuildRow, Details, duration_of
-from store.schema import AWAITED, FINISHED, FLAKY, FORK, PULL_REQUEST
+from store.schema import AWAITED, FINISHED, FLAKY, FORK, OUTCOMES, PULL_REQUEST
+
+_FOUND_OUT = {OUTCOMES.index(Outcome.TIMEOUT), OUTCOMES.index(Outcome.ERROR)}
+_AT_FIRST_SIGHT = {OUTCOMES.index(Outcome.CANCELLED), OUTCOMES.index(Outcome.FAILURE)}
 
 Fact = TypeVar("Fact")
 
@@ -24,6 +28,8 @@ def merge(old: BuildRow, new: BuildRow) -> BuildRow:
     """
     if is_rerun(old, new):
         return new
+    if _is_coarser(old, new):
+        new = new._replace(outcome=old.outcome, verdict=old.verdict)
     started_at = old.started_at if new.started_at is None else new.started_at
     frozen = old.status == new.status == FINISHED and old.outcome == new.outcome and old.finished_at is not None
     finished_at = old.finished_at if frozen or (new.status == FINISHED and new.finished_at is None) else new.finished_at
@@ -46,6 +52,11 @@ def merge(old: BuildRow, new: BuildRow) -> BuildRow:
         commit=_known(new.commit, old.commit),
         title=_known(new.title, old.title),
     )
+
+
+def _is_coarser(old: BuildRow, new: BuildRow) -> bool:
+    """Whether a provider just repeats its word (`cancelled`) for what it found out to be a timeout or an error."""
+    return old.outcome in _FOUND_OUT and new.outcome in _AT_FIRST_SIGHT and old.raw_id == new.raw_id
 
 
 def merge_details(old: Details, new: Details, *, rerun: bool) -> Details:

@@ -96,7 +96,11 @@ def test_a_run_on_the_third_page_is_followed_though_page_one_answers_304(api: Gi
     api.end(1, "failure")
     api.paths()
     assert numbers(watcher.poll()) == [(1, 1, "failure")]
-    assert [(each.path[16:], each.status) for each in api.asked] == [("actions/runs", 304), ("actions/runs/1001", 200)]
+    assert [(each.path[16:], each.status) for each in api.asked] == [
+        ("actions/runs", 304),
+        ("actions/runs/1001", 200),
+        ("actions/runs/1001/attempts/1/jobs", 200),
+    ]
     assert watcher.poll() == []
     assert watcher.stored[CI, "1001", 1].finished_at == NOON + timedelta(minutes=6)
 

@@ -52,6 +52,12 @@ def run(number: int = 1, conclusion: str | None = "success", **changes: Any) -> 
     return values | changes
 
 
+def job(number: int, conclusion: str, *, steps: int = 3) -> dict[str, Any]:
+    """A job that has ended, after so many steps."""
+    begun = [{"name": f"step {each}", "conclusion": "success", "started_at": iso(NOON)} for each in range(steps)]
+    return {"id": number, "name": f"job {number}", "status": "completed", "conclusion": conclusion, "steps": begun}
+
+
 @dataclass(frozen=True)
 class Asked:
     """One request that came in."""
@@ -75,6 +81,8 @@ class GitHubApi:
     runs: dict[int, dict[str, Any]] = field(default_factory=dict)
     attempts: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
     workflows: list[dict[str, Any]] = field(default_factory=list)
+    jobs: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # by run; default: one that has begun
+    annotations: dict[int, list[str]] = field(default_factory=dict)  # by job
     others: dict[str, Callable[[], Answer]] = field(default_factory=dict)  # path → what to answer instead
     link_base: str = "https://elsewhere.example/repositories/1"
     renamed_from: str | None = None
@@ -137,13 +145,13 @@ class GitHubApi:
         for base in (f"/repos/{self.repository}", "/repositories/1"):
             if path == base:
                 return ok({"id": 1, "full_name": self.repository, "default_branch": self.default_branch})
-            if path.startswith(base + "/actions/"):
-                return self._actions(path.removeprefix(base + "/actions/"), query)
+            if path.startswith(base + "/"):
+                return self._below(path.removeprefix(base + "/").removeprefix("actions/"), query)
         if path == "/rate_limit":
             return ok({"resources": {"core": {"limit": 5000, "remaining": 4999, "reset": 1763650000}}})
         return not_found()
 
-    def _actions(self, what: str, query: dict[str, str]) -> Answer:
+    def _below(self, what: str, query: dict[str, str]) -> Answer:
         if what == "runs":
             return self._list(query)
         if what == "workflows":
@@ -153,6 +161,14 @@ class GitHubApi:
         if match := re.fullmatch(r"runs/(\d+)/attempts/(\d+)", what):
             found = self.attempts.get((int(match[1]), int(match[2])))
             return ok(found) if found else not_found()
+        return self._about_jobs(what)
+
+    def _about_jobs(self, what: str) -> Answer:
+        if match := re.fullmatch(r"check-runs/(\d+)/annotations", what):
+            return ok([{"message": text} for text in self.annotations.get(int(match[1]), [])])
+        if match := re.fullmatch(r"runs/(\d+)/attempts/\d+/jobs", what):
+            jobs = self.jobs.get(int(match[1]), [job(1, "failure")])
+            return ok({"total_count": len(jobs), "jobs": jobs})
         return not_found()
 
     def _list(self, query: dict[str, str]) -> Answer:
