@@ -38,11 +38,11 @@ def decide_no_verdict(
 ) -> tuple[Decision, ...]:
     """What becomes of the alert of one stream. `newest` are its newest finished builds in order, oldest first.
 
-    `rule` is None where nothing is expected. What had ended before we met the pipeline is baseline.
+    `rule` is None when it is switched off. What had ended before we met the pipeline is baseline.
     """
     current = firing(stored, KIND)
     if rule is None:
-        return () if current is None else (closed(current, because="no build is expected any more", at=now),)
+        return () if current is None else (closed(current, because=f"{KIND} is switched off", at=now),)
     decided = [each for each in newest if each.verdict is not Verdict.NEUTRAL]
     if current is not None:
         last = decided[-1] if decided else None

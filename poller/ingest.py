@@ -19,6 +19,7 @@ from poller import settling
 from poller.config import Configuration
 from poller.judging import BEFORE_EVERYTHING, judge_stream
 from poller.tell import tell
+from poller.undecided import judge_no_verdict
 from providers._base import Page
 from store import alerts as stored_alerts
 from store import builds as stored_builds
@@ -72,6 +73,7 @@ def ingest(
     judged: list[tuple[Decision, Pipeline | None]] = []
     if judge:
         judged += _judge_streams(session, changes, known, since, configuration=configuration, now=now)
+        judged += judge_no_verdict(session, changes, known, configuration=configuration, now=now)
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
     told: frozenset[str] = frozenset()
     for decision, pipeline in judged:

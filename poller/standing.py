@@ -160,6 +160,8 @@ def _orphaned(session: Session, alert: Alert, pipeline: Pipeline | None, configu
         return NOT_WATCHED if pipeline else None
     if not getattr(configuration.rules_of(entry), alert.kind, True):
         return f"{alert.kind} is switched off"
+    if alert.kind is AlertKind.NO_VERDICT and configuration.rules_of(entry).stale is None:
+        return "no build is expected any more"
     return None if _is_watched(session, alert, pipeline, entry.branches) else NOT_WATCHED
 
 
