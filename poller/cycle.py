@@ -9,7 +9,7 @@ from poller import standing
 from poller.clock import Clock
 from poller.config import Configuration
 from poller.connections import Connections
-from poller.dispatch import Courier
+from poller.courier import Courier
 from poller.failpoint import Failpoints
 from poller.health import Health
 from poller.ingest import Ingested
@@ -20,7 +20,7 @@ from poller.redaction import Redaction
 from poller.schedule import THREADS_PER_PROVIDER
 from poller.timers import Timers
 from providers._base import Provider, ProviderError, Target
-from store import outbox
+from store import outbox, outcomes
 from store import providers as stored_providers
 from store.engine import Database
 
@@ -67,7 +67,7 @@ class Cycle:
 
     def run(self) -> Round:
         """Poll everything, judge what time alone changes, deliver what is due."""
-        self._database.transact(outbox.recover)
+        self._database.transact(outcomes.recover)
         targets = self._targets = [
             target for name, provider in self._connections.providers.items() for target in self._list(name, provider)
         ]
@@ -118,6 +118,7 @@ class Cycle:
                 progress=self._progress,
                 failpoint=Failpoints(),
                 redact=self._hidden.redact,
+                group_wait=timedelta(0),  # nobody is here to send later what would wait for company
             )
             self._round.delivered += courier.deliver_due()
             channel.close()

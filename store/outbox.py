@@ -8,20 +8,23 @@ a message waits for the earlier ones until they are sent or dead.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, select, update
 
-from domain.alert import NOTHING, Delivery, Notification
-from store.columns import to_json
+from domain.alert import NOTHING, Delivery, Notification, Reason
 from store.database import Session
 from store.dialect import insert_into
 from store.messages import message_of
-from store.schema import UNSENT, attempts, outbox
+from store.outcomes import mark_dead
+from store.schema import attempts, outbox
 
 _DEFAULT_LISTING = 200
-_INTERRUPTED = "the process ended while it was being sent"
+_LONGEST_HOLD = timedelta(days=8)
+CHANNEL_GONE = "the channel is not in config.yaml any more"
+DROPPED = "dropped by hand"
+"""Why a message is dead that a person gave up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,80 +57,14 @@ def add(session: Session, notifications: Iterable[Notification]) -> int:
     return sum(len(session.execute(statement, row).all()) for row in rows)
 
 
-def claim(session: Session, channel: str, now: datetime) -> Notification | None:
-    """The oldest due notification of a channel, now `sending`, with `root` filled in; None when nothing is due."""
-    chosen = session.execute(_unblocked(channel).where(outbox.c.next_attempt_at <= now).limit(1)).first()
-    if chosen is None:
-        return None
-    count = chosen.attempts + 1
-    session.execute(
-        update(outbox).where(outbox.c.id == chosen.id).values(delivery=Delivery.SENDING, attempts=count, claimed_at=now)
-    )
-    return _from_row(
-        chosen, delivery=Delivery.SENDING, attempts=count, root=_root(session, chosen.alert_id, chosen.channel)
-    )
-
-
-def next_due(session: Session, channel: str) -> datetime | None:
-    """When the next notification of a channel may be tried; None when nothing waits."""
-    waiting = _unblocked(channel).order_by(None).with_only_columns(func.min(outbox.c.next_attempt_at))
-    due: datetime | None = session.execute(waiting).scalar()
-    return due
-
-
-def mark_sent(session: Session, identity: int, receipt: Mapping[str, Any], now: datetime) -> None:
-    """The channel accepted it."""
-    _record(session, identity, Delivery.SENT, to_json(receipt))
-    _set(session, identity, delivery=Delivery.SENT, receipt=receipt, sent_at=now, ambiguous=False, last_error=None)
-
-
-def mark_retry(
-    session: Session,
-    identity: int,
-    error: str,
-    next_attempt_at: datetime,
-    *,
-    ambiguous: bool = False,
-    progress: Mapping[str, Any] = NOTHING,
-) -> None:
-    """It was not accepted, or nobody knows (`ambiguous`, which stays until it is sent): try again then."""
-    _record(session, identity, Delivery.PENDING, error, ambiguous=ambiguous)
-    values: dict[str, Any] = {"delivery": Delivery.PENDING, "next_attempt_at": next_attempt_at, "last_error": error}
-    if ambiguous:
-        values["ambiguous"] = True
-    if progress:
-        values["progress"] = progress
-    _set(session, identity, **values)
-
-
-def mark_dead(session: Session, identity: int, error: str, now: datetime) -> None:
-    """It will not be tried again, unless a person asks for it. Given up at `now`."""
-    _record(session, identity, Delivery.DEAD, error, at=now)
-    _set(session, identity, delivery=Delivery.DEAD, last_error=error)
-
-
-def recover(session: Session, identity: int | None = None) -> int:
-    """Put back what was being sent when the process died: it may have been accepted. Returns how many.
-
-    Only for the holder of the store's lock, before it sends anything; or for one notification, by its sender.
-    """
-    query = select(outbox.c.id).where(outbox.c.delivery == Delivery.SENDING)
-    if identity is not None:
-        query = query.where(outbox.c.id == identity)
-    orphans = session.execute(query).scalars().all()
-    for orphan in orphans:
-        _record(session, orphan, Delivery.PENDING, _INTERRUPTED, ambiguous=True)
-        _set(session, orphan, delivery=Delivery.PENDING, ambiguous=True, last_error=_INTERRUPTED)
-    return len(orphans)
-
-
 def bring_forward(session: Session, now: datetime, latest: datetime) -> None:
-    """What waits for a time beyond `latest` is due now: the clock was set back since that was planned."""
-    session.execute(
-        update(outbox)
-        .where(outbox.c.delivery == Delivery.PENDING, outbox.c.next_attempt_at > latest)
-        .values(next_attempt_at=now)
-    )
+    """What waits for a time beyond `latest` is due now: the clock was set back since that was planned.
+
+    What quiet hours hold stays held, unless it is for longer than quiet hours ever last.
+    """
+    pending = outbox.c.delivery == Delivery.PENDING
+    session.execute(update(outbox).where(pending, outbox.c.next_attempt_at > latest).values(next_attempt_at=now))
+    session.execute(update(outbox).where(pending, outbox.c.hold_until > latest + _LONGEST_HOLD).values(hold_until=now))
 
 
 def hurry(session: Session, channel: str, now: datetime) -> None:
@@ -144,26 +81,36 @@ def drop_channels(session: Session, known: Iterable[str], now: datetime) -> int:
     gone = select(outbox.c.id).where(outbox.c.delivery == Delivery.PENDING, outbox.c.channel.not_in(list(known)))
     identities = session.execute(gone).scalars().all()
     for identity in identities:
-        mark_dead(session, identity, "the channel is not in config.yaml any more", now)
+        mark_dead(session, identity, CHANNEL_GONE, now)
     return len(identities)
 
 
 def retry(session: Session, identity: int, now: datetime) -> bool:
-    """A person wants it tried again now; False unless it waits or is dead."""
+    """A person wants it tried again now, with what it was sent together; False unless it waits or is dead."""
     waiting = outbox.c.delivery.in_([Delivery.PENDING, Delivery.DEAD])
     done = session.execute(
-        update(outbox).where(outbox.c.id == identity, waiting).values(delivery=Delivery.PENDING, next_attempt_at=now)
+        update(outbox)
+        .where(_together(session, identity), waiting)
+        .values(delivery=Delivery.PENDING, next_attempt_at=now, hold_until=None, held=None)
     )
     return done.rowcount > 0
 
 
 def drop(session: Session, identity: int, now: datetime) -> bool:
-    """A person gives it up; False unless it waits. The row stays, so that the same change is never told later."""
+    """A person gives it up, with what it was sent together; False unless it waits.
+
+    The rows stay, so that the same change is never told later.
+    """
     found = get(session, identity)
     if found is None or found.delivery is not Delivery.PENDING:
         return False
-    mark_dead(session, identity, "dropped by hand", now)
+    mark_dead(session, found.batch or identity, DROPPED, now)
     return True
+
+
+def _together(session: Session, identity: int) -> ColumnElement[bool]:
+    batch = session.execute(select(outbox.c.batch).where(outbox.c.id == identity)).scalar()
+    return outbox.c.id == identity if batch is None else outbox.c.batch == batch
 
 
 def get(session: Session, identity: int) -> Notification | None:
@@ -215,46 +162,15 @@ def attempts_of(session: Session, identity: int) -> list[Attempt]:
     return [Attempt(at=row.at, delivery=row.delivery, ambiguous=row.ambiguous, answer=row.answer) for row in rows]
 
 
-def _unblocked(channel: str) -> Select[*tuple[Any, ...]]:
-    """Waiting rows of a channel without an earlier unsent row of the same alert, oldest first."""
-    earlier = outbox.alias("earlier")
-    blocked = exists().where(
-        earlier.c.alert_id == outbox.c.alert_id,
-        earlier.c.channel == outbox.c.channel,
-        earlier.c.id < outbox.c.id,
-        earlier.c.delivery.in_([Delivery.PENDING, Delivery.SENDING]),
-    )
-    waiting = and_(outbox.c.channel == channel, outbox.c.delivery == Delivery.PENDING, UNSENT)
-    return select(outbox).where(waiting, ~blocked).order_by(outbox.c.id)
-
-
 def _root(session: Session, alert_id: int, channel: str) -> Mapping[str, Any]:
-    ours = and_(outbox.c.alert_id == alert_id, outbox.c.channel == channel, outbox.c.delivery == Delivery.SENT)
+    ours = and_(
+        outbox.c.alert_id == alert_id,
+        outbox.c.channel == channel,
+        outbox.c.delivery == Delivery.SENT,
+        outbox.c.reason.not_in([Reason.REFRESH, Reason.THREADED]),
+    )
     receipt = session.execute(select(outbox.c.receipt).where(ours).order_by(outbox.c.id).limit(1)).scalar()
     return NOTHING if receipt is None else receipt
-
-
-def _set(session: Session, identity: int, **values: Any) -> None:
-    session.execute(update(outbox).where(outbox.c.id == identity).values(**values))
-
-
-def _record(
-    session: Session,
-    identity: int,
-    delivery: Delivery,
-    answer: str,
-    *,
-    at: datetime | None = None,
-    ambiguous: bool = False,
-) -> None:
-    """Keep an attempt. Its time is when it began, unless it never did."""
-    row = session.execute(select(outbox.c.claimed_at, outbox.c.created_at).where(outbox.c.id == identity)).one()
-    began = row.claimed_at or at or row.created_at
-    session.execute(
-        insert(attempts).values(
-            notification_id=identity, at=began, delivery=delivery, ambiguous=ambiguous, answer=answer
-        )
-    )
 
 
 def _values(notification: Notification) -> Mapping[str, Any]:

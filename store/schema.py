@@ -233,13 +233,17 @@ outbox = Table(
     Column("about", Json, nullable=False, server_default="{}"),
     Column("hold_until", Moment),
     Column("held", Text),
-    Column("batch", Integer),  # outbox.id of the row that this one was sent together with
+    Column("batch", Integer),  # outbox.id of the leading row, when several are sent as one message
+    Column("form", Text),  # domain.waiting.Form: how they became one, and that a row has to go alone
+    Column("card", Integer),  # of an alert's first row: outbox.id of the row that posted the message which shows it
     UniqueConstraint("alert_id", "transition", "channel", name="outbox_key"),
     sqlite_autoincrement=True,  # and in Message-IDs
 )
 UNSENT = text("delivery < 2")
 Index("outbox_unsent", outbox.c.channel, outbox.c.id, info={WHERE: UNSENT})
 Index("outbox_batch", outbox.c.batch, info={WHERE: text("batch IS NOT NULL")})
+Index("outbox_card", outbox.c.card, info={WHERE: text("card IS NOT NULL")})
+Index("outbox_sent", outbox.c.channel, outbox.c.sent_at, info={WHERE: text("sent_at IS NOT NULL")})
 
 silences = Table(
     "silences",

@@ -61,27 +61,25 @@ class Bot:
     def send(self, notification: Notification) -> Mapping[str, Any]:
         """Post the card, or edit it and tell the change in its thread; the receipt is {channel, ts}.
 
-        A refresh only edits: it is no news, it keeps the card true.
+        A refresh only edits: it is no news, it keeps the card true. So does a first message with a card: other
+        alerts are on it already, and now it shows this one, too.
         """
         self._client.deadline = time.monotonic() + _SEND_SECONDS
-        root = notification.root
-        has_card = bool(root.get("channel") and root.get("ts"))
-        if notification.reason is Reason.REFRESH and not has_card:
-            return {}  # told in a summary, or never: there is no card to bring up to date
-        if not has_card:
-            return self._post_once(notification)
+        root, reason = notification.root, notification.reason
+        only_here = reason in {Reason.REFRESH, Reason.THREADED}  # it makes no sense but on or under its card
+        if not (root.get("channel") and root.get("ts")):
+            return {} if only_here else self._post_once(notification)
         try:
-            self._edit_once(notification)
-            if notification.reason is Reason.REFRESH:
+            if reason is not Reason.THREADED:
+                self._edit_once(notification)
+            if reason in {Reason.REFRESH, Reason.FIRST}:
                 return dict(root)
             return self._post_once(notification, thread=root)
         except SlackError as error:
             if error.word not in _ELSEWHERE:
                 raise
-            if notification.reason is Reason.REFRESH:
-                return {}
             # The card was deleted, or belongs to a channel of an earlier configuration.
-            return self._post_once(notification)
+            return {} if only_here else self._post_once(notification)
 
     def probe(self) -> str:
         """Who the token belongs to, and which scopes it lacks."""
@@ -101,7 +99,7 @@ class Bot:
             return
         card = {"channel": notification.root["channel"], "ts": notification.root["ts"]}
         try:
-            self._render(tidy(notification.message), self._client.chat_update, **card)
+            self._render(tidy(notification.card or notification.message), self._client.chat_update, **card)
         except ChannelError as error:
             error.ambiguous = notification.ambiguous and not error.permanent
             raise

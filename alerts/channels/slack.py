@@ -72,6 +72,7 @@ class Slack:
         self.name = name
         # Slack takes one post per second and channel, and 50 edits a minute; going beyond them risks the app.
         self.min_interval = 1.0 if settings.token is None else 1.2
+        self.edits = settings.edits
         self._settings = settings
 
     def send(self, notification: Notification) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 import poller.connections
 import poller.daemon
-import poller.dispatch
+import poller.courier
 from alerts.channels._base import Channel
 from poller.config import Configuration
 
@@ -23,4 +23,4 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(poller.connections, "make_channel", unpaced)
     monkeypatch.setattr(poller.daemon, "CHORES", timedelta(seconds=0.5))
-    monkeypatch.setattr(poller.dispatch, "FIRST_WAIT", timedelta(seconds=0.2))
+    monkeypatch.setattr(poller.courier, "FIRST_WAIT", timedelta(seconds=0.2))

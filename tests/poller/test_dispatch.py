@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 
 from alerts.channels._base import ChannelError
+from alerts.gathering import Manner
 from domain.alert import Delivery, Notification, Reason, Scope
+from poller import courier as couriers
 from poller import dispatch
 from poller.clock import Clock
-from poller.dispatch import Courier, Dispatcher, backoff
+from poller.courier import Courier, backoff
+from poller.dispatch import Dispatcher
 from poller.failpoint import Failpoints
+from poller.parcels import Claim, Pause, claim
 from poller.progress import Progress
 from poller.redaction import Redaction
 from store import alerts, outbox
@@ -18,6 +22,8 @@ from store.engine import Database
 from tests.support.builders import alert, message, notification
 from tests.support.daemon import eventually
 from tests.support.hands import Hands
+
+AT_ONCE = Manner(edits=False, group_wait=timedelta(0))
 
 
 class Post:
@@ -111,7 +117,7 @@ def test_a_message_that_can_never_be_sent_is_a_dead_letter_and_the_next_one_goes
 
 
 def test_after_three_days_of_tries_a_message_is_given_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(couriers, "MOST_ATTEMPTS", 3)
     hands = Hands()
     post = Post("mail", *(ChannelError("421 busy") for _ in range(5)))
     put(database, hands, 1)
@@ -123,7 +129,7 @@ def test_after_three_days_of_tries_a_message_is_given_up(database: Database, mon
 
 
 def test_the_tries_last_seventy_two_hours() -> None:
-    total = sum((backoff(attempt, 0.5) for attempt in range(1, dispatch.MOST_ATTEMPTS)), timedelta())
+    total = sum((backoff(attempt, 0.5) for attempt in range(1, couriers.MOST_ATTEMPTS)), timedelta())
     assert timedelta(hours=71) < total < timedelta(hours=73)
 
 
@@ -166,7 +172,7 @@ def test_a_defect_of_a_channel_loses_nothing(database: Database) -> None:
 
 
 def test_a_later_message_of_an_alert_waits_for_the_earlier_one(database: Database) -> None:
-    hands, post = Hands(), Post("mail", ChannelError("450"))
+    hands, post = Hands(), Post("mail", ChannelError("450", ambiguous=True))
     put(database, hands, 1, 2)
     ours = courier(database, post, hands.clock())
     ours.deliver_one()
@@ -181,7 +187,7 @@ def test_a_later_message_of_an_alert_waits_for_the_earlier_one(database: Databas
 def test_what_was_under_way_when_the_process_died_is_sent_again_as_ambiguous(database: Database) -> None:
     hands, post = Hands(), Post()
     put(database, hands, 1)
-    database.transact(lambda session: outbox.claim(session, "mail", hands.wall))
+    database.transact(lambda session: claim(session, "mail", AT_ONCE, hands.wall))
     dispatcher = Dispatcher(
         database=database, clock=hands.clock(), progress=Progress(hands.clock().monotonic), failpoint=Failpoints()
     )
@@ -259,16 +265,15 @@ def test_a_clock_that_is_set_back_by_minutes_delays_no_message(database: Databas
 def test_a_store_that_is_away_is_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     from store.errors import StoreUnavailable  # noqa: PLC0415
 
-    monkeypatch.setattr(dispatch, "DAMAGED_STORE_WAIT", 0.01)
+    monkeypatch.setattr(couriers, "DAMAGED_STORE_WAIT", 0.01)
     troubles: list[Exception] = [StoreUnavailable("locked"), ZeroDivisionError("a defect")]
-    claim = outbox.claim
 
-    def claiming(session: Any, channel: str, now: Any) -> Notification | None:
+    def claiming(*given: Any) -> Claim | Pause | None:
         if troubles:
             raise troubles.pop(0)
-        return claim(session, channel, now)
+        return claim(*given)
 
-    monkeypatch.setattr(dispatch.outbox, "claim", claiming)
+    monkeypatch.setattr(couriers, "claim", claiming)
     post = Post()
     put(database, Hands(), 1)
     ours = courier(database, post, Clock())
@@ -285,8 +290,8 @@ def test_what_became_of_a_message_is_written_as_soon_as_the_store_is_back(
 ) -> None:
     from store.errors import StoreUnavailable  # noqa: PLC0415
 
-    monkeypatch.setattr(dispatch, "DAMAGED_STORE_WAIT", 0.01)
-    monkeypatch.setattr(dispatch, "FIRST_WAIT", timedelta(milliseconds=1))
+    monkeypatch.setattr(couriers, "DAMAGED_STORE_WAIT", 0.01)
+    monkeypatch.setattr(couriers, "FIRST_WAIT", timedelta(milliseconds=1))
     troubles: list[Exception] = [StoreUnavailable("locked"), StoreUnavailable("locked")]
     transact = database.transact
 
@@ -311,7 +316,7 @@ def test_a_claim_of_which_nobody_knows_whether_it_was_stored_is_taken_back(
 ) -> None:
     from store.errors import StoreUnavailable  # noqa: PLC0415
 
-    monkeypatch.setattr(dispatch, "DAMAGED_STORE_WAIT", 0.01)
+    monkeypatch.setattr(couriers, "DAMAGED_STORE_WAIT", 0.01)
     troubles: list[Exception] = [StoreUnavailable("a commit was interrupted")]
     transact = database.transact
 

@@ -9,7 +9,8 @@ from sqlalchemy import func, select, update
 from domain.alert import AlertState, Delivery
 from domain.build import Outcome
 from domain.testreport import TestReport
-from store import alerts, builds, maintenance, notes, outbox, quarantine, schema
+from domain.waiting import Form
+from store import alerts, builds, maintenance, notes, outbox, outcomes, quarantine, schema, waiting
 from store.engine import Database, Session, open_database
 from store.errors import StoreError
 from store.maintenance import backup, check_integrity, keep_ballast, stats
@@ -125,10 +126,9 @@ def test_ended_alerts_go_with_their_messages_and_others_stay(database: Database)
         alerts.save(session, alert())
         alerts.save(session, alert(state=AlertState.CLOSED, resolved_at=A_YEAR_LATER))
         outbox.add(session, [notification(alert_id=each.id) for each in (old, unsent)])
-        claimed = outbox.claim(session, "team", NOON)
-        assert claimed is not None
-        assert claimed.alert_id == old.id
-        outbox.mark_sent(session, claimed.id or 0, {}, NOON)
+        first, _ = waiting.waiting(session, "team", NOON)
+        assert first.alert_id == old.id
+        outcomes.mark_sent(session, waiting.take(session, [first], Form.SINGLE, NOON), {}, NOON)
 
     database.transact(some)
     assert prune(database, Keep(), A_YEAR_LATER) == Pruned(alerts=1)

@@ -14,7 +14,11 @@ def upgrade() -> None:
     op.add_column("outbox", sa.Column("hold_until", sa.BigInteger))
     op.add_column("outbox", sa.Column("held", sa.Text))
     op.add_column("outbox", sa.Column("batch", sa.Integer))
+    op.add_column("outbox", sa.Column("form", sa.Text))
+    op.add_column("outbox", sa.Column("card", sa.Integer))
     _partial_index("outbox_batch", "outbox", ["batch"], "batch IS NOT NULL")
+    _partial_index("outbox_card", "outbox", ["card"], "card IS NOT NULL")
+    _partial_index("outbox_sent", "outbox", ["channel", "sent_at"], "sent_at IS NOT NULL")
     op.create_table(
         "silences",
         sa.Column("id", sa.Integer, primary_key=True),

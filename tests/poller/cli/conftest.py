@@ -9,10 +9,11 @@ import pytest
 from alerts.verdict import verdict_of
 from domain.alert import Alert, Delivery, Reason
 from domain.build import Build
+from domain.waiting import Form
 from simulator.house import Simulator
 from store import alerts as stored_alerts
 from store import builds as stored_builds
-from store import outbox
+from store import outbox, outcomes, waiting
 from store.engine import Database, open_database
 from tests.support.builders import alert, notification
 from tests.support.commands import Commands
@@ -80,17 +81,14 @@ def told(store: Database, now: datetime) -> Callable[..., Alert]:
             alert_id=saved.id, reason=Reason.FIRST, created_at=now - timedelta(hours=1), next_attempt_at=now
         )
         store.transact(lambda session: outbox.add(session, [message]))
-        claimed = (
-            store.transact(lambda session: outbox.claim(session, "team", now))
-            if delivery is not Delivery.PENDING
-            else None
-        )
-        if claimed is not None and claimed.id is not None:
-            number = claimed.id
+        if delivery is not Delivery.PENDING:
+            number = store.transact(
+                lambda session: waiting.take(session, waiting.waiting(session, "team", now)[:1], Form.SINGLE, now)
+            )
             if delivery is Delivery.SENT:
-                store.transact(lambda session: outbox.mark_sent(session, number, {"ts": "1.2"}, now))
+                store.transact(lambda session: outcomes.mark_sent(session, number, {"ts": "1.2"}, now))
             if delivery is Delivery.DEAD:
-                store.transact(lambda session: outbox.mark_dead(session, number, "channel_not_found", now))
+                store.transact(lambda session: outcomes.mark_dead(session, number, "channel_not_found", now))
         return saved
 
     return put
