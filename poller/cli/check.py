@@ -1,7 +1,7 @@
 """`buildwatch check`: is config.yaml right?"""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from poller.config.problems import ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from domain.build import Pipeline
+    from domain.silence import Silence
     from poller.cli.explanation import Explanation, Path
     from poller.cli.reaching import Reached
 
@@ -110,11 +111,12 @@ def _row(each: "Reached") -> list[Any]:
 def _explain(
     configuration: Configuration, wanted: str, branch: str | None, kind: AlertKind | None, *, as_json: bool
 ) -> list[dict[str, Any]]:
-    from poller.cli.explanation import KINDS, explained
+    from poller.cli.explanation import KINDS, Moment, explained
 
     if kind is not None and kind not in KINDS:
         raise typer.BadParameter(f"{kind} follows no route by pipeline: one of {', '.join(KINDS)}", param_hint="KIND")
-    found = explained(configuration, wanted, branch, kind, _known(configuration))
+    known, silences = _known(configuration)
+    found = explained(configuration, wanted, branch, kind, known, moment=Moment(now=present(), silences=silences))
     if not as_json:
         for each in found:
             _print_explanation(each)
@@ -126,12 +128,14 @@ def _explain(
     ]
 
 
-def _known(configuration: Configuration) -> "list[Pipeline]":
-    """The stored pipelines: they know their default branch and labels. None while there is no store."""
-    from store import pipelines
+def _known(configuration: Configuration) -> "tuple[list[Pipeline], list[Silence]]":
+    """The stored pipelines, which know their default branch and labels, and silences. None while there is no store."""
+    from store import pipelines, silences
 
     with opened_quietly(configuration) as database:
-        return [each.pipeline for each in database.read(pipelines.all)] if database is not None else []
+        if database is None:
+            return [], []
+        return [each.pipeline for each in database.read(pipelines.all)], database.read(silences.unended)
 
 
 def _print_explanation(each: "Explanation") -> None:
@@ -145,16 +149,18 @@ def _print_explanation(each: "Explanation") -> None:
     say("           pull requests and forks never count")
     for place, (name, text) in enumerate(each.rules):
         say(f"  {'rules' if place == 0 else '':<7}  {name}: {text}")
-    for steps, paths in _grouped(each.paths).items():
+    for paths in _grouped(each.paths):
         kinds = ", ".join(path.kind for path in paths)
         say(f"  told     {kinds}: {', '.join(paths[0].to) or 'nobody'}")
-        for step in steps:
+        for step in paths[0].steps:
             say(f"             {step}")
+        for obstacle in paths[0].now:
+            say(f"             now: {obstacle}", WARN)
 
 
-def _grouped(paths: "Sequence[Path]") -> "dict[tuple[str, ...], list[Path]]":
+def _grouped(paths: "Sequence[Path]") -> "Iterable[list[Path]]":
     """Kinds that go the same way are told together."""
-    groups: dict[tuple[str, ...], list[Path]] = {}
+    groups: dict[tuple[tuple[str, ...], ...], list[Path]] = {}
     for path in paths:
-        groups.setdefault(path.steps, []).append(path)
-    return groups
+        groups.setdefault((path.steps, path.now), []).append(path)
+    return groups.values()

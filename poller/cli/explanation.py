@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from alerts.quiet import ends, held
 from alerts.routing import Subject, destinations, explain, watched
+from alerts.silence import covers, holds, until
 from domain.alert import AlertKind, Severity
 from domain.build import Build, Pipeline, Status
 from domain.duration import format_duration
+from domain.silence import Silence
 from poller.config import Configuration
 from providers._base import PipelineEntry
 
@@ -18,9 +21,15 @@ SEVERITIES = {
     AlertKind.SUCCESS_RATE_DROP: Severity.WARNING,
     AlertKind.SUCCESS_RATE_BELOW: Severity.WARNING,
     AlertKind.PIPELINE_MISSING: Severity.WARNING,
+    AlertKind.WINDOW_REGRESSION: Severity.WARNING,
+    AlertKind.DURATION: Severity.WARNING,
+    AlertKind.STALE: Severity.WARNING,
+    AlertKind.STUCK: Severity.WARNING,
+    AlertKind.FLAPPING: Severity.WARNING,
+    AlertKind.NO_VERDICT: Severity.WARNING,
 }
 KINDS = tuple(SEVERITIES)
-OF_BRANCHES = frozenset({AlertKind.FAILURE, AlertKind.SUCCESS_RATE_DROP, AlertKind.SUCCESS_RATE_BELOW})
+NOT_OF_BRANCHES = frozenset({AlertKind.PROVIDER_UNREACHABLE, AlertKind.PIPELINE_MISSING})
 WORKFLOWS = "/.github/workflows/"
 
 
@@ -31,6 +40,15 @@ class Path:
     kind: AlertKind
     steps: tuple[str, ...]
     to: tuple[str, ...]
+    now: tuple[str, ...] = ()  # what keeps it from being told at this moment: silences and quiet hours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What holds right now."""
+
+    now: datetime
+    silences: Sequence[Silence] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +66,20 @@ class Explanation:
 
 
 def explained(
-    configuration: Configuration, wanted: str, branch: str | None, kind: AlertKind | None, known: Sequence[Pipeline]
+    configuration: Configuration,
+    wanted: str,
+    branch: str | None,
+    kind: AlertKind | None,
+    known: Sequence[Pipeline],
+    *,
+    moment: Moment,
 ) -> list[Explanation]:
     """One explanation for each pipeline that is meant; none when no entry matches.
 
     `wanted` is a full name, a display name, or for GitHub a repository; `known` are the stored pipelines.
     """
-    return [_explained(configuration, each, branch, kind) for each in _candidates(configuration, wanted, known)]
+    found = _candidates(configuration, wanted, known)
+    return [_explained(configuration, each, branch, kind, moment=moment) for each in found]
 
 
 def _candidates(configuration: Configuration, wanted: str, known: Sequence[Pipeline]) -> list[Pipeline]:
@@ -91,7 +116,7 @@ def _keys(wanted: str, entry: PipelineEntry) -> Iterator[str]:
 
 
 def _explained(
-    configuration: Configuration, pipeline: Pipeline, branch: str | None, kind: AlertKind | None
+    configuration: Configuration, pipeline: Pipeline, branch: str | None, kind: AlertKind | None, *, moment: Moment
 ) -> Explanation:
     matching = [
         (place, entry)
@@ -112,7 +137,10 @@ def _explained(
         because=because,
         rules=tuple((each.value, _parameters(getattr(rules, each.value))) for each in KINDS),
         paths=tuple(
-            _path(configuration, pipeline, branch, each, counts=counts) for each in ([kind] if kind else in_force)
+            _path(configuration, pipeline, branch, each, moment=moment)
+            if counts or each in NOT_OF_BRANCHES
+            else Path(kind=each, steps=("builds of this branch do not count",), to=())
+            for each in ([kind] if kind else in_force)
         ),
     )
 
@@ -148,10 +176,8 @@ def _shown(value: Any) -> str:
 
 
 def _path(
-    configuration: Configuration, pipeline: Pipeline, branch: str | None, kind: AlertKind, *, counts: bool
+    configuration: Configuration, pipeline: Pipeline, branch: str | None, kind: AlertKind, *, moment: Moment
 ) -> Path:
-    if kind in OF_BRANCHES and not counts:
-        return Path(kind=kind, steps=("builds of this branch do not count",), to=())
     if kind is AlertKind.PROVIDER_UNREACHABLE:
         subject = Subject(provider=pipeline.provider, kind=kind, severity=SEVERITIES[kind])
     else:
@@ -165,5 +191,20 @@ def _path(
             kind=kind,
             severity=SEVERITIES[kind],
         )
-    steps = explain(configuration.routes, subject)
-    return Path(kind=kind, steps=tuple(steps), to=destinations(configuration.routes, subject))
+    return Path(
+        kind=kind,
+        steps=tuple(explain(configuration.routes, subject)),
+        to=destinations(configuration.routes, subject),
+        now=tuple(_held_back(configuration, subject, moment)),
+    )
+
+
+def _held_back(configuration: Configuration, subject: Subject, moment: Moment) -> Iterator[str]:
+    """What keeps the subject from being told at this moment, in words."""
+    zone = configuration.timezone
+    for silence in moment.silences:
+        if holds(silence, moment.now) and covers(silence, subject):
+            yield f"silence {silence.id} covers it {until(silence, zone)}: {silence.reason}"
+    quiet_until = ends(moment.now, configuration.quiet_hours, subject, zone)
+    if quiet_until is not None:
+        yield f"it waits: {held(quiet_until, moment.now, zone)}"

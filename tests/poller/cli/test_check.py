@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from domain.silence import Ends, Silence
 from poller.cli import reaching
 from providers._base import Probe
 from simulator.house import Simulator
+from store import silences
+from store.engine import Database
 from tests.support.builders import build, pipeline
 from tests.support.commands import Commands
 
@@ -74,6 +77,11 @@ def test_explain_takes_branch_and_kind(buildwatch: Commands, stored: Callable[..
     assert {each["kind"]: each["to"] for each in other["paths"]} == {
         "failure": [],
         "success_rate_drop": [],
+        "window_regression": [],
+        "duration": [],
+        "stuck": [],
+        "flapping": [],
+        "no_verdict": [],
         "provider_unreachable": ["team"],
         "pipeline_missing": ["team"],
     }
@@ -147,3 +155,19 @@ def test_tokens_clocks_and_limits_are_warned_of(now: datetime) -> None:
 def test_options_stand_alone(buildwatch: Commands, word: str, config: Path) -> None:
     config.write_text(config.read_text().replace("http://127.0.0.1:9/", "http://127.0.0.1:9/ci/"))
     assert buildwatch("check", word).status == (1 if word == "--online" else 0)
+
+
+def test_explain_shows_the_silences_and_quiet_hours_that_hold_right_now(
+    buildwatch: Commands, config: Path, store: Database, now: datetime
+) -> None:
+    hours = 'quiet_hours:\n  - {from: "00:00", to: "00:00", match: {kind: duration}}\n'
+    config.write_text(config.read_text() + hours)
+    for match in ({"pipeline": "web/*", "kind": "failure"}, {"pipeline": "api/*"}):
+        new = Silence(match=match, ends=Ends(fixed=True), reason="release freeze", created_at=now)
+        store.transact(lambda session, new=new: silences.add(session, new))
+    (found,) = buildwatch("check", "--explain", "web/deploy", "--json").json["explain"]
+    paths = {each["kind"]: each["now"] for each in found["paths"]}
+    assert paths["failure"] == ["silence 1 covers it until it is fixed: release freeze"]
+    assert paths["duration"][0].startswith("it waits: quiet hours until")
+    assert paths["success_rate_drop"] == []
+    assert "now: silence 1 covers it" in buildwatch("check", "--explain", "web/deploy").out
