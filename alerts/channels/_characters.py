@@ -33,19 +33,30 @@ def bars(shares: Sequence[float | None]) -> str:
 
 
 def spark(chart: Chart) -> str:
-    """`▇▇▅▁▇ last 94 %, lowest 61 %, usually 92 %`; heights run from the lowest value to the highest."""
+    """`▇▇▅▁▇ last 94 %, lowest 61 %, usually 92 %`."""
+    return f"{line(chart)} {numbers(chart)}".lstrip()
+
+
+def line(chart: Chart) -> str:
+    """The course of the values; heights run from the lowest to the highest."""
+    known = [each for each in chart.values if each is not None]
+    if not known:
+        return ""
+    lowest, span = min(known), max(known) - min(known)
+    return bars([None if each is None else (each - lowest) / span if span else 1.0 for each in chart.values])
+
+
+def numbers(chart: Chart) -> str:
+    """`last 94 %, lowest 61 %, usually 92 %`."""
     known = [each for each in chart.values if each is not None]
     if not known:
         return "nothing is known"
-    lowest, highest = min(known), max(known)
-    span = highest - lowest
-    line = bars([None if each is None else (each - lowest) / span if span else 1.0 for each in chart.values])
     told = [f"last {amount(known[-1], chart.unit)}"]
-    if span:
-        told.append(f"lowest {amount(lowest, chart.unit)}")
+    if min(known) < max(known):
+        told.append(f"lowest {amount(min(known), chart.unit)}")
     if chart.usual is not None:
         told.append(f"usually {amount(chart.usual, chart.unit)}")
-    return f"{line} {', '.join(told)}"
+    return ", ".join(told)
 
 
 def amount(value: float, unit: str) -> str:

@@ -7,27 +7,19 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
-from functools import cache
+from enum import StrEnum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator
 from typing_extensions import override
 
+from alerts.channels._chart import draw
+from alerts.channels._mail_html import html_of, moment
 from alerts.channels._plain import delivery_id, plain, tidy
 from domain.alert import Notification
-from domain.message import Message, Tone
+from domain.message import Message
 from domain.text import clean
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-COLOURS: Mapping[Tone, str] = {
-    Tone.BROKEN: "#c62828",
-    Tone.WORSE: "#c77700",
-    Tone.FIXED: "#1e7d34",
-    Tone.NOTE: "#1a66c2",
-}
 
 
 class _Policy(EmailPolicy):
@@ -66,10 +58,32 @@ def _checked(text: str) -> str:
 Mailbox = Annotated[str, AfterValidator(_checked)]
 
 
+class Html(Protocol):
+    """Makes the HTML of a mail."""
+
+    def __call__(self, message: Message, pictures: Sequence[str | None]) -> str:
+        """`pictures`: the content ids of the message's charts, None where one is not drawn."""
+        ...
+
+
+class Extent(StrEnum):
+    """How much of a mail is sent: what is too large for a server is sent with less."""
+
+    ALL = "with pictures"
+    NO_PICTURES = "without pictures"
+    TEXT = "without HTML"
+
+
 def compose(
-    notification: Notification, *, channel: str, sender: Address, to: Sequence[Address], html: bool = True
+    notification: Notification,
+    *,
+    channel: str,
+    sender: Address,
+    to: Sequence[Address],
+    html: Html = html_of,
+    extent: Extent = Extent.ALL,
 ) -> EmailMessage:
-    """The mail for a notification; every attempt makes the same one. Without `html` only the text."""
+    """The mail for a notification; every attempt makes the same one."""
     message = tidy(notification.message)
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = sender
@@ -87,30 +101,25 @@ def compose(
     )
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"  # Exchange's word for the same
-    at = f"{message.at:%Y-%m-%d %H:%M %Z}"
-    mail.set_content(f"{plain(message)}\n-- \n{at} · sent by buildwatch\n")
-    if html:
-        mail.add_alternative(_html(message, at), subtype="html")
+    mail.set_content(f"{plain(message)}\n-- \n{moment(message)} · sent by buildwatch\n")
+    if extent is not Extent.TEXT:
+        drawn = [draw(chart) if extent is Extent.ALL else None for chart in message.charts]
+        _add_html(mail, message, html, drawn, f"{delivery_id(notification)}@{_domain(sender)}")
     return mail
+
+
+def _add_html(mail: EmailMessage, message: Message, html: Html, drawn: Sequence[bytes | None], identity: str) -> None:
+    ids = [f"chart{number}.{identity}" if png else None for number, png in enumerate(drawn, 1)]
+    mail.add_alternative(html(message, ids), subtype="html")
+    page = mail.get_body(("html",))
+    for cid, png in zip(ids, drawn, strict=True):
+        if page is not None and cid is not None and png is not None:
+            page.add_related(png, "image", "png", cid=f"<{cid}>", disposition="inline")
 
 
 def message_id(notification: Notification, sender: Address) -> str:
     """The same for every attempt of a notification, so that a repeated mail is shown once."""
     return f"<{delivery_id(notification)}@{_domain(sender)}>"
-
-
-def _html(message: Message, at: str) -> str:
-    return _template().render(message=message, at=at, colour=COLOURS[message.tone])
-
-
-@cache
-def _template() -> "Template":
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - 70 ms, only who mails pays
-
-    loader = PackageLoader("alerts.channels", "templates")
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).get_template("message.html")
 
 
 def _domain(sender: Address) -> str:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from alerts.channels._base import ChannelError, ChannelPlugin, ChannelSettings
-from alerts.channels._mail import Mailbox, address, compose, message_id, recipients_left
+from alerts.channels._mail import Extent, Mailbox, address, compose, message_id, recipients_left
 from alerts.channels._network import tls_context
 from alerts.channels._smtp_session import FINAL_REPLY_SECONDS, GREYLISTED, Outcome, TooLarge, ping, session, transmit
 from domain.alert import Notification
@@ -127,19 +127,21 @@ class Mail:
 
     def _transmit(self, notification: Notification, recipients: Sequence[str]) -> Outcome:
         with self._session() as server:
-            try:
-                return self._offer(server, self._compose(notification), recipients)
-            except TooLarge:
+            for extent in Extent:
+                if extent is Extent.NO_PICTURES and not notification.message.charts:
+                    continue
+                mail = self._compose(notification, extent)
                 try:
-                    return self._offer(server, self._compose(notification, html=False), recipients)
+                    return self._offer(server, mail, recipients)
                 except TooLarge:
-                    raise ChannelError("too large for the server, even without HTML", permanent=True) from None
+                    _log.warning("mail is too large for the server channel=%s sent=%s", self.name, extent)
+        raise ChannelError("too large for the server, even without HTML", permanent=True)
 
     def _offer(self, server: SMTP, mail: EmailMessage, recipients: Sequence[str]) -> Outcome:
         return transmit(server, self._sender.addr_spec, recipients, bytes(mail), patience=self.patience)
 
-    def _compose(self, notification: Notification, *, html: bool = True) -> EmailMessage:
-        return compose(notification, channel=self.name, sender=self._sender, to=self._to, html=html)
+    def _compose(self, notification: Notification, extent: Extent) -> EmailMessage:
+        return compose(notification, channel=self.name, sender=self._sender, to=self._to, extent=extent)
 
     def _session(self) -> AbstractContextManager[SMTP]:
         settings = self._settings
