@@ -137,9 +137,10 @@ def next_parcel(
     if summary is not None:
         return summary
     plans = [_openings([unit for unit in company if unit.opens], told, manner, now)]
-    for wanted in (ENDINGS, _GOING_ON):
-        later = [unit for unit in company if not unit.opens and unit.last.reason in wanted]
-        plans.append(_later(later, [each for each in told if each.reason in wanted], told, manner, now))
+    for ends in (True, False):
+        later = [unit for unit in company if not unit.opens and unit.over is ends]
+        before = [each for each in told if each.reason in (ENDINGS if ends else _GOING_ON)]
+        plans.append(_later(later, before, told, manner, now))
     plans.append(_quietly([unit for unit in units if unit.last.reason in _QUIET_REASONS]))
     ready = [plan for plan in plans if isinstance(plan, Parcel)]
     if ready:

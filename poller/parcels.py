@@ -107,11 +107,10 @@ def _reason(units: Sequence[Unit]) -> Reason:
     if any(unit.opens for unit in units):
         return Reason.FIRST
     reasons = [unit.last.reason for unit in units]
-    return min(reasons, key=_BY_WEIGHT.index)
+    return min((Reason.UPDATE if each is Reason.FIRST else each for each in reasons), key=_BY_WEIGHT.index)
 
 
 _BY_WEIGHT = (
-    Reason.FIRST,
     Reason.RESOLVED,
     Reason.CLOSED,
     Reason.UPDATE,

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 import poller.connections
-import poller.daemon
 import poller.courier
+import poller.daemon
 from alerts.channels._base import Channel
 from poller.config import Configuration
 
@@ -22,5 +22,5 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         return channel
 
     monkeypatch.setattr(poller.connections, "make_channel", unpaced)
-    monkeypatch.setattr(poller.daemon, "CHORES", timedelta(seconds=0.5))
+    monkeypatch.setattr(poller.daemon, "TICK", timedelta(seconds=0.5))
     monkeypatch.setattr(poller.courier, "FIRST_WAIT", timedelta(seconds=0.2))
