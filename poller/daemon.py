@@ -45,6 +45,7 @@ LOOK = 0.5  # seconds between two looks at config.yaml, the clocks and the watch
 TARGETS_EVERY = 300.0  # seconds until an organisation's repositories are listed again
 SCHEDULE_ALIVE = 60.0
 KEEPING_HOUSE = 900.0
+NOTE_EVERY = 15.0  # seconds between two notes of how things stand
 FIRST_ROUND_MAY_TAKE = 600.0  # seconds that the note about an absence waits for a server that is away, too
 STORE_MAY_TAKE = 5.0  # seconds, where something goes on without it
 POLLS_DRAIN = 5.0  # seconds that polls under way are given at the end; what they fetched is fetched again
@@ -320,10 +321,10 @@ class Daemon:
         return self._database.transact(lambda session: unit(session, now))
 
     def _record_standing(self) -> None:
-        """At most every 15 s: a note costs a commit."""
+        """Now and then: a note costs a commit."""
         if self._clock.monotonic() < self._next_note:
             return
-        self._next_note = self._clock.monotonic() + 15.0
+        self._next_note = self._clock.monotonic() + NOTE_EVERY
         targets = self._schedule.targets()
         self._write(
             lambda session, now: record_standing(session, self._dispatcher.statuses(), self._polling, targets, now)
