@@ -128,7 +128,8 @@ class Page:
     """What one transaction stores: some builds, and the cursors that cover exactly these builds.
 
     A cursor of None is forgotten. `missing` and `renamed` speak of pipelines by key. `pipelines` are all those
-    met on this page, with or without builds, so that a pipeline is known before its first build.
+    met on this page, with or without builds, so that a pipeline is known before its first build. A stream has
+    `ended` when its branch is gone and no build of it can come.
     """
 
     pipelines: Sequence[Pipeline] = ()
@@ -137,6 +138,7 @@ class Page:
     unreadable: Sequence[Unreadable] = ()
     missing: Sequence[str] = ()  # confirmed gone: several 404s while the credentials work
     renamed: Mapping[str, str] = field(default_factory=dict)  # old key → new key
+    ended: Sequence[tuple[str, str]] = ()  # (pipeline key, Build.stream)
     progress: float | None = None  # backfill: the share done so far, 0 to 1
 
 

@@ -2,6 +2,9 @@
 
 A missing permission looks exactly like a deletion (404, or an empty list), so nothing counts as deleted before it
 was absent several times in a row while the credentials provably worked, and never when most of it is gone at once.
+
+A branch job that is absent while its project is there has lost its branch: its stream has ended. Some servers keep
+such jobs for a while and only disable them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +15,9 @@ from typing import Final
 from providers._base import Cursor, Page, ProviderError, Trouble, Unavailable
 from providers._jenkins_client import JenkinsClient
 from providers._jenkins_names import path_of
-from providers._jenkins_state import JobState, cursor_key, job_of
+from providers._jenkins_state import JobState, cursor_key, has_moved, job_of
 from providers._jenkins_tree import Folder, Job
-from providers._jenkins_watch import Watch
+from providers._jenkins_watch import Watch, branch_of, key_of
 
 POLLS: Final = 3  # absent so often: ask for the job itself, and believe a 404
 POLLS_FOR_MANY: Final = 30
@@ -35,10 +38,12 @@ class Absences:
         self._by_build: dict[tuple[int, int], list[str]] = {}
         self._known = 0
         self._present: set[str] = set()
+        self._kept: list[Job] = []  # branch jobs without a branch, of which this has not been told
 
     def look(self, root: Folder, jobs: Sequence[Job]) -> None:
         """Find what is absent. Raises Unavailable (suspicious) when the server shows nothing at all any more."""
         shown = {job.full_name for job in jobs}
+        self._kept = [job for job in jobs if job.project is not None and not job.buildable and self._is_untold(job)]
         known: set[str] = set()
         self._present = {job.project or job.full_name for job in jobs} | set(root.projects())
         for key in self._cursors:
@@ -88,13 +93,40 @@ class Absences:
         """
         lost = {name: state for name, state in self._lost.items() if not state.gone}
         branches = {name: state for name, state in lost.items() if state.project in self._present}
-        cursors: dict[str, Cursor | None] = {
-            cursor_key(name): replace(state, gone=True, open={}, gap=None).cursor() for name, state in branches.items()
-        }
+        cursors: dict[str, Cursor | None] = {}
+        ended = [*self._kept_without_branch(cursors), *self._without_branch(branches, cursors, attempt)]
         jobs = {name: state for name, state in lost.items() if name not in branches}
         gone = self._judged(jobs, cursors, attempt) if jobs else []
         if cursors:
-            yield Page(cursors=cursors, missing=gone)
+            yield Page(cursors=cursors, missing=gone, ended=ended)
+
+    def _is_untold(self, job: Job) -> bool:
+        cursor = self._cursors.get(cursor_key(job.full_name))
+        return cursor is not None and "ended" not in cursor and not has_moved(job, cursor)
+
+    def _kept_without_branch(self, cursors: dict[str, Cursor | None]) -> Iterator[tuple[str, str]]:
+        """Streams of branch jobs that are still there, and disabled."""
+        for job in self._kept:
+            key = cursor_key(job.full_name)
+            cursors[key] = replace(JobState.of(self._cursors[key]), ended=True).cursor()
+            yield from _stream(job)
+
+    def _without_branch(
+        self, branches: Mapping[str, JobState], cursors: dict[str, Cursor | None], attempt: Attempt
+    ) -> Iterator[tuple[str, str]]:
+        """Streams of branch jobs that are gone for certain."""
+        asked = 0
+        for name, state in sorted(branches.items()):
+            absent, is_gone = state.absent + 1, None
+            if absent >= POLLS and asked < CONFIRMED_AT_ONCE:
+                asked += 1
+                is_gone = attempt(partial(self._is_not_there, name))
+            if is_gone:
+                cursors[cursor_key(name)] = replace(state, gone=True, absent=0, open={}, gap=None).cursor()
+                if not state.ended:
+                    yield from _stream(Job(name, state.project, 1, 0, 0, False, None))  # noqa: FBT003
+            else:
+                cursors[cursor_key(name)] = replace(state, absent=0 if is_gone is False else absent).cursor()
 
     def _judged(self, jobs: dict[str, JobState], cursors: dict[str, Cursor | None], attempt: Attempt) -> list[str]:
         """Writes the cursors of absent jobs; returns the keys of the pipelines that are gone for certain."""
@@ -139,6 +171,13 @@ class Absences:
                 return True
             raise
         return False
+
+
+def _stream(job: Job) -> Iterator[tuple[str, str]]:
+    """Of a branch job: (pipeline key, stream)."""
+    branch = branch_of(job)
+    if branch is not None:
+        yield key_of(job), branch
 
 
 def _branch_name(full_name: str, project: str | None) -> str | None:

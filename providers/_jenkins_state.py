@@ -42,6 +42,7 @@ class JobState:
     gone: bool = False  # not watched any more, but its generation counts when it comes back
     project: str | None = None
     primary: bool = False  # the branch job of the default branch
+    ended: bool = False  # a branch job that is kept although its branch is gone, and this was told
 
     @classmethod
     def of(cls, cursor: Cursor) -> "JobState":
@@ -59,6 +60,7 @@ class JobState:
             gone=cursor.get("gone", False),
             project=cursor.get("in"),
             primary=cursor.get("primary", False),
+            ended=cursor.get("ended", False),
         )
 
     def cursor(self) -> dict[str, Any]:
@@ -72,6 +74,7 @@ class JobState:
             "gone": self.gone,
             "in": self.project,
             "primary": self.primary,
+            "ended": self.ended,
         }
         always = {"next": self.next_number, "last": self.last, "at": self.last_at}
         return always | {key: value for key, value in optional.items() if value}

@@ -17,7 +17,8 @@ MAX_DEPTH: Final = 8  # levels in one request; what lies deeper costs a request 
 MAX_FOLDER_REQUESTS: Final = 200
 
 _JOB_FIELDS: Final = (
-    "_class,name,fullName,nextBuildNumber,lastBuild[number,building,inProgress,timestamp],lastCompletedBuild[number]"
+    "_class,name,fullName,buildable,nextBuildNumber,"
+    "lastBuild[number,building,inProgress,timestamp],lastCompletedBuild[number]"
 )
 
 
@@ -31,6 +32,7 @@ class Job(NamedTuple):
     last_at: int  # its timestamp in milliseconds; 0: none
     last_runs: bool
     completed: int | None  # number of the newest build that is not running; 0: none, None: not told
+    buildable: bool = True  # False: disabled; a branch job whose branch is gone and that is kept for a while
 
 
 @dataclass(slots=True)
@@ -151,6 +153,7 @@ def _job(raw: dict[str, Any], full_name: str, project: str | None) -> Job:
         _whole(last.get("timestamp")),
         bool(last.get("building") or last.get("inProgress")),
         _whole(_object(raw["lastCompletedBuild"]).get("number")) if "lastCompletedBuild" in raw else None,
+        raw.get("buildable") is not False,
     )
 
 

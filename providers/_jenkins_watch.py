@@ -90,7 +90,7 @@ class Watch:
 
     def note_primary(self, job: Job, *, remembered: bool = False) -> None:
         """This branch job is the one of the default branch; what is only `remembered` yields to what was just read."""
-        branch = _branch(job)
+        branch = branch_of(job)
         if job.project is not None and branch and not (remembered and job.project in self._primary):
             self._primary[job.project] = branch
 
@@ -105,7 +105,7 @@ class Watch:
         key = job.project or job.full_name
         return Pipeline(
             provider=self._provider,
-            key=clean(key, _KEY_LIMIT),
+            key=key_of(job),
             name=(rule.name if rule.glob.literal else None) or clean(decoded(key)),
             url=clean_url(self._url + path_of(key)),
             labels=rule.labels,
@@ -126,7 +126,7 @@ class Watch:
         """Reads this job's builds for this pipeline."""
         name = decoded(job.full_name)
         job_labels = {source.name: source.taken(name) for source in rule.sources if source.field is None}
-        branch = _branch(job)
+        branch = branch_of(job)
         return BuildReader(
             pipeline=pipeline,
             url=clean_url(self._url + path_of(job.full_name)),
@@ -138,7 +138,13 @@ class Watch:
         )
 
 
-def _branch(job: Job) -> str | None:
+def key_of(job: Job) -> str:
+    """The key of the pipeline that a job belongs to."""
+    return clean(job.project or job.full_name, _KEY_LIMIT)
+
+
+def branch_of(job: Job) -> str | None:
+    """The branch of a branch job, decoded; None for any other job."""
     if job.project is None:
         return None
     return clean(decoded(job.full_name.removeprefix(job.project + "/")))
@@ -149,5 +155,5 @@ def branches_of(jobs: Iterable[Job]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for job in jobs:
         if job.project is not None:
-            found.setdefault(job.project, []).append(_branch(job) or "")
+            found.setdefault(job.project, []).append(branch_of(job) or "")
     return found
