@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.decide import Decision
+from alerts.decide import Decision, closed
 from alerts.missing import decide_missing
 from alerts.routing import watched
 from alerts.rules import Rules
 from alerts.verdict import verdict_of
-from domain.alert import Alert, Scope
+from domain.alert import Alert, AlertState, Scope
 from domain.build import Build, Pipeline, Verdict
 from domain.counted import Counted
 from poller import settling
@@ -31,6 +31,7 @@ from store.pipelines import Key, Known
 CLOCKS_DISAGREE = timedelta(minutes=1)  # between a provider and us, at most, in the usual case
 UNKNOWN_PAST = timedelta(hours=1)  # what a pipeline without builds may have finished before first contact
 INSTANT = timedelta(milliseconds=1)
+BRANCH_GONE = "the branch is gone"
 DECIDING = frozenset({Verdict.PASSED, Verdict.FAILED})
 
 
@@ -74,6 +75,7 @@ def ingest(
     if judge:
         judged += _judge_streams(session, changes, known, since, configuration=configuration, now=now)
         judged += judge_no_verdict(session, changes, known, configuration=configuration, now=now)
+        judged += _judge_ended(session, page, provider=provider, now=now)
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
     told: frozenset[str] = frozenset()
     for decision, pipeline in judged:
@@ -199,6 +201,22 @@ def _add_settled(
             rules = configuration.rules_of(entry)
             touched[where] = _Touched(pipeline=pipeline, rules=rules, changes=[], fresh=[])
         touched[where].fresh += fresh
+
+
+def _judge_ended(
+    session: Session, page: Page, *, provider: str, now: datetime
+) -> Iterator[tuple[Decision, Pipeline | None]]:
+    """Nothing can pass any more where the branch is gone: its alerts would fire for ever."""
+    if not page.ended:
+        return
+    known = pipelines.find(session, [(provider, key) for key, _ in page.ended])
+    for key, stream in page.ended:
+        if (provider, key) not in known:
+            continue
+        settling.forget(session, (provider, key, stream))
+        for alert in stored_alerts.of_scope(session, Scope(provider=provider, pipeline=key, branch=stream)):
+            if alert.state is AlertState.FIRING:
+                yield closed(alert, because=BRANCH_GONE, at=now), known[provider, key].pipeline
 
 
 def _judge_missing(

@@ -33,7 +33,7 @@ def await_reruns(
     marked = [
         change.id
         for change in changes
-        if change.verdict is Verdict.FAILED
+        if change.verdict is Verdict.FAILED is not change.before_verdict
         and change.seen.attempt == 1
         and change.seen.finished_at is not None
         and change.seen.finished_at > since
@@ -98,6 +98,11 @@ def settle_due(session: Session, configuration: Configuration, now: datetime) ->
         for decision in decisions:
             told |= tell(session, decision, pipeline, configuration, now)
     return told
+
+
+def forget(session: Session, stream: Stream) -> None:
+    """Await nothing any more in a stream that has ended. Nobody hears of these builds."""
+    awaited.release(session, [build.build_id for build in awaited.all(session) if _stream(build) == stream])
 
 
 def _wait(pipeline: Pipeline, configuration: Configuration) -> timedelta:
