@@ -91,14 +91,14 @@ def _facts(report: Report, now: datetime, zone: tzinfo) -> Iterable[Fact]:
 def _builds(tally: Tally) -> str:
     if tally == Tally():
         return "none ended"
-    parts = [f"{tally.passed} passed", f"{tally.failed} failed"]
+    parts = [f"{tally.passed:,} passed", f"{tally.failed:,} failed"]
     if tally.neutral:
-        parts.append(f"{tally.neutral} neither (cancelled, skipped)")
+        parts.append(f"{tally.neutral:,} neither (cancelled, skipped)")
     return ", ".join(parts)
 
 
 def _rate(tally: Tally) -> str:
-    return f"{percent(tally.passed, tally.decided)} % ({tally.passed} of {tally.decided})"
+    return f"{percent(tally.passed, tally.decided)} % ({tally.passed:,} of {tally.decided:,})"
 
 
 def _span(window: Window, zone: tzinfo) -> str:

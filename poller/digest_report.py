@@ -12,6 +12,7 @@ from alerts.case import Case
 from alerts.digest import Digest, Open, Polls, Report, Slower, Strip, Tally, Unsteady
 from alerts.digest_message import PAST
 from alerts.handled import notes as said_of
+from alerts.wording import plural
 from domain.alert import Alert, AlertKind, Reason
 from domain.build import Pipeline
 from domain.window import Summary, Window
@@ -20,6 +21,7 @@ from metrics.windows import DAILY, daily
 from poller.config import Configuration
 from poller.poll_counts import watched
 from poller.polling import POLLS
+from poller.selfcheck import SELFCHECK
 from store import alerts, notes, outbox, pipelines, windows
 from store import digest as stored
 from store.engine import Session
@@ -77,7 +79,7 @@ def read_report(session: Session, digest: Digest, slot: datetime, configuration:
         buckets={bucket: count for bucket, count in buckets.items() if bucket is not None},
         unclassified=buckets[None],
         polls=_polls(session, now, configuration),
-        self_check=None,
+        self_check=_self_check(session, configuration),
         waiting=sum(each.pending for each in counts),
         given_up=sum(each.dead for each in counts),
     )
@@ -197,6 +199,21 @@ def _slower(reading: _Reading, now: Window, before: Window) -> list[Slower]:
         for key, medians in grown.items()
         if medians is not None
     ]
+
+
+def _self_check(session: Session, configuration: Configuration) -> str | None:
+    """What the nightly check found, once there was one."""
+    note = notes.get(session, SELFCHECK)
+    found: Mapping[str, Any] = note.value if note is not None else {}
+    if "at" not in found:
+        return None
+    when = f"{datetime.fromisoformat(found['at']).astimezone(configuration.timezone):%a %H:%M}"
+    failed, unexplained = found["failed"], len(found["unexplained"])
+    if unexplained:
+        return f"{unexplained} of {failed} failed builds have neither a message nor a reason, see doctor ({when})"
+    if not failed:
+        return f"no failed build that anybody should know of ({when})"
+    return f"{plural(failed, 'failed build')}, each with a message or a reason ({when})"
 
 
 def _polls(session: Session, window: Window, configuration: Configuration) -> list[Polls]:
