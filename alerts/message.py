@@ -5,8 +5,7 @@ All text is plain. Whatever came from a CI server stays text: each channel escap
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
 from alerts.background import NOTHING_KNOWN, Background
 from alerts.case import Case
@@ -15,10 +14,9 @@ from alerts.facts import facts
 from alerts.headline import headline
 from alerts.links import links
 from alerts.sections import sections
-from alerts.wording import plural
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
-from domain.build import Build, Outcome, Pipeline, Status
-from domain.message import SIGNS, Fact, Message, Tone
+from domain.alert import Alert, AlertKind, AlertState, Reason
+from domain.build import Build, Pipeline
+from domain.message import SIGNS, Cell, Message, Table, Tone
 
 _BROKEN = frozenset({AlertKind.FAILURE, AlertKind.PROVIDER_UNREACHABLE})
 _LISTED = 30  # pipelines that a summary names
@@ -52,7 +50,7 @@ def compose(
         headline=f"{SIGNS[tone]} {case.where} {headline(case)}",
         facts=facts(case),
         details=excerpt(told.log_excerpt or "") if told is not None and tone is Tone.BROKEN else None,
-        tables=sections(case),
+        tables=sections(case) if tone is Tone.BROKEN else (),
         links=links(case),
         thread=thread_of(alert),
         at=now,
@@ -80,80 +78,24 @@ def baseline_message(alerts: Sequence[Alert], pipelines: Mapping[str, Pipeline],
     """
     count = len({(alert.scope.provider, alert.scope.pipeline) for alert in alerts})
     ordered = sorted(alerts, key=lambda alert: (alert.scope.pipeline or "", alert.scope.branch or ""))
-    listed = [_listed(alert, pipelines.get(alert.scope.pipeline or "")) for alert in ordered[:_LISTED]]
-    if len(ordered) > _LISTED:
-        listed.append(Fact(name="and", value=f"{len(ordered) - _LISTED} more"))
     what = "pipeline already needs" if count == 1 else "pipelines already need"
     return Message(
         tone=Tone.NOTE,
         headline=f"{SIGNS[Tone.NOTE]} {count} {what} attention at first contact; from now on only changes are told",
-        facts=tuple(listed),
+        tables=(
+            Table(
+                title="As it is now",
+                rows=tuple(_listed(alert, pipelines.get(alert.scope.pipeline or "")) for alert in ordered[:_LISTED]),
+                more=max(len(ordered) - _LISTED, 0),
+            ),
+        ),
         thread=f"{AlertKind.BASELINE}-{round(now.timestamp() * 1000)}",
         at=now,
     )
 
 
-def _listed(alert: Alert, pipeline: Pipeline | None) -> Fact:
+def _listed(alert: Alert, pipeline: Pipeline | None) -> tuple[Cell, ...]:
     name = pipeline.name if pipeline is not None else alert.scope.pipeline or alert.scope.provider
     branch = f" / {alert.scope.branch}" if alert.scope.branch else ""
-    return Fact(name=f"{name}{branch}", value=alert.summary, url=pipeline.url if pipeline is not None else None)
-
-
-def sample_messages(now: datetime, zone: tzinfo = UTC) -> tuple[Message, Message]:
-    """A firing and its resolved message in one thread, marked as a test: what `test-channel` sends."""
-    failed, passed = _sample_build(2, Outcome.FAILURE, now), _sample_build(3, Outcome.SUCCESS, now)
-    evidence = {
-        "after": 1,
-        "in_a_row": 2,
-        "failures": 2,
-        "first_failed": {"id": 1, "number": 811, "generation": 0},
-        "last_failed": {"id": 2, "number": 812, "generation": 0},
-        "last_passed": {"id": 0, "number": 810, "generation": 0},
-    }
-    firing = Alert(
-        kind=AlertKind.FAILURE,
-        scope=Scope(provider="sample", pipeline="sample/web", branch="main"),
-        severity=Severity.CRITICAL,
-        state=AlertState.FIRING,
-        started_at=now - timedelta(hours=2, minutes=10),
-        summary=f"{plural(2, 'failure')} in a row since #811",
-        evidence=evidence,
-    )
-    fixed_by = {"id": 3, "number": 813, "generation": 0}
-    resolved = replace(
-        firing, state=AlertState.RESOLVED, resolved_at=now, transition=2, evidence=evidence | {"fixed_by": fixed_by}
-    )
-    builds = {2: failed, 3: passed}
-    pipeline = failed.pipeline
-    return (
-        _marked(compose(firing, Reason.FIRST, pipeline=pipeline, builds=builds, now=now, zone=zone)),
-        _marked(compose(resolved, Reason.RESOLVED, pipeline=pipeline, builds=builds, now=now, zone=zone)),
-    )
-
-
-def _sample_build(identity: int, outcome: Outcome, now: datetime) -> Build:
-    failed = outcome is Outcome.FAILURE
-    return Build(
-        pipeline=Pipeline(provider="sample", key="sample/web", name="web", url="https://ci.example.com/web/"),
-        external_id=str(identity),
-        number=810 + identity,
-        status=Status.FINISHED,
-        outcome=outcome,
-        branch="main",
-        commit="0123456789abcdef0123456789abcdef01234567",
-        title="Raise the memory limit",
-        trigger="push",
-        actor="ada",
-        started_at=now - timedelta(minutes=6),
-        finished_at=now - timedelta(minutes=1),
-        url=f"https://ci.example.com/web/{810 + identity}/",
-        failing_stage="Deploy" if failed else None,
-        reason="Helm install failed" if failed else None,
-        log_excerpt="Error: INSTALLATION FAILED: timed out waiting for the condition" if failed else None,
-        id=identity,
-    )
-
-
-def _marked(message: Message) -> Message:
-    """So that nobody takes it for real."""
-    return replace(message, headline=f"{message.headline} (a test of this channel; nothing is wrong)")
+    url = pipeline.url if pipeline is not None else None
+    return Cell(text=f"{name}{branch}", tone=_tone(alert), url=url), Cell(text=alert.summary)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.decide import closed, decide
-from alerts.message import baseline_message, compose, sample_messages, thread_of
+from alerts.message import baseline_message, compose, thread_of
 from alerts.missing import decide_missing
 from alerts.reachability import decide_unreachable
 from alerts.rules import RateBelowRule, RateDropRule, Rules, UnreachableRule
@@ -323,23 +323,18 @@ def test_what_was_failing_at_first_contact_is_one_summary() -> None:
     assert message.headline == (
         "🔵 3 pipelines already need attention at first contact; from now on only changes are told"
     )
-    assert shown(message) == {"zero / main": "3 failed", "job-01 / main": "3 failed", "job-02 / main": "3 failed"}
-    assert message.facts[0].url == "https://ci.example.com/job-00/"
+    (table,) = message.tables
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["zero / main", "3 failed"],
+        ["job-01 / main", "3 failed"],
+        ["job-02 / main", "3 failed"],
+    ]
+    assert table.rows[0][0].url == "https://ci.example.com/job-00/"
 
 
 def test_a_long_summary_is_cut_and_a_short_one_reads_well() -> None:
-    assert shown(baseline_message(_already_failing(32), {}, NOON))["and"] == "2 more"
+    assert baseline_message(_already_failing(32), {}, NOON).tables[0].more == 2
     assert "1 pipeline already needs" in baseline_message(_already_failing(1), {}, NOON).headline
-
-
-def test_the_sample_messages_belong_together_and_say_that_they_are_a_test() -> None:
-    firing, resolved = sample_messages(NOON, KOLKATA)
-    assert firing.thread == resolved.thread
-    assert (firing.tone, resolved.tone) == (Tone.BROKEN, Tone.FIXED)
-    assert firing.headline.startswith('🔴 web / main failed, 2nd in a row: "Helm install failed" in stage Deploy')
-    assert resolved.headline.startswith("🟢 web / main is fixed after 2 failures (2 h 10 m)")
-    assert all("a test of this channel" in message.headline for message in (firing, resolved))
-    assert "IST" in shown(firing)["Since"]
 
 
 def test_the_thread_follows_the_alert_not_its_state() -> None:

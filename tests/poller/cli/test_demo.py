@@ -16,7 +16,7 @@ from rich.console import Console
 
 from alerts.channels._plain import tidy
 from alerts.channels._slack_blocks import blocks, fallback
-from alerts.message import sample_messages
+from alerts.samples import sample_messages
 from alerts.verdict import verdict_of
 from domain.alert import AlertState
 from domain.build import Outcome
