@@ -28,8 +28,9 @@ class Stage:
 
     min_interval = 0.0
 
-    def __init__(self, name: str, show: Show) -> None:
+    def __init__(self, name: str, show: Show, *, edits: bool = False) -> None:
         self.name = name
+        self.edits = edits  # whether that one can bring up to date what it sent
         self._show = show
 
     def send(self, notification: Notification) -> Mapping[str, Any]:
@@ -48,7 +49,8 @@ class Stage:
 def staged(configuration: Configuration, show: Show) -> Connections:
     """The real providers, and a stage in place of every channel."""
     connections = connect(replace(configuration, channels={}))
-    return replace(connections, channels={name: Stage(name, show) for name in configuration.channels})
+    stages = {name: Stage(name, show, edits=settings.edits) for name, settings in configuration.channels.items()}
+    return replace(connections, channels=stages)
 
 
 @contextmanager

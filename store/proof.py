@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 
 from domain.alert import Alert, AlertKind, Notification, Scope
 from domain.build import Build
@@ -102,3 +102,18 @@ def written_since(session: Session, start: datetime) -> list[tuple[Alert, Notifi
         if notification.created_at >= start
     ]
     return sorted(rows, key=lambda row: row[1].id or 0)
+
+
+def acknowledged_alerts(session: Session, since: datetime) -> list[Alert]:
+    """Alerts that fired at `since` or later and carry an acknowledgement, by id."""
+    lasting = or_(alerts.c.resolved_at.is_(None), alerts.c.resolved_at >= since)
+    ids = session.execute(select(alerts.c.id).where(lasting)).scalars().all()
+    found = sorted(stored_alerts.get(session, ids).items())
+    return [each for _, each in found if each.handling.get("acknowledged")]
+
+
+def firing_at(session: Session, moment: datetime) -> list[Alert]:
+    """Alerts that fired then, whatever became of them, by id."""
+    lasting = or_(alerts.c.resolved_at.is_(None), alerts.c.resolved_at > moment)
+    ids = session.execute(select(alerts.c.id).where(alerts.c.started_at <= moment, lasting)).scalars().all()
+    return [each for _, each in sorted(stored_alerts.get(session, ids).items())]

@@ -23,6 +23,7 @@ COMMANDS = {
     "silence": "Tell nobody about something, for a reason and until an end; --list.",
     "unsilence": "End a silence.",
     "explain": "One build: every alert it touched, every message and its fate, or why none.",
+    "replay": "What would have been sent, against what was: try a candidate configuration on history.",
     "test-channel": "Send a sample firing and resolved message.",
     "discover": "What could be watched, as entries ready to paste.",
     "backfill": "History, with a progress bar, resumable, raising no alerts.",
