@@ -1,11 +1,12 @@
 """From the settled verdicts of one stream and what is stored about it, to what is to be saved and said.
 
 Precedence: what is in front hides what is behind it, so that one break is told once. A failing stream hides that its
-rate drops and that its builds take longer; a stale one hides its rates; what is hidden and still true is told when
-its hider ends. (An unreachable provider hides everything, because nothing of it is judged.)
+rate drops and that its builds take longer; what is hidden and still true is told when the failure is over. Two more
+hide without being known here: an unreachable provider everything, because no build of it comes and no timer looks at
+it, and a stale pipeline its rates, because the build that would be judged is the one that ends the staleness.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from alerts.decision import Decision, closed, firing
@@ -16,7 +17,7 @@ from alerts.rate_below import decide_rate_below
 from alerts.rate_drop import decide_rate_drop
 from alerts.rules import Rules
 from domain.alert import Alert, AlertKind, Scope
-from domain.stream import Settled
+from domain.stream import Settled, Signature
 from domain.timed import Timed
 
 __all__ = ["Decision", "closed", "decide"]
@@ -33,6 +34,7 @@ def decide(
     watched_since: datetime,
     now: datetime,
     fresh: Collection[int] | None = None,
+    signatures: Mapping[int, Signature] | None = None,
 ) -> tuple[Decision, ...]:
     """What becomes of a stream's alerts. Pure; asked again with nothing new, it decides nothing.
 
@@ -47,6 +49,7 @@ def decide(
         now: aware UTC.
         fresh: ids of the builds whose verdict is new or different in this evaluation. A break that is over
             already when it is discovered is told only when one of its failures is among them. None: not known.
+        signatures: what failures look like, by the id of the build: at least of the newest one, where it is known.
 
     Returns:
         To be saved in this order: an alert that ends comes before the one that takes its place, and flapping
@@ -63,13 +66,19 @@ def decide(
         decisions += _switched_off(stored, AlertKind.FAILURE, now)
     else:
         decisions += decide_failure(
-            scope=scope, tail=tail, stored=stored, rule=rules.failure, watched_since=watched_since, now=now, fresh=fresh
+            scope=scope,
+            tail=tail,
+            stored=stored,
+            rule=rules.failure,
+            watched_since=watched_since,
+            now=now,
+            fresh=fresh,
+            signatures=signatures,
         )
     failing = _still_failing(stored, decisions)
-    stale = not fresh and firing(stored, AlertKind.STALE) is not None  # a build that has come ends it
     if rules.success_rate_drop is None:
         decisions += _switched_off(stored, AlertKind.SUCCESS_RATE_DROP, now)
-    elif not stale:
+    else:
         decisions += decide_rate_drop(
             scope=scope,
             tail=tail,
@@ -81,7 +90,7 @@ def decide(
         )
     if rules.success_rate_below is None:
         decisions += _switched_off(stored, AlertKind.SUCCESS_RATE_BELOW, now)
-    elif counts is not None and not stale:
+    elif counts is not None:
         decisions += decide_rate_below(
             scope=scope,
             tail=tail,

@@ -36,14 +36,19 @@ def decision(alert: Alert, reason: Reason | None, *, baseline: bool = False) -> 
     return Decision(alert=alert, reason=reason, baseline=baseline, build_ids=tuple(ids))
 
 
-def continued(alert: Alert, *, summary: str, evidence: Mapping[str, Any], grown: bool = False) -> tuple[Decision, ...]:
+def continued(
+    alert: Alert, *, summary: str, evidence: Mapping[str, Any], grown: bool = False, news: bool = False
+) -> tuple[Decision, ...]:
     """The alert goes on: saved silently when its evidence has changed, otherwise nothing at all.
 
-    With `grown` channels that can edit what they said bring it up to date; nobody is disturbed again.
+    With `grown` channels that can edit what they said bring it up to date; nobody is disturbed again. With `news`
+    people hear of it at once, and silences may break.
     """
     if alert.summary == summary and dict(alert.evidence) == dict(evidence):
         return ()
     now = replace(alert, summary=summary, evidence=evidence)
+    if news:
+        return (decision(replace(now, transition=alert.transition + 1), Reason.UPDATE),)
     if grown and alert.channels:
         return (decision(replace(now, transition=alert.transition + 1), Reason.REFRESH),)
     return (decision(now, None),)

@@ -6,8 +6,8 @@ fires again nor leaves it behind.
 """
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +15,15 @@ from alerts.decision import Decision, closed, continued, decision, ended, firing
 from alerts.rules import FailureRule
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Verdict
-from domain.stream import Settled
+from domain.stream import Settled, Signature
 
 KIND = AlertKind.FAILURE
 
 _ENOUGH_TO_ADAPT = 20  # builds
 _MOST = 5  # failures in a row that `after: auto` may ask for
 _DAYS_A_MONTH = 30.0
+_TESTS_KEPT = 200  # failing tests that an alert remembers; beyond that no test is new to it
+_NEW_TESTS_SHOWN = 5
 
 
 @dataclass(slots=True)
@@ -91,22 +93,30 @@ def decide_failure(
     watched_since: datetime,
     now: datetime,
     fresh: Collection[int] | None,
+    signatures: Mapping[int, Signature] | None = None,
 ) -> tuple[Decision, ...]:
-    """First what becomes of the alert that is firing, then whether a new one is due."""
+    """First what becomes of the alert that is firing, then whether a new one is due.
+
+    `signatures` tell by build id what failures look like, as far as that is known: one that differs from all that
+    people were told is news.
+    """
     current = firing(stored, KIND)
     decisions: tuple[Decision, ...] = ()
     if current is not None:
-        decisions = _follow(current, tail, rule, now)
+        decisions = _follow(current, tail, rule, signatures or {}, now)
         current = decisions[0].alert if decisions else current
         if current.state is AlertState.FIRING:
             return decisions
     over = [*ended(stored, KIND), *([current] if current is not None else [])]
     after = threshold(rule, tail)
     found = episodes(tail, after=after, resolve_after=rule.resolve_after)
-    return decisions + _discovered(scope, found, over, after=after, watched_since=watched_since, fresh=fresh)
+    new = _discovered(scope, found, over, after=after, watched_since=watched_since, fresh=fresh)
+    return decisions + tuple(_with_looks(each, signatures or {}) for each in new)
 
 
-def _follow(alert: Alert, tail: Sequence[Settled], rule: FailureRule, now: datetime) -> tuple[Decision, ...]:
+def _follow(
+    alert: Alert, tail: Sequence[Settled], rule: FailureRule, signatures: Mapping[int, Signature], now: datetime
+) -> tuple[Decision, ...]:
     """What has become of an alert that was firing. The threshold it fired with decides whether it still stands."""
     if not tail:
         return ()
@@ -118,9 +128,11 @@ def _follow(alert: Alert, tail: Sequence[Settled], rule: FailureRule, now: datet
         return _unsupported(alert, tail, now)
     episode = own[-1]
     evidence = _evidence(episode, after=alert.evidence["after"]) | _kept(alert, episode, tail)
+    looks, news = _looks(alert.evidence, signatures.get(evidence["last_failed"]["id"]))
+    evidence |= looks
     if episode.fixed_by is None:
         grown = evidence["last_failed"] != alert.evidence.get("last_failed")
-        return continued(alert, summary=_summary(evidence), evidence=evidence, grown=grown)
+        return continued(alert, summary=_summary(evidence), evidence=evidence, grown=grown, news=news)
     return (resolved(alert, at=episode.fixed_by.finished_at, summary=_summary(evidence), evidence=evidence),)
 
 
@@ -243,6 +255,33 @@ def _evidence(episode: Episode, *, after: int) -> dict[str, Any]:
     if episode.fixed_by is not None:
         evidence |= {"fixed_by": reference(episode.fixed_by), "flaky": episode.fixed_by.flaky}
     return evidence
+
+
+def _looks(told: Mapping[str, Any], signature: Signature | None) -> tuple[dict[str, Any], bool]:
+    """What evidence says of how the failures look, and whether the newest one looks like none that was told.
+
+    What was unknown until now, because details come later, is no news. What an alert has looked like before is
+    none either: two causes that take turns would never end.
+    """
+    looks = {key: told[key] for key in ("bucket", "buckets", "tests", "new_tests") if key in told}
+    news = False
+    if signature is not None and signature.bucket is not None:
+        known = looks.get("buckets", [])
+        news = bool(known) and signature.bucket not in known
+        looks |= {"bucket": signature.bucket, "buckets": list(dict.fromkeys([*known, signature.bucket]))}
+    if signature is not None and signature.tests is not None:
+        failing = set(looks.get("tests", signature.tests))
+        new = signature.tests - failing if len(failing) < _TESTS_KEPT else frozenset()
+        if new:
+            news, looks["new_tests"] = True, sorted(new)[:_NEW_TESTS_SHOWN]
+        looks["tests"] = sorted(failing | new)[:_TESTS_KEPT]
+    return looks, news
+
+
+def _with_looks(new: Decision, signatures: Mapping[int, Signature]) -> Decision:
+    """With what the newest failure of a new alert looks like."""
+    looks, _ = _looks({}, signatures.get(new.alert.evidence["last_failed"]["id"]))
+    return replace(new, alert=replace(new.alert, evidence={**new.alert.evidence, **looks})) if looks else new
 
 
 def _kept(alert: Alert, episode: Episode, tail: Sequence[Settled]) -> dict[str, Any]:

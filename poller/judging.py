@@ -1,14 +1,18 @@
 """One stream is judged: what is stored of it goes to the rules, and what they decide comes back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 from alerts.decide import Decision, decide
+from alerts.durations import WANTED
 from alerts.rules import Rules
 from domain.alert import Scope
+from domain.build import Verdict
+from domain.stream import Settled
 from metrics.windows import daily, rolling
 from poller.config import Configuration
 from store import alerts, streams
+from store.durations import newest_passed
 from store.engine import Session
 
 BEFORE_EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)  # after first contact whatever arrives is news
@@ -35,17 +39,25 @@ def judge_stream(
         watched_since: what finished until then is baseline.
         fresh: the builds whose verdict is new or different, by id; None: not known.
     """
-    key, stream = scope.pipeline or "", scope.branch or ""
+    where = session, scope.provider, scope.pipeline or "", scope.branch or ""
+    tail = streams.tail(*where)
     return decide(
         scope=scope,
-        tail=streams.tail(session, scope.provider, key, stream),
+        tail=tail,
         stored=alerts.of_scope(session, scope),
         rules=rules,
         counts=_counts(session, scope, rules, configuration, now),
+        timed=newest_passed(*where, limit=WANTED) if rules.duration and _passed(tail, fresh) else None,
         watched_since=watched_since,
         now=now,
         fresh=fresh,
+        signatures=streams.signatures(session, [each.build_id for each in tail[-1:] if each.verdict is Verdict.FAILED]),
     )
+
+
+def _passed(tail: Sequence[Settled], fresh: Collection[int] | None) -> bool:
+    """Whether a build that passed is new: only then can the times of builds have changed."""
+    return fresh is None or any(each.verdict is Verdict.PASSED and each.build_id in fresh for each in tail)
 
 
 def _counts(

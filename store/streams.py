@@ -1,15 +1,20 @@
 """Streams: the ordered settled verdicts of one line of builds, as the alert rules read them."""
 
+from collections.abc import Collection
+
+import orjson
 from sqlalchemy import ColumnElement, Select, and_, func, select
 
-from domain.stream import Settled
+from domain.stream import Settled, Signature
+from domain.testreport import TestStatus
 from domain.window import Window
-from store import names, pipelines
+from store import names, pipelines, sql
 from store.columns import from_ms, to_ms
 from store.database import Session
 from store.schema import AWAITED, FAILED, FLAKY, PASSED, SETTLED, UNFINISHED, VERDICTS, builds
 
 _DEFAULT_TAIL = 600
+_FAILING = frozenset({TestStatus.FAILED, TestStatus.ERROR})
 
 
 def tail(session: Session, provider: str, key: str, stream: str, *, limit: int = _DEFAULT_TAIL) -> list[Settled]:
@@ -41,6 +46,16 @@ def tail(session: Session, provider: str, key: str, stream: str, *, limit: int =
         flaky = bool(flags & FLAKY) or (not failed and commit is not None and commit == broken)
         found.append(Settled(generation, number, VERDICTS[verdict], from_ms(finished_at), identity, attempt, flaky))
         broken = commit if failed else None
+    return found
+
+
+def signatures(session: Session, ids: Collection[int]) -> dict[int, Signature]:
+    """What failed builds look like, as far as it is known, by build id."""
+    found: dict[int, Signature] = {}
+    for identity, details in sql.select_details(session, ids).items():
+        cases = orjson.loads(details.tests)["cases"] if details.tests else ()
+        failing = frozenset(f"{case['suite']}::{case['name']}" for case in cases if case["status"] in _FAILING)
+        found[identity] = Signature(details.bucket, failing if cases else None)
     return found
 
 
