@@ -131,7 +131,8 @@ def _goes_on(
         if build is not None and build.status == named["status"]:
             builds.append(named)
         elif build is not None:  # it has left the queue
-            over.append({**named, "ended": f"started after {duration(build.since - _since(named))} in the queue"})
+            left_at = build.since if build.since > _since(named) else now  # GitHub says when it was queued
+            over.append({**named, "ended": f"started after {duration(left_at - _since(named))} in the queue"})
         else:
             over.append({**named, "ended": _ending(ended.get(named["id"]))})
     known = {named["id"] for named in builds}

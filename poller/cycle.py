@@ -24,6 +24,8 @@ from store import outbox, outcomes
 from store import providers as stored_providers
 from store.engine import Database
 
+ALL_AT_ONCE = 20_000  # pipelines whose deadlines are read: there is no next look
+
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +65,9 @@ class Cycle:
             answers=self._answers,
         )
         self._targets: list[Target] = []
-        self._timers = Timers(database=database, clock=clock, polling=self._polling, targets=self._targets_of)
+        self._timers = Timers(
+            database=database, clock=clock, polling=self._polling, targets=self._targets_of, at_once=ALL_AT_ONCE
+        )
 
     def run(self) -> Round:
         """Poll everything, judge what time alone changes, deliver what is due."""

@@ -35,8 +35,9 @@ class Looked:
 class Deadlines:
     """The next deadline of each pipeline, kept in memory. Thread-safe."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, at_once: int = AT_ONCE) -> None:
         self._database = database
+        self._at_once = at_once
         self._lock = threading.Lock()
         self._next: dict[Key, datetime] = {}
         self._changed: set[Key] | None = None  # None: all
@@ -105,7 +106,7 @@ class Deadlines:
                 until = known_until(key)
                 if until is not None and min(until, now) >= at:
                     late[key] = min(until, now)
-                    if len(late) == AT_ONCE:
+                    if len(late) == self._at_once:
                         break
         return late
 
@@ -117,7 +118,7 @@ class Deadlines:
         try:
             if anew:
                 self._next, self._left = {}, self._database.read(pipelines.all)
-            some, left = self._left[:AT_ONCE], self._left[AT_ONCE:]
+            some, left = self._left[: self._at_once], self._left[self._at_once :]
             if not some and not changed:
                 return
 

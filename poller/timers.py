@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from poller.clock import Clock
 from poller.config import Configuration
-from poller.deadlines import Deadlines
+from poller.deadlines import AT_ONCE, Deadlines
 from poller.digesting import send_due
 from poller.idleness import why_idle
 from poller.ingest import Ingested
@@ -50,12 +50,13 @@ class Timers:
         clock: Clock,
         polling: Polling,
         targets: Callable[[str], Sequence[Target]],  # of a provider
+        at_once: int = AT_ONCE,
     ) -> None:
         self._database = database
         self._clock = clock
         self._polling = polling
         self._targets = targets
-        self._deadlines = Deadlines(database)
+        self._deadlines = Deadlines(database, at_once=at_once)
         self._baseline = False
         self._duties = (
             Duty("settling", TICK, self._write(settle_due)),

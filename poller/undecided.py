@@ -9,7 +9,6 @@ from alerts.routing import watched
 from domain.alert import Scope
 from domain.build import Pipeline
 from poller.config import Configuration
-from providers._base import PipelineEntry
 from store import alerts, pace
 from store.builds import Change
 from store.engine import Session
@@ -46,16 +45,17 @@ def judge_no_verdict(
 def _ended_in(changes: Sequence[Change], configuration: Configuration) -> dict[tuple[Key, str], None]:
     """The watched streams in which a build has ended, where builds are expected."""
     found: dict[tuple[Key, str], None] = {}
-    entries: dict[Key, PipelineEntry | None] = {}  # a hundred thousand builds may come at once, of few pipelines
+    branches: dict[Key, Sequence[str] | None] = {}  # a hundred thousand builds may come at once, of few pipelines
     for change in changes:
         build = change.seen
         if change.verdict is None or build.stream is None:
             continue
         key = build.pipeline.provider, build.pipeline.key
-        if key not in entries:
+        if key not in branches:
             entry = configuration.entry_of(build.pipeline)
-            entries[key] = entry if configuration.rules_of(entry).stale is not None else None
-        entry = entries[key]
-        if entry is not None and watched(build, entry.branches, build.pipeline.default_branch):
+            expected = entry is not None and configuration.rules_of(entry).stale is not None
+            branches[key] = entry.branches if entry is not None and expected else None
+        its = branches[key]
+        if its is not None and watched(build, its, build.pipeline.default_branch):
             found[key, build.stream] = None
     return found

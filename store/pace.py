@@ -8,6 +8,7 @@ from sqlalchemy import Select, and_, func, select
 
 from domain.build import Status, Verdict
 from store import names
+from store.among import among
 from store.columns import from_ms, to_ms
 from store.database import Session
 from store.schema import COUNTED, OUTCOMES, PASSED, SETTLED, STATUSES, UNFINISHED, VERDICTS, builds
@@ -98,7 +99,7 @@ def going_on(session: Session, pipeline_ids: Collection[int] | None = None) -> l
         builds.c.raw_id,
     ).where(UNFINISHED, builds.c.stream_id.is_not(None))
     if pipeline_ids is not None:
-        query = query.where(builds.c.pipeline_id.in_(list(pipeline_ids)))
+        query = query.where(among(session, builds.c.pipeline_id, pipeline_ids))
     rows = session.execute(query.order_by(builds.c.id)).all()
     words = names.words_of(session, {number for row in rows for number in row[7:]})
     found = []
