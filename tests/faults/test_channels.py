@@ -88,6 +88,7 @@ SLACK = {
     "shows a login page": faults.html(),
     "redirects": faults.redirect("http://127.0.0.1:9/"),
 }
+DOUBTLESS = ("asks for patience", "shows a login page", "redirects")  # nobody can think that it took the message
 
 
 @pytest.mark.parametrize("name", SLACK)
@@ -99,9 +100,13 @@ def test_a_slack_that(name: str, daemon: Running, house: Simulator) -> None:
     house.slack.heal()
     eventually(lambda: not waiting(daemon, "bot"))
     assert len(cards(house)) == 2
-    assert len(cards(house, "api is fixed")) == len(cards(house, "worker failed")) == 1
-    assert len(replies(house, "is fixed")) == 1
-    assert len(replies(house)) == 1
+    assert len(cards(house, "worker failed")) == 1
+    if name in DOUBTLESS:  # nothing was accepted: a break and its end are one note
+        assert len(cards(house, "api failed, and has recovered since")) == 1
+        assert replies(house) == []
+    else:
+        assert len(cards(house, "api is fixed")) == 1
+        assert len(replies(house, "is fixed")) == len(replies(house)) == 1
     assert all("repeat" not in card for card in cards(house))
 
 
@@ -140,7 +145,11 @@ def test_a_webhook_that(name: str, daemon: Running, house: Simulator) -> None:
     house.slack.heal()
     eventually(lambda: not waiting(daemon, "hook"))
     found = cards(house, room="web")
-    assert_told_once_in_order(found)
+    if name in {*DOUBTLESS, "answers 500"}:
+        assert {text.partition(" ")[2] for text in found} == {"api failed, and has recovered since", "worker failed"}
+        assert len(found) == 2
+    else:
+        assert_told_once_in_order(found)
     if name not in {"closes", "hangs"}:  # only silence leaves a doubt
         assert not any("repeat" in card for card in found)
 
