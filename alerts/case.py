@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from alerts.background import NOTHING_KNOWN, Background
+from alerts.silence import labels_of
 from alerts.wording import both_ends, duration
 from domain.alert import Alert, AlertState, Reason
 from domain.build import Build, Pipeline
@@ -35,8 +36,10 @@ class Case:
 
     @property
     def where(self) -> str:
-        """`web / main`: the pipeline, and the branch where there is one; for a provider its name."""
+        """`web / main`: the pipeline, and the branch where there is one; a provider's name; a label value."""
         scope = self.alert.scope
+        if labels_of(scope):
+            return both_ends(scope.branch or "")
         name = self.pipeline.name if self.pipeline is not None else scope.pipeline or scope.provider
         return f"{both_ends(name)} / {both_ends(scope.branch)}" if scope.branch else both_ends(name)
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from alerts.background import Background
 from alerts.case import Case
+from alerts.change_words import change_facts
+from alerts.silence import labels_of
 from alerts.waiting_words import waiting_facts
 from alerts.wording import duration, moment, percent, plural, short_commit, shortened
 from domain.alert import AlertKind
@@ -17,7 +19,7 @@ _REASON_LIMIT = 500
 def facts(case: Case) -> tuple[Fact, ...]:
     """What is known, most important first; what is not known has no line."""
     told = case.told
-    found = [*_where(case), *_how_bad(case), *waiting_facts(case), *_when(case)]
+    found = [*_where(case), *_how_bad(case), *waiting_facts(case), *change_facts(case), *_when(case)]
     if told is not None:
         found += [Fact(name=name, value=value) for name, value in _build(told, case.background) if value]
     return (*found, *_other_builds(case))
@@ -25,6 +27,9 @@ def facts(case: Case) -> tuple[Fact, ...]:
 
 def _where(case: Case) -> Iterator[Fact]:
     scope, pipeline, told = case.alert.scope, case.pipeline, case.told
+    if labels_of(scope):
+        yield Fact(name="Label", value=scope.branch or "")
+        return
     if scope.pipeline is None:
         yield Fact(name="Provider", value=scope.provider)
         return

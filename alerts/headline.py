@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from alerts import waiting_words
+from alerts import change_words, waiting_words
 from alerts.case import Case
 from alerts.wording import headline_reason, nth, percent, plural
 from domain.alert import AlertKind, AlertState, Reason
@@ -69,6 +69,9 @@ _WORDS: Mapping[AlertKind, Callable[[Case], str]] = {
     AlertKind.SUCCESS_RATE_BELOW: _rate_below,
     AlertKind.PROVIDER_UNREACHABLE: _unreachable,
     AlertKind.PIPELINE_MISSING: _missing,
+    AlertKind.WINDOW_REGRESSION: change_words.window_regression,
+    AlertKind.DURATION: change_words.duration,
+    AlertKind.FLAPPING: change_words.flapping,
     AlertKind.STALE: waiting_words.stale,
     AlertKind.STUCK: waiting_words.stuck,
     AlertKind.NO_VERDICT: waiting_words.no_verdict,
@@ -80,6 +83,9 @@ _ABOUT = {
     AlertKind.SUCCESS_RATE_BELOW: "success rate",
     AlertKind.PROVIDER_UNREACHABLE: "provider",
     AlertKind.PIPELINE_MISSING: "missing pipeline",
+    AlertKind.WINDOW_REGRESSION: "success rate",
+    AlertKind.DURATION: "duration",
+    AlertKind.FLAPPING: "flapping",
     AlertKind.STALE: "stale pipeline",
     AlertKind.STUCK: "stuck build",
     AlertKind.NO_VERDICT: "missing verdict",

@@ -37,6 +37,10 @@ class Tally(NamedTuple):
         """Both together."""
         return self.passed + self.failed
 
+    def plus(self, other: "Tally") -> "Tally":
+        """Of two parts of a window."""
+        return Tally(self.passed + other.passed, self.failed + other.failed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:

@@ -9,6 +9,7 @@ from alerts.decide import closed
 from alerts.message import baseline_message
 from alerts.reachability import decide_unreachable
 from alerts.routing import watched
+from alerts.silence import labels_of
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Pipeline
 from domain.message import SIGNS, Message, Tone
@@ -151,7 +152,9 @@ def close_orphans(session: Session, configuration: Configuration, now: datetime)
 
 def _orphaned(session: Session, alert: Alert, pipeline: Pipeline | None, configuration: Configuration) -> str | None:
     """Why no build can end the alert any more; None when one can."""
-    if alert.kind is AlertKind.CONFIGURATION_BROKEN:
+    if alert.kind is AlertKind.CONFIGURATION_BROKEN or (
+        labels_of(alert.scope) and configuration.rules.window_regression
+    ):
         return None
     if alert.scope.provider not in configuration.providers:
         return NOT_WATCHED

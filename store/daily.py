@@ -1,0 +1,80 @@
+"""How the builds of a window ended, by everything that decides whether and where they count."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from domain.window import Window
+from store import names
+from store.columns import to_ms
+from store.database import Session
+from store.schema import AWAITED
+from store.windows import COUNTS, StreamKey
+
+# As in store/windows.py: one short range of the index `builds_finished` for each pipeline. OFFSET 0 keeps PostgreSQL
+# from making a plain join of it, which reads the whole index. What awaits a re-run has not settled.
+_ENDED_IN = {
+    "sqlite": """pipelines p CROSS JOIN builds b INDEXED BY builds_finished
+    ON b.pipeline_id = p.id AND b.finished_at >= ? AND b.finished_at < ? AND {counts}""",
+    "postgresql": """pipelines p CROSS JOIN LATERAL (SELECT * FROM builds b WHERE b.pipeline_id = p.id
+    AND b.finished_at >= %s AND b.finished_at < %s AND {counts} OFFSET 0) b""",
+}
+_GROUPS = """
+SELECT p.id, b.stream_id, b.branch_id, b.trigger_id, coalesce(n.text, d.labels), sum(b.verdict), count(*)
+FROM {ended_in}
+LEFT JOIN names n ON n.id = b.labels_id
+LEFT JOIN build_details d ON d.build_id = b.id AND b.labels_id IS NULL
+WHERE b.verdict < 2 AND b.flags < {awaited}
+GROUP BY p.id, b.stream_id, b.branch_id, b.trigger_id, coalesce(n.text, d.labels)"""
+
+
+_STREAMS = """
+SELECT p.provider, p.key, b.stream_id, sum(b.verdict), count(*)
+FROM {ended_in} WHERE b.verdict < 2 GROUP BY p.provider, p.key, b.stream_id"""
+
+
+class Group(NamedTuple):
+    """Builds of one stream that passed or failed in a window, with the same branch, trigger and labels of their own."""
+
+    pipeline_id: int
+    stream: str
+    branch: str | None
+    trigger: str | None
+    labels: Mapping[str, str]
+    passed: int
+    failed: int
+
+
+def ended_in(session: Session, window: Window) -> list[Group]:
+    """The settled builds of all streams, by the time of their end; neither neutral ones nor those of pull requests."""
+    rows = _rows(session, _GROUPS, window)
+    words = names.words_of(session, {number for row in rows for number in row[1:4]})
+    return [
+        Group(
+            pipeline_id,
+            words[stream] or "",
+            words[branch] or words[stream] or None,
+            words[trigger],
+            orjson.loads(labels) if labels else {},
+            int(passed),
+            count - int(passed),
+        )
+        for pipeline_id, stream, branch, trigger, labels, passed, count in rows
+    ]
+
+
+def by_stream(session: Session, window: Window) -> dict[StreamKey, tuple[int, int]]:
+    """(passed, failed) of each stream, from the index alone: with those that failed and await a re-run."""
+    rows = _rows(session, _STREAMS, window)
+    words = names.words_of(session, {row[2] for row in rows})
+    return {
+        (provider, key, words[stream] or ""): (int(passed), count - int(passed))
+        for provider, key, stream, passed, count in rows
+    }
+
+
+def _rows(session: Session, statement: str, window: Window) -> Sequence[Sequence[Any]]:
+    source = _ENDED_IN[session.dialect.name].format(counts=COUNTS)
+    values = to_ms(window.start), to_ms(window.end)
+    return session.exec_driver_sql(statement.format(ended_in=source, awaited=AWAITED), values).all()
