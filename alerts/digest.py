@@ -7,6 +7,8 @@ from typing import Literal
 
 from domain.window import Window
 
+DAILY: Literal["daily"] = "daily"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from alerts.digest import Polls, Report, Strip, Tally
+from alerts.digest import DAILY, Polls, Report, Strip, Tally
 from alerts.wording import both_ends, duration, percent, plural, shortened
 from domain.message import SIGNS, Cell, Chart, Fact, Heat, HeatRow, Message, Table, Tone
 from domain.window import Window
@@ -14,6 +14,7 @@ LATE = timedelta(minutes=10)  # later than this is said
 _DAY = timedelta(days=1)
 _OPEN, _PIPELINES, _LABELS, _VALUES, _RANKED = 15, 12, 6, 8, 5  # how many of each are shown
 _WHAT_LIMIT = 90
+_PAST_FEW = 7
 _NOTICEABLE = 1.0  # percentage points
 
 
@@ -51,7 +52,7 @@ def _headline(report: Report) -> str:
         said = f"{percent(tally.passed, tally.decided)} % of {plural(tally.decided, 'build')} passed{_trend(report)}"
     failing = sum(each.failing for each in report.open)
     others = len(report.open) - failing
-    rest = [f"{failing} still failing"] * bool(failing) + [f"{others} other open"] * bool(others)
+    rest = [f"{failing} still failing"] * bool(failing) + [f"{plural(others, 'other alert')}"] * bool(others)
     return ", ".join([said, *rest])
 
 
@@ -68,7 +69,7 @@ def _trend(report: Report) -> str:
 
 
 def _facts(report: Report, now: datetime, zone: tzinfo) -> Iterable[Fact]:
-    tally, before = report.tally, report.tallies[-2] if len(report.tallies) > 1 else Tally()
+    tally = report.tally
     yield Fact(name="Window", value=_span(report.window, zone))
     if now - report.slot > LATE:
         text = f"was due at {report.slot.astimezone(zone):%H:%M}, when buildwatch was not running"
@@ -77,15 +78,28 @@ def _facts(report: Report, now: datetime, zone: tzinfo) -> Iterable[Fact]:
     if tally.decided:
         yield Fact(name="Pass rate", value=_rate(tally))
     if report.past.decided:
-        past = f"{_rate(report.past)} in the {len(report.tallies) - 1} windows before"
-        last = f"{_rate(before)} in the last one, " if before.decided else ""
-        yield Fact(name="Compare", value=last + past)
+        yield Fact(name="Before", value=", ".join(_before(report)))
     if report.self_check:
         yield Fact(name="Self-check", value=report.self_check)
     if report.waiting or report.given_up:
         parts = [f"{report.waiting} waiting"] * bool(report.waiting)
         parts += [f"{report.given_up} given up, see buildwatch outbox"] * bool(report.given_up)
         yield Fact(name="Messages", value=", ".join(parts))
+
+
+def _before(report: Report) -> Iterable[str]:
+    """`96 % the day before`, `95 % over 7 days`, `96 % over 14 days`."""
+    last = report.tallies[-2]
+    if last.decided:
+        yield f"{percent(last.passed, last.decided)} % the {_unit(report)} before"
+    for count in (_PAST_FEW, PAST):
+        them = sum(report.tallies[-1 - count : -1], Tally())
+        if them.decided:
+            yield f"{percent(them.passed, them.decided)} % over {count} {_unit(report)}s"
+
+
+def _unit(report: Report) -> str:
+    return "window" if report.digest.window not in {DAILY, _DAY} else "day"
 
 
 def _builds(tally: Tally) -> str:
@@ -177,7 +191,7 @@ def _open(report: Report, now: datetime) -> Table:
     rows = tuple(
         (
             Cell(text=both_ends(each.name), url=each.url, tone=Tone.BROKEN if each.failing else Tone.WORSE),
-            Cell(text=duration(now - each.since)),
+            Cell(text=_age(now - each.since)),
             Cell(text=shortened("; ".join(filter(None, (each.what, each.handling))), _WHAT_LIMIT) or ""),
         )
         for each in oldest_first[:_OPEN]
@@ -188,6 +202,11 @@ def _open(report: Report, now: datetime) -> Table:
         rows=rows,
         more=max(len(oldest_first) - _OPEN, 0),
     )
+
+
+def _age(length: timedelta) -> str:
+    """`3 d`, `20 h`: the larger unit alone."""
+    return " ".join(duration(length).split()[:2])
 
 
 def _buckets(report: Report) -> Table:
@@ -230,7 +249,7 @@ def _unsteady(report: Report) -> Table:
 def _slower(report: Report) -> Table:
     ranked = sorted(report.slower, key=lambda each: (-(each.now / each.before), each.name))
     return Table(
-        title="Slower than in the 7 windows before",
+        title=f"Slower than in the {_PAST_FEW} {_unit(report)}s before",
         columns=("Pipeline", "Now", "Before", ""),
         rows=tuple(
             (
