@@ -24,6 +24,7 @@ COMMANDS = {
     "unsilence": "End a silence.",
     "explain": "One build: every alert it touched, every message and its fate, or why none.",
     "replay": "What would have been sent, against what was: try a candidate configuration on history.",
+    "digest": "What a digest would say now; sends nothing.",
     "test-channel": "Send a sample firing and resolved message.",
     "discover": "What could be watched, as entries ready to paste.",
     "backfill": "History, with a progress bar, resumable, raising no alerts.",
