@@ -19,6 +19,7 @@ from alerts.rules import (
     UnreachableRule,
     WindowRegressionRule,
 )
+from domain.duration import parse_duration
 from poller.config.kinds import (
     BuildDuration,
     DeliveryFailed,
@@ -105,10 +106,18 @@ ExpectOrOff = Annotated[
 """`expect:` of an entry of `pipelines:`; off: not even what `alerts:` expects of all."""
 
 
+def _none_is_zero(value: object) -> object:
+    """`0s` and `0m` are as good as 0."""
+    try:
+        return 0 if isinstance(value, str) and not parse_duration(value) else value
+    except ValueError:
+        return value
+
+
 class Rerun(_Section):
     """What is known about re-runs of failed builds."""
 
-    wait: Duration | Literal[0] = Field(
+    wait: Annotated[Duration | Literal[0], BeforeValidator(_none_is_zero)] = Field(
         default=0, description="A failed first attempt counts when no re-run has come for so long."
     )
 
