@@ -4,17 +4,20 @@ The daemon asks for it every five seconds, `buildwatch poll` once.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from poller.clock import Clock
+from poller.comparing import compare_windows
 from poller.config import Configuration
 from poller.deadlines import AT_ONCE, Deadlines
 from poller.digesting import send_due
+from poller.handling import look_after
 from poller.idleness import why_idle
 from poller.ingest import Ingested
 from poller.polling import Polling
+from poller.selfcheck import check_due
 from poller.settling import settle_due
 from providers._base import Target
 from store.engine import Database, Session
@@ -27,6 +30,7 @@ Told = frozenset[str]
 """Channels that have something new."""
 
 TICK = timedelta(seconds=5)
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -61,7 +65,10 @@ class Timers:
         self._duties = (
             Duty("settling", TICK, self._write(settle_due)),
             Duty("deadlines", TICK, self._look_at_deadlines),
+            Duty("handling", 2 * TICK, self._write(look_after)),
+            Duty("windows", MINUTE, self._compare_windows),
             Duty("digests", TICK, self._send_digests),
+            Duty("selfcheck", MINUTE, self._write(check_due)),
         )
 
     def touched(self, ingested: Ingested) -> None:
@@ -115,7 +122,26 @@ class Timers:
             return frozenset()
         return self._database.transact(lambda session: send_due(session, configuration, now))
 
+    def _compare_windows(self, now: datetime) -> Told:
+        configuration, known_until = self._polling.configuration, self._known_until()
+        return self._database.transact(
+            lambda session: compare_windows(session, configuration, now, known_until=known_until)
+        )
+
     def _look_at_deadlines(self, now: datetime) -> Told:
+        looked = self._deadlines.look(
+            self._polling.configuration,
+            now,
+            known_until=self._known_until(),
+            why_idle=lambda keys: why_idle(keys, self._polling.providers, now),
+        )
+        for alert in looked.transitions:
+            log.info("alert %s kind=%s summary=%s", alert.state, alert.kind, alert.summary)
+        self._baseline = self._baseline or looked.baseline
+        return looked.told
+
+    def _known_until(self) -> Callable[[Key], datetime | None]:
+        """Up to when everything is known about a pipeline, by its key."""
         targets: dict[str, Sequence[Target]] = {}
 
         def known_until(key: Key) -> datetime | None:
@@ -124,11 +150,4 @@ class Timers:
                 targets[provider] = self._targets(provider)
             return self._polling.known_until(targets[provider], pipeline)
 
-        def reasons(keys: Sequence[Key]) -> Mapping[Key, str]:
-            return why_idle(keys, self._polling.providers, now)
-
-        looked = self._deadlines.look(self._polling.configuration, now, known_until=known_until, why_idle=reasons)
-        for alert in looked.transitions:
-            log.info("alert %s kind=%s summary=%s", alert.state, alert.kind, alert.summary)
-        self._baseline = self._baseline or looked.baseline
-        return looked.told
+        return known_until
