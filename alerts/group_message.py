@@ -231,11 +231,11 @@ class _Line:
 
 def _line(unit: Unit, now: datetime, *, with_age: bool = False) -> _Line:
     row = unit.last
-    what = _what(unit.first)
+    what = what_of(unit.first)
     title, tone = _BROKEN, _tone_of(row.kind)
     if unit.over:
         title, tone = (_PASSED if unit.opens else _FIXED), Tone.FIXED
-        what = what if unit.opens else _what(row)
+        what = what if unit.opens else what_of(row)
     if with_age or now - unit.first.created_at > OLD:
         what += f" ({duration(now - unit.first.created_at)} ago)"
     return _Line(title, name_of(row), what, _url(row), tone)
@@ -244,14 +244,15 @@ def _line(unit: Unit, now: datetime, *, with_age: bool = False) -> _Line:
 def _standing_line(row: Waiting) -> _Line:
     firing = row.state is AlertState.FIRING
     tone = _tone_of(row.kind) if firing else Tone.FIXED
-    return _Line(_BROKEN if firing else _FIXED, name_of(row), _what(row), _url(row), tone)
+    return _Line(_BROKEN if firing else _FIXED, name_of(row), what_of(row), _url(row), tone)
 
 
 def _tone_of(kind: AlertKind) -> Tone:
     return Tone.BROKEN if kind in _FAILS else Tone.WORSE
 
 
-def _what(row: Waiting) -> str:
+def what_of(row: Waiting) -> str:
+    """What is wrong: `failed, 2nd in a row`."""
     return str(row.about.get("broken") or row.summary)
 
 

@@ -271,6 +271,8 @@ attempts = Table(
     Column("answer", Text),  # the error, or the receipt as JSON
     Index("attempts_notification", "notification_id"),
 )
+DEAD = text("attempts.delivery = 3")
+Index("attempts_dead", attempts.c.id, info={WHERE: text("delivery = 3")})
 
 cursors = Table(
     "cursors",

@@ -162,6 +162,17 @@ def receipt_of(session: Session, identity: int) -> Mapping[str, Any]:
     return NOTHING if receipt is None else receipt
 
 
+def first_waiting(session: Session, channel: str, limit: int) -> list[Waiting]:
+    """The oldest rows that wait for a channel, whatever they wait for."""
+    query = _rows().where(outbox.c.channel == channel, outbox.c.delivery == Delivery.PENDING, UNSENT)
+    return [_from_row(row) for row in session.execute(query.order_by(outbox.c.id).limit(limit))]
+
+
+def of_ids(session: Session, ids: Sequence[int]) -> list[Waiting]:
+    """These rows, whatever has become of them."""
+    return [_from_row(row) for row in session.execute(_rows().where(among(session, outbox.c.id, ids)))]
+
+
 def next_due(session: Session, channel: str, now: datetime) -> datetime | None:
     """The first moment after `now` at which a row of a channel becomes due; None when nothing waits for its time."""
     earlier = outbox.alias("earlier")

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _partial_index("outbox_batch", "outbox", ["batch"], "batch IS NOT NULL")
     _partial_index("outbox_card", "outbox", ["card"], "card IS NOT NULL")
     _partial_index("outbox_sent", "outbox", ["channel", "sent_at"], "sent_at IS NOT NULL")
+    _partial_index("attempts_dead", "attempts", ["id"], "delivery = 3")
     op.create_table(
         "silences",
         sa.Column("id", sa.Integer, primary_key=True),
