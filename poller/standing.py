@@ -152,6 +152,8 @@ def close_orphans(session: Session, configuration: Configuration, now: datetime)
 
 def _orphaned(session: Session, alert: Alert, pipeline: Pipeline | None, configuration: Configuration) -> str | None:
     """Why no build can end the alert any more; None when one can."""
+    if alert.kind is AlertKind.DELIVERY_FAILED:
+        return None if alert.scope.branch in configuration.channels else NOT_WATCHED
     if alert.kind is AlertKind.CONFIGURATION_BROKEN or (
         labels_of(alert.scope) and configuration.rules.window_regression
     ):
