@@ -147,7 +147,7 @@ def _follow(
         because = (
             f"{percent(tally.passed, tally.runs)} % is taken as normal from now on, after {count} days"
             if enough
-            else f"too few builds to judge by since {count} days"
+            else f"too few builds to judge by for {count} days"
         )
         return closed(replace(alert, evidence=evidence), because=because, at=window.end)
     return continued(alert, summary=_summary(evidence), evidence=evidence)[0]

@@ -4,7 +4,7 @@ A day is judged once. What was judged is remembered in the transaction that judg
 a second look tells anything twice. Builds that a poll brings later count for the days to come, as part of their past.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,18 +19,15 @@ from domain.window import Window
 from metrics.windows import daily
 from poller.config import Configuration
 from poller.days import Line, by_label, by_pipeline, counted
-from poller.sliding import judge_rates
+from poller.sliding import KnownUntil, judge_rates
 from poller.tell import tell_all
 from store import alerts, notes, pipelines
 from store import providers as stored_providers
 from store.engine import Session
-from store.pipelines import Key, Known
+from store.pipelines import Known
 
 LATE_POLLS = timedelta(minutes=10)  # a day is judged so long after its end: polls may come late
 PATIENCE = timedelta(hours=1)  # so long labels wait for a pipeline of theirs that is not known up to the end
-
-KnownUntil = Callable[[Key], datetime | None]
-"""Up to when everything is known about a pipeline; None while nobody knows."""
 
 Judged = tuple[Decision, Pipeline | None]
 
@@ -46,7 +43,7 @@ def compare_windows(
     it can be, what is stale until it is not, and with `known_until` everything until it is known up to the end of
     the day. Returns the channels that have something new.
     """
-    told = judge_rates(session, configuration, now)
+    told = judge_rates(session, configuration, now, known_until=known_until)
     day = _closed_day(configuration, now)
     progress = _progress(session, day)
     if progress is not None and not progress.waiting and not progress.labels:
