@@ -75,7 +75,7 @@ def _failure(now: datetime, zone: tzinfo) -> tuple[Message, Message]:
         state=AlertState.RESOLVED,
         resolved_at=now,
         transition=2,
-        evidence=firing.evidence | {"fixed_by": _of(12)},
+        evidence={**firing.evidence, "fixed_by": _of(12)},
     )
     background = Background(
         usual_duration=timedelta(minutes=4, seconds=10),

@@ -10,16 +10,16 @@ from typing import Any
 from alerts.channels._characters import amount
 from domain.message import Chart
 
-WIDTH, HEIGHT = 1264, 320  # twice as many pixels as the mail is wide: most screens show two for one
+WIDTH, HEIGHT = 1264, 400  # twice as many pixels as the mail is wide: most screens show two for one
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 96, 1248, 20, 268
-_FONT_SIZE = 22
+_LEFT, _RIGHT, _TOP, _BOTTOM = 112, 1248, 24, 336
+_FONT_SIZE = 30
 _LINE = "#4c8ddb"
 _FILL = (76, 141, 219, 46)
 _GRID = (128, 134, 145, 90)
-_TEXT = "#7b828e"  # readable on white and on black: the picture has no background of its own
+_TEXT = "#808794"  # readable on white and on black: the picture has no background of its own
 _USUAL = "#9aa1ad"
-_LABELS = 7
+_LABELS = 5
 
 
 def draw(chart: Chart) -> bytes | None:
@@ -71,7 +71,7 @@ def _grid(pen: Any, letters: Any, chart: Chart, low: float, high: float) -> None
     step = max(-(-count // _LABELS), 1)
     for index in range((count - 1) % step, min(count, len(chart.columns)), step):
         x = _x(index, count)
-        anchor = "ra" if x > _RIGHT - 60 else "la" if x < _LEFT + 20 else "ma"
+        anchor = "ra" if x > _RIGHT - 80 else "la" if x < _LEFT + 40 else "ma"
         pen.text((x, _BOTTOM + 14), chart.columns[index], fill=_TEXT, font=letters, anchor=anchor)
 
 

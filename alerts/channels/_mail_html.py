@@ -5,7 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from alerts.channels._characters import ends, line, numbers, numeric_columns, shade, spark
-from domain.message import SIGNS, Message, Tone
+from domain.message import SIGNS, Fact, Message, Tone
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,6 +36,7 @@ _PAINT = (
 )
 _UNKNOWN_PAINT = "background:#eceef1; color:#646b77;"
 _PREVIEW_LIMIT = 140
+_SHORT_NAME, _SHORT_VALUE = 13, 28  # characters of a fact that takes half of the width
 
 
 def html_of(message: Message, pictures: Sequence[str | None]) -> str:
@@ -76,13 +77,25 @@ def _template() -> "Template":
     environment.filters |= {
         "bars": line,
         "ends": ends,
+        "is_short": _is_short,
         "numbers": numbers,
         "numeric": numeric_columns,
         "paint": _paint,
         "percent": _percent,
+        "shade": _shade,
         "spark": spark,
     }
     return environment.get_template("message.html")
+
+
+def _is_short(fact: Fact) -> bool:
+    """Whether it takes half of the width only."""
+    return len(fact.name) <= _SHORT_NAME and len(fact.value) <= _SHORT_VALUE and "\n" not in fact.value
+
+
+def _shade(share: float | None) -> str:
+    index = shade(share)
+    return "none" if index is None else str(index)
 
 
 def _paint(share: float | None) -> str:

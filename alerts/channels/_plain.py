@@ -83,14 +83,14 @@ def _tidy_cell(cell: Cell) -> Cell:
 def styled(message: Message) -> Iterator[tuple[str, str]]:
     """A tidy message as pieces of text with the style (rich's words) that a terminal may give them."""
     yield message.headline + "\n", f"bold {_COLOURS[message.tone]}"
+    for line in (message.details or "").splitlines():
+        yield f"   │ {line}\n", "dim"
     width = max((len(each.name) for each in message.facts), default=0)
     for fact in message.facts:
         value = fact.value.replace("\n", "\n" + " " * (width + 5))
         yield f"   {fact.name:<{width}}  ", "dim"
         yield value, ""
         yield (f"  {fact.url}\n" if fact.url and fact.url not in value else "\n"), "dim"
-    for line in (message.details or "").splitlines():
-        yield f"   │ {line}\n", "dim"
     yield from _sections(message)
     for link in message.links:
         yield f"   {link.label}: ", "dim"

@@ -42,18 +42,18 @@ _FENCE = "```"
 
 
 def blocks(message: Message) -> list[dict[str, Any]]:
-    """A tidy message as blocks, validated by slack_sdk's own models: what happened, facts, log, tables, ways on."""
+    """A tidy message as blocks, validated by slack_sdk's own models: what happened, log, facts, tables, ways on."""
     card: list[Block] = [
         HeaderBlock(text=PlainTextObject(text=fit(message.headline, HeaderBlock.text_max_length), emoji=False))
     ]
     if units(escape(message.headline)) > HeaderBlock.text_max_length:
         card.append(_section(fit(message.headline, _HEADLINE_LIMIT)))
-    card += _facts(message.facts)
     has_sections = bool(message.charts or message.heats or message.tables)
     if message.details:
         log = message.details.replace(_FENCE, "'''")  # a fence inside would end ours
         limit = _SHORTER_DETAILS_LIMIT if has_sections else _DETAILS_LIMIT
         card.append(_section(f"{_FENCE}\n{fit(log, limit)}\n{_FENCE}"))
+    card += _facts(message.facts)
     foot = [*_links(message.links), _foot(message)]
     room = TOTAL_LIMIT - _length([*card, *foot])
     body = [_section(text) for text in sections(message, room)]

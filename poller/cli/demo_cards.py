@@ -15,6 +15,7 @@ COLOURS = {"🔴": "red", "🟠": "yellow", "🟢": "green", "🔵": "blue"}
 
 _MARK = re.compile(
     r"<!date\^[^|>]*\|(?P<date>[^>]*)>|<(?P<url>https?://[^|>]+)\|(?P<label>[^>]*)>|\*(?P<bold>[^*\n]+)\*"
+    r"|(?<!\S)_(?P<italic>[^_\n]+)_(?!\S)"
 )
 _FENCE = "```"
 _WIDEST = 48  # of one of two columns
@@ -53,17 +54,14 @@ def _section(text: str) -> Iterator[Line]:
         for line in text.strip("`").strip("\n").split("\n"):
             yield [(f"  {html.unescape(line)}", "dim")]
         return
-    first, _, rest = text.partition("\n")
-    if rest and first.startswith("*"):
-        yield [*_name(first), *spoken(rest.replace("\n", " · "))]
-        return
-    for line in text.split("\n"):
-        yield spoken(line)
+    first, *rest = text.split("\n")
+    yield spoken(first)
+    yield from ([("  ", ""), *spoken(line)] for line in rest)
 
 
 def _columns(fields: Sequence[str]) -> Iterator[Line]:
     """Fields side by side, two in a row, as Slack shows them; one that is too wide has a row of its own."""
-    cells = [[*_name(name), *spoken(value)] for name, _, value in (field.partition("\n") for field in fields)]
+    cells = [_field(field) for field in fields]
     widest = max((_width(cell) for cell in cells if _width(cell) <= _WIDEST), default=0)
     waiting: Line | None = None
     for cell in cells:
@@ -80,8 +78,9 @@ def _columns(fields: Sequence[str]) -> Iterator[Line]:
         yield waiting
 
 
-def _name(text: str) -> Line:
-    return [(f"{html.unescape(text.strip('*'))} ", "dim")]
+def _field(text: str) -> Line:
+    _, name, value = text.split("*", 2)
+    return [(f"{html.unescape(name)} ", "dim"), *spoken(value.strip())]
 
 
 def _width(line: Line) -> int:
@@ -98,7 +97,8 @@ def spoken(text: str) -> Line:
         if mark["url"] is not None:
             line.append((html.unescape(mark["label"]), "underline"))
         else:
-            line.append((html.unescape(mark["date"] or mark["bold"]), "bold" if mark["bold"] else ""))
+            style = "bold" if mark["bold"] else "dim" if mark["italic"] else ""
+            line.append((html.unescape(mark["date"] or mark["bold"] or mark["italic"]), style))
         end = mark.end()
     if end < len(text):
         line.append((html.unescape(text[end:]), ""))

@@ -45,12 +45,12 @@ def _full(**changes: Any) -> Message:
 def test_a_message_is_printed_aligned_and_indented() -> None:
     assert _printed(_full()) == (
         "🔴 deploy / main failed\n"
+        "   │ step 1\n"
+        "   │   boom\n"
         "   Build          #812  https://ci.example.com/812\n"
         "   Failing tests  test_a\n"
         "                  test_b\n"
         "   Link           https://ci.example.com/812\n"
-        "   │ step 1\n"
-        "   │   boom\n"
         "   Log: https://ci.example.com/812/log\n"
         "\n"
     )

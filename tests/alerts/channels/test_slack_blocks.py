@@ -60,7 +60,7 @@ def _check(rendered: list[dict[str, Any]]) -> None:
         assert not re.search(r"&(?!amp;|lt;|gt;)", rest)
 
 
-def test_a_failure_card_is_a_header_facts_a_log_links_and_the_time() -> None:
+def test_a_failure_card_is_a_header_a_log_facts_links_and_the_time() -> None:
     card = tidy(
         message(
             headline='web / main failed, 2nd in a row: "Helm <install>"',
@@ -87,9 +87,9 @@ def test_a_failure_card_is_a_header_facts_a_log_links_and_the_time() -> None:
                 "emoji": False,
             },
         },
+        {"type": "section", "text": mrkdwn("```\nstep 1\n'''boom'''\n```")},
         {"type": "section", "fields": [mrkdwn(f"*Build*  <{safe}|#812>"), mrkdwn("*Branch*  main")]},
         {"type": "section", "text": mrkdwn("*New failing tests*\ntest_a\ntest_b")},
-        {"type": "section", "text": mrkdwn("```\nstep 1\n'''boom'''\n```")},
         {"type": "section", "text": mrkdwn(f"<{safe}|Run>  ·  <https://ci.example.com/log|Log>")},
         {
             "type": "context",
