@@ -227,12 +227,20 @@ def _note_causes(facts: _Facts, action: Mapping[str, Any]) -> None:
             continue
         kind = cause.get("_class") or ""
         if stopped or "Interrupt" in kind or "imeout" in kind:
-            facts.timed_out = facts.timed_out or "timeout" in kind.lower()
-            facts.interruption = facts.interruption or clean(cause.get("shortDescription") or "") or None
+            text = clean(cause.get("shortDescription") or "")
+            facts.timed_out = facts.timed_out or _means_timeout(kind, text)
+            facts.interruption = facts.interruption or text or None
         elif facts.trigger is None:
             facts.trigger = clean(_short_name(kind) or _guessed(cause))
             actor = cause.get("userName") or cause.get("userId")
             facts.actor = clean(actor) if actor else None
+
+
+def _means_timeout(kind: str, text: str) -> bool:
+    """By the cause's class; plugins that have none of their own say it in words. A user's name proves nothing."""
+    if "UserInterruption" in kind:
+        return False
+    return "timeout" in kind.lower() or "timed out" in text.lower() or "timeout" in text.lower()
 
 
 def _short_name(java_class: str) -> str:

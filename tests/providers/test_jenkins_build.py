@@ -95,6 +95,13 @@ def test_an_interruption_by_timeout_is_no_trigger_but_the_reason_j15() -> None:
     assert (build.trigger, build.outcome, build.reason) == ("BranchEventCause", Outcome.TIMEOUT, "timeout")
 
 
+def test_a_plugin_may_say_in_words_that_it_took_too_long_but_a_name_says_nothing() -> None:
+    words = "Build timed out (after 30 minutes). Marking the build as aborted."
+    assert read(interrupted("jenkins.model.CauseOfInterruption", words), result="ABORTED").outcome is Outcome.TIMEOUT
+    someone = interrupted("jenkins.model.CauseOfInterruption$UserInterruption", "Aborted by Timeout Watcher")
+    assert read(someone, result="ABORTED").outcome is Outcome.CANCELLED
+
+
 def test_who_aborted_a_build_is_the_reason() -> None:
     build = read(interrupted("jenkins.model.CauseOfInterruption$UserInterruption", "Aborted by Ann"), result="ABORTED")
     assert (build.trigger, build.outcome, build.reason) == (None, Outcome.CANCELLED, "Aborted by Ann")

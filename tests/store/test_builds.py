@@ -19,6 +19,7 @@ VERDICTS = {
     Outcome.SUCCESS: Verdict.PASSED,
     Outcome.UNSTABLE: Verdict.FAILED,
     Outcome.FAILURE: Verdict.FAILED,
+    Outcome.TIMEOUT: Verdict.FAILED,
     Outcome.CANCELLED: Verdict.NEUTRAL,
 }
 
@@ -241,6 +242,17 @@ def test_recent_builds_come_newest_first_and_running_ones_before(database: Datab
     assert recent(pipelines="web/*") == [("deploy", 2), ("deploy", 3), ("deploy", 1)]
     assert recent(pipelines="image?") == [("images", 9)]
     assert recent(since=minutes(30)) == [("deploy", 2), ("images", 9), ("deploy", 3)]
+
+
+def test_what_a_provider_found_out_is_not_forgotten_when_it_repeats_its_first_word(database: Database) -> None:
+    """GitHub's list says `cancelled` for ever, a look at the jobs says timeout once."""
+    seen = {"raw_outcome": "cancelled", "reason": None}
+    store(database, build(1, Outcome.CANCELLED, **seen))
+    assert len(store(database, build(1, Outcome.TIMEOUT, **seen | {"reason": "6 h"}))) == 1
+    assert store(database, build(1, Outcome.CANCELLED, **seen)) == []
+    [found] = database.read(builds.recent)
+    assert (found.build.outcome, found.build.reason, found.verdict) == (Outcome.TIMEOUT, "6 h", Verdict.FAILED)
+    assert len(store(database, build(1, Outcome.SUCCESS))) == 1
 
 
 def test_the_newest_of_each_pipeline_and_what_runs(database: Database) -> None:

@@ -50,6 +50,7 @@ class FakeJob:
     next_number: int = 1
     java_class: str = FREESTYLE
     actions: list[dict[str, Any]] = field(default_factory=list)
+    buildable: bool = True
 
     def add(self, *builds: dict[str, Any]) -> None:
         for build in builds:
@@ -150,7 +151,7 @@ class JenkinsApi:
             "name": name.rpartition("/")[2],
             "fullName": name,
             "url": f"{ELSEWHERE}job/whatever/",
-            "buildable": True,
+            "buildable": job.buildable,
             "actions": job.actions,
             "nextBuildNumber": job.next_number,
             "lastBuild": newest[0] if newest else None,

@@ -33,6 +33,7 @@ class Watcher:
     builds: dict[tuple[str, str], Build] = field(default_factory=dict)
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    ended: list[tuple[str, str]] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
     unreadable: list[Any] = field(default_factory=list)
     error: ProviderError | None = None
@@ -64,6 +65,7 @@ class Watcher:
         self.pipelines |= {pipeline.key: pipeline for pipeline in page.pipelines}
         self.builds |= {(build.pipeline.key, build.external_id): build for build in page.builds}
         self.missing += page.missing
+        self.ended += page.ended
         self.unreadable += page.unreadable
 
     def of(self, key: str) -> dict[int, Build]:
