@@ -20,12 +20,13 @@ from slack_sdk.models.blocks import (
 )
 
 from alerts.channels._plain import plain
+from alerts.channels._slack_limits import TOTAL, text_length
 from alerts.channels._slack_sections import sections
 from alerts.channels._slack_text import escape, fit, link, units
 from domain.message import Fact, Link, Message
 
 PLAIN_LIMIT = 3000
-TOTAL_LIMIT = 10_000
+TOTAL_LIMIT = TOTAL
 
 _HEADLINE_LIMIT = 900
 _FACTS_LIMIT = 3200
@@ -36,7 +37,6 @@ _NOTES_LIMIT = 600
 _SHORT = 80  # a longer value gets the whole width instead of one of two columns
 _FIELDS = 10
 _MOST_FACTS = 32
-_SECTION_LIMIT = 2890
 _URL_IN_FACT = 500  # Slack takes more, but a few of them would use up the total
 _FENCE = "```"
 
@@ -55,7 +55,7 @@ def blocks(message: Message) -> list[dict[str, Any]]:
         card.append(_section(f"{_FENCE}\n{fit(log, limit)}\n{_FENCE}"))
     card += _facts(message.facts)
     foot = [*_links(message.links), _foot(message)]
-    room = TOTAL_LIMIT - _length([*card, *foot])
+    room = TOTAL_LIMIT - text_length([block.to_dict() for block in (*card, *foot)])
     body = [_section(text) for text in sections(message, room)]
     return [block.to_dict() for block in (*card, *body, *foot)]
 
@@ -123,14 +123,3 @@ def _section(text: str) -> Block:
 
 def _mrkdwn(text: str) -> MarkdownTextObject:
     return MarkdownTextObject(text=text, verbatim=True)  # verbatim: names and URLs in it are not made into links
-
-
-def _length(card: Iterable[Block]) -> int:
-    return sum(_texts(block.to_dict()) for block in card)
-
-
-def _texts(value: Any) -> int:
-    if isinstance(value, dict):
-        own = value.get("text")
-        return (units(own) if isinstance(own, str) else 0) + sum(_texts(each) for each in value.values())
-    return sum(map(_texts, value)) if isinstance(value, list) else 0

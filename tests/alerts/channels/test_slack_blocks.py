@@ -6,17 +6,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slack_sdk.models.blocks import Block
 
 from alerts.channels._plain import marked_as_repeat, tidy
-from alerts.channels._slack_blocks import PLAIN_LIMIT, TOTAL_LIMIT, blocks, fallback, plain_text
-from alerts.channels._slack_text import fit
-from domain.message import Fact, Link, Message, Tone
+from alerts.channels._slack_blocks import PLAIN_LIMIT, blocks, fallback, plain_text
+from alerts.channels._slack_text import fit, units
+from domain.message import Cell, Chart, Fact, Heat, HeatRow, Link, Message, Table, Tone
+from tests.support.block_kit import check_card
 from tests.support.builders import message
 from tests.support.hostile import HOSTILE
 
 RUN = "https://ci.example.com/job/web/812/?a=1&b=2|3"
-_ALLOWED = re.compile(r"<(https?://[^|<>\n]+\|[^<>\n]*|!date\^\d+\^\{date_short_pretty\} at \{time\}\|[^<>]*)>")
 
 
 def _everywhere(text: str, **changes: Any) -> Message:
@@ -24,40 +23,29 @@ def _everywhere(text: str, **changes: Any) -> Message:
         "headline": text,
         "facts": tuple(Fact(name=text, value=text, url=RUN if index % 2 else text) for index in range(30)),
         "details": text,
+        "charts": (Chart(title=text, columns=(text,) * 70, values=(*range(69), None), unit=text),) * 3,
+        "heats": (
+            Heat(
+                title=text,
+                columns=(text,) * 70,
+                rows=(HeatRow(name=text, shares=(0.5,) * 70, value=text, url=RUN),) * 60,
+            ),
+        )
+        * 3,
+        "tables": (
+            Table(
+                title=text,
+                columns=(text,) * 12,
+                rows=((Cell(text=text, url=text), Cell(text=text, tone=Tone.WORSE, url=RUN)),) * 60,
+                more=3,
+            ),
+        )
+        * 20,
+        "notes": (text,) * 20,
         "links": tuple(Link(label=text, url=RUN) for _ in range(30)),
         "thread": text,
     }
     return tidy(message(**(values | changes)))
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        own = [value["text"]] if isinstance(value.get("text"), str) else []
-        return own + [each for key, inner in value.items() if key != "text" or not own for each in _texts(inner)]
-    return [each for inner in value for each in _texts(inner)] if isinstance(value, list) else []
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _check(rendered: list[dict[str, Any]]) -> None:
-    assert 1 <= len(rendered) <= 40
-    assert sum(map(_units, _texts(rendered))) <= TOTAL_LIMIT
-    for block in rendered:
-        parsed = Block.parse(block)
-        assert parsed is not None
-        parsed.validate_json()
-        if block["type"] == "header":
-            assert 1 <= _units(block["text"]["text"]) <= 150
-        for field in block.get("fields", ()):
-            assert _units(field["text"]) <= 2000
-    for text in _texts(rendered):
-        assert 0 < _units(text) <= 3000
-        rest = _ALLOWED.sub("", text)
-        assert "<" not in rest
-        assert ">" not in rest
-        assert not re.search(r"&(?!amp;|lt;|gt;)", rest)
 
 
 def test_a_failure_card_is_a_header_a_log_facts_links_and_the_time() -> None:
@@ -119,10 +107,10 @@ def test_eleven_short_facts_make_two_sections() -> None:
 @pytest.mark.parametrize("tone", [Tone.BROKEN, Tone.FIXED])
 def test_hostile_names_stay_text_and_within_the_limits(hostile: str, tone: Tone) -> None:
     card = _everywhere(hostile, tone=tone)
-    _check(blocks(card))
-    _check(blocks(marked_as_repeat(card)))
+    check_card(blocks(card))
+    check_card(blocks(marked_as_repeat(card)))
     for text in (fallback(card), plain_text(card)):
-        assert 0 < _units(text) <= PLAIN_LIMIT
+        assert 0 < units(text) <= PLAIN_LIMIT
         assert "<" not in text
 
 
@@ -130,11 +118,11 @@ def test_hostile_names_stay_text_and_within_the_limits(hostile: str, tone: Tone)
 @given(st.text(max_size=400), st.integers(0, 40), st.integers(0, 12))
 def test_any_message_is_within_the_limits(text: str, facts: int, repeated: int) -> None:
     text = text * repeated
-    _check(blocks(_everywhere(text, facts=tuple(Fact(name=text, value=text) for _ in range(facts)))))
+    check_card(blocks(_everywhere(text, facts=tuple(Fact(name=text, value=text) for _ in range(facts)))))
 
 
 @given(st.text(alphabet="a&<>🔴", max_size=60), st.integers(6, 40))
 def test_cutting_never_splits_an_escape_or_a_surrogate_pair(text: str, limit: int) -> None:
     cut = fit(text, limit)
-    assert _units(cut) <= limit
+    assert units(cut) <= limit
     assert not re.search(r"&(?!amp;|lt;|gt;)", cut)
