@@ -65,7 +65,7 @@ class Timers:
         self._duties = (
             Duty("settling", TICK, self._write(settle_due)),
             Duty("deadlines", TICK, self._look_at_deadlines),
-            Duty("handling", 2 * TICK, self._write(look_after)),
+            Duty("handling", TICK, self._write(look_after)),
             Duty("windows", MINUTE, self._compare_windows),
             Duty("digests", TICK, self._send_digests),
             Duty("selfcheck", MINUTE, self._write(check_due)),
