@@ -104,10 +104,10 @@ def _moment(day: date, at: time, zone: tzinfo) -> datetime:
 
 def _days(start: date, step: int) -> Iterator[date]:
     for count in range(366 * _YEARS):
-        try:
-            yield start + count * step * _DAY
-        except OverflowError:
+        number = start.toordinal() + count * step
+        if not date.min.toordinal() < number < date.max.toordinal():
             return
+        yield date.fromordinal(number)
 
 
 @lru_cache(maxsize=256)

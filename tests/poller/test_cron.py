@@ -55,6 +55,11 @@ def test_a_line_means_what_crontab_means_by_it(cron: str, after: str, expected: 
     assert previous_before(cron, ZoneInfo("UTC"), utc(expected) + timedelta(seconds=1)) == following
 
 
+def test_at_the_end_of_time_nothing_is_due() -> None:
+    assert next_after("0 0 1 1 *", KOLKATA, utc("9999-06-01")) is None
+    assert previous_before("0 0 1 12 *", KOLKATA, utc("0001-06-01")) is None
+
+
 @pytest.mark.parametrize(
     ("cron", "because"),
     [
