@@ -29,6 +29,7 @@ from store.pipelines import Key
 
 WEEK = 7  # days of a strip, and windows that durations are compared with
 _DAY = timedelta(days=1)
+_MOST_VALUES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,10 @@ def _strips(reading: _Reading, days: Sequence[Window], now: Window) -> list[Stri
 
 
 def _labels(reading: _Reading, days: Sequence[Window], now: Window) -> dict[str, list[Strip]]:
-    """Strips for each value of each label; a label with one value says what all pipelines say together."""
+    """Strips for each value of each label.
+
+    A label with one value says what all pipelines say together; one with very many says nothing.
+    """
     found = {window: _by_value(reading, window) for window in dict.fromkeys((*days, now))}
     values: dict[str, set[str]] = defaultdict(set)
     for label, value in (pair for window in found.values() for pair in window):
@@ -130,7 +134,7 @@ def _labels(reading: _Reading, days: Sequence[Window], now: Window) -> dict[str,
             for value in sorted(its)
         ]
         for label, its in sorted(values.items())
-        if len(its) > 1
+        if 1 < len(its) <= _MOST_VALUES
     }
 
 

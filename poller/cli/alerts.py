@@ -15,6 +15,9 @@ from store.alerts import AlertView
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
+SUMMARIES = frozenset({AlertKind.BASELINE, AlertKind.DIGEST})
+"""About no single place: their scope names the channel, or the digest."""
+
 HEADERS = ("ID", "STATE", "SEVERITY", "KIND", "PIPELINE", "SINCE", "ENDED", "SUMMARY", "TOLD")
 STYLES = {AlertState.FIRING: BAD, AlertState.RESOLVED: GOOD, AlertState.CLOSED: DIM}
 
@@ -51,7 +54,7 @@ def summarized(alert: Alert) -> dict[str, Any]:
         "kind": alert.kind,
         "provider": alert.scope.provider,
         "pipeline": alert.scope.pipeline,
-        "branch": (alert.scope.branch or None) if alert.kind is not AlertKind.BASELINE else None,
+        "branch": (alert.scope.branch or None) if alert.kind not in SUMMARIES else None,
         "severity": alert.severity,
         "state": alert.state,
         "started_at": iso(alert.started_at),
@@ -69,7 +72,7 @@ def summarized(alert: Alert) -> dict[str, Any]:
 
 def place(alert: Alert) -> str:
     """`web / main`: where an alert is."""
-    where = "-" if alert.kind is AlertKind.BASELINE else alert.scope.pipeline or alert.scope.provider
+    where = "-" if alert.kind in SUMMARIES else alert.scope.pipeline or alert.scope.provider
     branch = alert.scope.branch if alert.scope.pipeline else None
     return f"{where} / {branch}" if branch else where
 
