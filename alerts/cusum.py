@@ -20,8 +20,8 @@ OLDEST = timedelta(days=60)  # none of them older than this, seen from the onset
 REBASE = 200  # builds after which a changed rate is the new normal
 
 _SHIFT = 0.20  # the rise of the failure rate that the detector is tuned to
-_SMALLEST_RISE = 0.10
-_OUTAGES = 3  # runs of failures since the onset
+SMALLEST_RISE = 0.10
+OUTAGES = 3  # runs of failures since the onset
 _RECOVERED = 3.0
 _PLAUSIBLE = 1.92  # log-likelihood ratio: half of chi-squared at 95 %, one degree of freedom
 _REACH = 50  # builds before the onset among which the true beginning is looked for
@@ -133,7 +133,7 @@ def open_drop(  # noqa: C901  (one pass over all builds for each decision: spell
         if testing:
             level += normal.up if failed else normal.down
             outages += run == 1
-        if level >= limit and outages >= _OUTAGES and _plain(normal, len(kept) - onset, sums[-1] - sums[onset]):
+        if level >= limit and outages >= OUTAGES and _plain(normal, len(kept) - onset, sums[-1] - sums[onset]):
             drop = _drop(normal, kept, sums, onset)
             recovery = Recovery(normal, passed=drop.passed, failed=drop.failed, run=run)
         elif level <= 0.0 and not failed:
@@ -154,7 +154,7 @@ def _normal(kept: Sequence[Settled], sums: Sequence[int], onset: Settled) -> Mod
 
 def _plain(normal: Model, runs: int, failed: int) -> bool:
     """Whether the rise is large enough to speak of."""
-    return failed / runs - normal.p0 >= _SMALLEST_RISE
+    return failed / runs - normal.p0 >= SMALLEST_RISE
 
 
 def _drop(normal: Model, kept: Sequence[Settled], sums: Sequence[int], onset: int) -> Drop:

@@ -31,7 +31,7 @@ from domain.stream import Settled
 
 KIND = AlertKind.SUCCESS_RATE_DROP
 
-_LIMITS = {"low": 9.0, "medium": 7.0, "high": 5.0}
+LIMITS = {"low": 9.0, "medium": 7.0, "high": 5.0}
 
 
 def decide_rate_drop(
@@ -55,7 +55,7 @@ def decide_rate_drop(
     if hidden:
         return ()
     since = _newest_end(ended(stored, KIND))
-    drop = open_drop(tail, limit=_LIMITS[rule.sensitivity], min_baseline=rule.min_baseline, since=since)
+    drop = open_drop(tail, limit=LIMITS[rule.sensitivity], min_baseline=rule.min_baseline, since=since)
     if drop is None:
         return ()
     baseline = drop.fired_by.finished_at <= watched_since
