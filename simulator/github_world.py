@@ -326,8 +326,20 @@ class GithubWorld:
         for job in attempt.jobs:
             job.log = default_log(job, run)
 
-    def job(self, name: str, conclusion: str, *, failing_step: str | None = None, id_: int | None = None) -> WorkJob:
-        """A job with the usual steps; a failure breaks in `failing_step` (default: the main one)."""
+    def job(
+        self,
+        name: str,
+        conclusion: str,
+        *,
+        failing_step: str | None = None,
+        annotation: str | None = None,
+        begun: bool = True,
+        id_: int | None = None,
+    ) -> WorkJob:
+        """A job with the usual steps; a failure breaks in `failing_step` (default: the main one).
+
+        `annotation` is what GitHub says about it. One that has not `begun` found no runner, and has no steps.
+        """
         main = f"Run make {name}"
         names = ["Set up job", "Checkout", main, "Complete job"]
         if failing_step is not None and failing_step not in names:
@@ -338,18 +350,23 @@ class GithubWorld:
         words = ["success"] * broken + [_STEP.get(conclusion, "failure")] + ["skipped"] * len(names)
         steps = [Step(name=n, conclusion=w) for n, w in zip(names, words, strict=False)]
         made = WorkJob(id=id_ or next(self.run_ids), name=name, conclusion=conclusion, steps=steps)
-        if conclusion == "skipped":
+        if conclusion == "skipped" or not begun:
             made.steps = []
-        if conclusion in ("failure", "timed_out"):
-            made.annotations = [_annotation(conclusion)]
+        text = annotation or _SAID.get(conclusion)
+        if text is not None:
+            made.annotations = [_annotation(text)]
         return made
 
 
 _STEP: Mapping[str, str] = {"timed_out": "cancelled", "cancelled": "cancelled"}
+_SAID: Mapping[str, str] = {
+    "failure": "Process completed with exit code 2.",
+    "timed_out": "The job has exceeded the maximum execution time of 6h0m0s",
+    "cancelled": "The operation was canceled.",
+}
 
 
-def _annotation(conclusion: str) -> dict[str, object]:
-    texts = {"timed_out": "The job has exceeded the maximum execution time of 6h0m0s"}
+def _annotation(text: str) -> dict[str, object]:
     return {
         "path": ".github",
         "blob_href": "",
@@ -359,7 +376,7 @@ def _annotation(conclusion: str) -> dict[str, object]:
         "end_column": None,
         "annotation_level": "failure",
         "title": "",
-        "message": texts.get(conclusion, "Process completed with exit code 2."),
+        "message": text,
         "raw_details": "",
     }
 
