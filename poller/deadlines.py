@@ -55,6 +55,10 @@ class Deadlines:
                 pipelines_of = (change.seen.pipeline for change in ingested.changes)
                 self._changed.update((each.provider, each.key) for each in pipelines_of)
 
+    def earliest(self) -> datetime | None:
+        """The next deadline of all, as far as it is known before what was touched has been read; None without any."""
+        return min(self._next.values(), default=None)
+
     def look(
         self,
         configuration: Configuration,

@@ -11,13 +11,16 @@ from fnmatch import fnmatchcase
 from functools import partial
 from heapq import merge
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from typing_extensions import override
 
 from alerts.gathering import Manner
 from alerts.routing import destinations, watched
 from domain.alert import Alert, AlertState, Scope
 from domain.build import Pipeline
 from domain.silence import Silence
+from poller.comparing import compare_windows
 from poller.config import Configuration
 from poller.deadlines import Deadlines
 from poller.handling import acknowledge, look_after
@@ -26,7 +29,7 @@ from poller.judging import judge_stream
 from poller.parcels import Claim, Pause, claim
 from poller.rehearsal import copied
 from poller.replay_history import People, Poll, people, polls
-from poller.replay_report import Comparison, compare, tellings
+from poller.replay_report import Comparison, Telling, compare, tellings
 from poller.settling import settle_due
 from poller.standing import tell_baseline
 from poller.subject import subject_of, wrong_build
@@ -39,9 +42,13 @@ from store.rewind import Contact
 Report = Callable[[datetime], None]
 """Told now and then how far the clock has come."""
 
-LULL = timedelta(minutes=10)  # when no poll finds anything, time is moved on in steps of this size
+LULL = timedelta(minutes=5)  # so often at least what time alone changes is looked at,
+A_TICK = timedelta(seconds=30)  # and so often at most
+EVERYTHING = 1_000_000  # pipelines whose deadlines are read in one go
+_KEPT = ("told_at", "silenced_by")  # of what had been done with an alert before
 A_MOMENT = timedelta(milliseconds=1)
 A_DAY = timedelta(days=1)
+T = TypeVar("T")
 RECEIPT: Mapping[str, object] = {"replayed": True}
 
 
@@ -56,25 +63,43 @@ class Step(NamedTuple):
     act: Callable[[datetime], frozenset[str]]
 
 
+class _Inside(Database):
+    """Runs units in the transaction that is open already."""
+
+    def __init__(self, session: Session) -> None:  # of nothing else
+        self.session = session
+
+    @override
+    def transact(self, unit: Callable[[Session], T], *, deadline: float = 0.0, rebuilds_tables: bool = False) -> T:
+        return unit(self.session)
+
+    @override
+    def read(self, unit: Callable[[Session], T], *, deadline: float = 0.0) -> T:
+        return unit(self.session)
+
+
 @dataclass(slots=True)
 class Replay:
-    """One run. `copy` is a store that may be spoilt, `before` the alerts of then that fired at its beginning."""
+    """One run, in one transaction. `before` are the alerts of then that fired at its beginning."""
 
-    copy: Database
+    session: Session
     configuration: Configuration
     before: Sequence[Alert]
     since: datetime
     until: datetime
     report: Report = field(default=lambda _: None)
     _deadlines: Deadlines = field(init=False)
+    _awaits: bool = field(init=False)  # whether any failure waits for its re-run
     _due: dict[str, datetime] = field(default_factory=dict)  # channels that have something for later
     _silences: dict[int, int] = field(default_factory=dict)  # ids in the copy, by those of then
     _ticked: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing has happened yet."""
-        self._deadlines = Deadlines(self.copy)
+        self._deadlines = Deadlines(_Inside(self.session), at_once=EVERYTHING)
         self._deadlines.rebuild()
+        entries = (None, *self.configuration.pipelines)
+        self._awaits = any(self.configuration.rules_of(entry).rerun_wait for entry in entries)
         self._ticked = self.since
 
     def run(self, contacts: Sequence[Contact], polls: Iterator[Poll], people: People) -> None:
@@ -87,13 +112,14 @@ class Replay:
             self._wake(step.act(step.at), step.at)
             self.report(step.at)
         self._pass_time(self.until)
+        self._tick(self.until)
+        self.report(self.until)
 
     def _begin(self, contacts: Sequence[Contact]) -> None:
         """What was wrong already is known, and told: only what comes of it is news."""
-        known = [(each.provider, each.pipeline) for each in contacts if each.at == self.since]
-        self.copy.transact(lambda session: self._meet(session, known, self.since), deadline=600)
+        self._first_contact([(each.provider, each.pipeline) for each in contacts if each.at == self.since], self.since)
         self._tick(self.since)
-        self.copy.transact(lambda session: rewind.say_all(session, self.since - A_DAY))
+        rewind.say_all(self.session, self.since - A_DAY)
         self._due.clear()
 
     def _contacts(self, contacts: Sequence[Contact]) -> Iterator[Step]:
@@ -103,38 +129,41 @@ class Replay:
             yield Step(at, 0, partial(self._first_contact, keys))
 
     def _first_contact(self, keys: Sequence[Key], now: datetime) -> frozenset[str]:
-        self.copy.transact(lambda session: self._meet(session, keys, now))
-        return _NOBODY
-
-    def _meet(self, session: Session, keys: Sequence[Key], now: datetime) -> None:
         """Judge the streams of these pipelines as at first contact: silently."""
-        for build in rewind.newest_of_streams(session, [each.id for each in pipelines.find(session, keys).values()]):
+        ids = [each.id for each in pipelines.find(self.session, keys).values()]
+        for build in rewind.newest_of_streams(self.session, ids):
             pipeline = build.pipeline
             entry = self.configuration.entry_of(pipeline)
             if entry is None or not watched(build, entry.branches, pipeline.default_branch):
                 continue
-            scope = Scope(provider=pipeline.provider, pipeline=pipeline.key, branch=build.stream)
-            rules = self.configuration.rules_of(entry)
             decisions = judge_stream(
-                session, scope, rules, configuration=self.configuration, now=now, watched_since=now, fresh=()
+                self.session,
+                Scope(provider=pipeline.provider, pipeline=pipeline.key, branch=build.stream),
+                self.configuration.rules_of(entry),
+                configuration=self.configuration,
+                now=now,
+                watched_since=now,
+                fresh=(),
             )
             for decision in decisions:
-                self._keep(session, decision.alert, pipeline, now)
+                self._keep(decision.alert, pipeline, now)
+        return _NOBODY
 
-    def _keep(self, session: Session, alert: Alert, pipeline: Pipeline, now: datetime) -> None:
+    def _keep(self, alert: Alert, pipeline: Pipeline, now: datetime) -> None:
         """An alert that fires from before: whoever was told of it then will hear how it ends."""
         if alert.state is not AlertState.FIRING:
-            alerts.save(session, alert)
+            alerts.save(self.session, alert)
             return
         then = next((each for each in self.before if each.fingerprint == alert.fingerprint), None)
         if then is not None:
             channels = tuple(name for name in then.channels if name in self.configuration.channels)
-            alerts.save(session, replace(alert, channels=channels, evidence=_plain(alert), handling=_of_then(then)))
-            return
-        subject = subject_of(alert, pipeline, wrong_build(session, alert))
-        channels = destinations(self.configuration.routes, subject)
-        handling = {"told_at": now.isoformat()}
-        alerts.save(session, replace(alert, channels=channels, evidence=_plain(alert), handling=handling))
+            handling = {key: then.handling[key] for key in _KEPT if key in then.handling}
+        else:
+            subject = subject_of(alert, pipeline, wrong_build(self.session, alert))
+            channels = destinations(self.configuration.routes, subject)
+            handling = {"told_at": now.isoformat()}
+        evidence = {key: value for key, value in alert.evidence.items() if key != "baseline"}  # it was told
+        alerts.save(self.session, replace(alert, channels=channels, evidence=evidence, handling=handling))
 
     def _people(self, people: People) -> Iterator[Step]:
         steps = []
@@ -150,24 +179,21 @@ class Replay:
         return iter(sorted(steps, key=_order))
 
     def _silence(self, silence: Silence, _: datetime) -> frozenset[str]:
-        begins = replace(silence, ended_at=None, ended_because=None)
-        added = self.copy.transact(lambda session: silences.add(session, begins))
+        added = silences.add(self.session, replace(silence, ended_at=None, ended_because=None))
         self._silences[silence.id or 0] = added.id or 0
         return _NOBODY
 
     def _unsilence(self, silence: Silence, now: datetime) -> frozenset[str]:
-        because, number = silence.ended_because or "ended", self._silences.get(silence.id or 0, silence.id or 0)
-        self.copy.transact(lambda session: silences.end(session, number, because, now))
+        number = self._silences.get(silence.id or 0, silence.id or 0)
+        silences.end(self.session, number, silence.ended_because or "ended", now)
         return _NOBODY
 
     def _acknowledge(self, then: Alert, now: datetime) -> frozenset[str]:
-        def unit(session: Session) -> None:
-            known = then.handling["acknowledged"]
-            for each in alerts.firing(session):
-                if each.fingerprint == then.fingerprint and each.id is not None:
-                    acknowledge(session, each.id, self.configuration, now, by=known["by"], reason=known.get("reason"))
-
-        self.copy.transact(unit)
+        known = then.handling["acknowledged"]
+        for each in alerts.firing(self.session):
+            if each.fingerprint == then.fingerprint and each.id is not None:
+                how = {"by": known["by"], "reason": known.get("reason")}
+                acknowledge(self.session, each.id, self.configuration, now, **how)
         return _NOBODY
 
     def _polls(self, polls: Iterator[Poll]) -> Iterator[Step]:
@@ -175,66 +201,62 @@ class Replay:
             yield Step(poll.at, 2, partial(self._poll, poll))
 
     def _poll(self, poll: Poll, now: datetime) -> frozenset[str]:
-        page = Page(builds=poll.builds)
-
-        def unit(session: Session) -> frozenset[str]:
-            ingested = ingest(
-                session,
-                page,
-                provider=poll.provider,
-                target="replay",
-                configuration=self.configuration,
-                now=now,
-                last_poll=poll.before,
-            )
-            self._deadlines.touched(ingested)
-            return ingested.told | (tell_baseline(session, self.configuration, now) if ingested.baseline else _NOBODY)
-
-        return self.copy.transact(unit)
+        ingested = ingest(
+            self.session,
+            Page(builds=poll.builds),
+            provider=poll.provider,
+            target="replay",
+            configuration=self.configuration,
+            now=now,
+            last_poll=poll.before,
+        )
+        self._deadlines.touched(ingested)
+        if not ingested.baseline:
+            return ingested.told
+        return ingested.told | tell_baseline(self.session, self.configuration, now)
 
     def _pass_time(self, until: datetime) -> None:
         """Everything that time alone brings about before something else happens."""
-        while True:
-            due = min(self._due.values(), default=None)
-            tick = self._ticked + LULL
-            at = tick if due is None else min(due, tick)
-            if at >= until:
-                break
-            if at == tick:
+        while (at := self._next()) <= until:
+            if at >= self._ticked + A_TICK:
                 self._tick(at)
             else:
-                self._deliver([name for name, each in self._due.items() if each <= at], at)
-        self._tick(until)
+                self._wake(_NOBODY, at)
+        if self._awaits:
+            self._wake(settle_due(self.session, self.configuration, until), until)
+
+    def _next(self) -> datetime:
+        """When something is due next: a message, a deadline, or a look at everything."""
+        deadline = self._deadlines.earliest()
+        look = self._ticked + LULL
+        if deadline is not None:
+            look = min(look, max(deadline, self._ticked + A_TICK))
+        return min([look, *self._due.values()])
 
     def _tick(self, now: datetime) -> None:
         self._ticked = now
-        self._wake(self.copy.transact(lambda session: self._look_after(session, now)), now)
-        looked = self._deadlines.look(
-            self.configuration, now, known_until=lambda _: now, why_idle=lambda _: dict[Key, str]()
-        )
-        self._wake(looked.told, now)
-
-    def _look_after(self, session: Session, now: datetime) -> frozenset[str]:
-        return settle_due(session, self.configuration, now) | look_after(session, self.configuration, now)
+        session, configuration = self.session, self.configuration
+        told = settle_due(session, configuration, now)
+        looked = self._deadlines.look(configuration, now, known_until=lambda _: now, why_idle=lambda _: {})
+        told |= looked.told | look_after(session, configuration, now) | compare_windows(session, configuration, now)
+        self._wake(told, now)
 
     def _wake(self, names: frozenset[str], now: datetime) -> None:
+        """Deliver what is due by now, on these channels and on those that waited for this moment."""
         due = {name for name, at in self._due.items() if at <= now}
-        self._deliver(sorted(due | (names & self.configuration.channels.keys())), now)
-
-    def _deliver(self, names: Sequence[str], now: datetime) -> None:
-        for name in names:
+        for name in sorted(due | (names & self.configuration.channels.keys())):
             self._due.pop(name, None)
-            later = self.copy.transact(partial(self._deliver_one, name=name, now=now))
+            later = self._deliver(name, now)
             if later is not None:
                 self._due[name] = later
 
-    def _deliver_one(self, session: Session, *, name: str, now: datetime) -> datetime | None:
+    def _deliver(self, name: str, now: datetime) -> datetime | None:
         """Send what is due on a channel; when something will be due next."""
         manner = Manner(edits=self.configuration.channels[name].edits, group_wait=self.configuration.group_wait)
-        while isinstance(found := claim(session, name, manner, now), Claim):
-            outcomes.mark_sent(session, found.lead, RECEIPT, now)
+        while isinstance(found := claim(self.session, name, manner, now), Claim):
+            outcomes.mark_sent(self.session, found.lead, RECEIPT, now)
         moments = [found.until] if isinstance(found, Pause) else []
-        due = waiting.next_due(session, name, now)
+        due = waiting.next_due(self.session, name, now)
         if due is not None:
             moments.append(due)
         return max(min(moments), now + A_MOMENT) if moments else None
@@ -242,17 +264,6 @@ class Replay:
 
 def _order(step: Step) -> tuple[datetime, int]:
     return step.at, step.rank
-
-
-def _plain(alert: Alert) -> Mapping[str, object]:
-    """Evidence without the mark of first contact: it was told."""
-    return {key: value for key, value in alert.evidence.items() if key != "baseline"}
-
-
-def _of_then(then: Alert) -> Mapping[str, object]:
-    """What had been done with an alert before, as far as it still shows."""
-    kept = ("told_at", "silenced_by")
-    return {key: then.handling[key] for key in kept if key in then.handling}
 
 
 def replayed(
@@ -280,11 +291,17 @@ def replayed(
 
     before = history.read(lambda session: proof.firing_at(session, since))
     passes = [number for number, each in known.items() if configuration.unstable_passes(configuration.entry_of(each))]
+    arriving, deeds = polls(history, configuration, since, until, wanted), people(history, since)
+
+    def run(session: Session) -> list[Telling]:
+        contacts = rewind.rewind(session, since, unstable=passes)
+        replay = Replay(
+            session=session, configuration=configuration, before=before, since=since, until=until, report=report
+        )
+        replay.run(contacts, arriving, deeds)
+        return tellings(proof.written_since(session, since + A_MOMENT), of_chosen)
+
     with copied(f"sqlite:///{history.path}") as copy:
-        contacts = rewind.rewind(copy, since, unstable=passes)
-        found = polls(history, configuration, since, until, wanted)
-        run = Replay(copy=copy, configuration=configuration, before=before, since=since, until=until, report=report)
-        run.run(contacts, found, people(history, since))
-        now = copy.read(lambda session: proof.written_since(session, since + A_MOMENT), deadline=600)
-    then = history.read(lambda session: proof.written_since(session, since + A_MOMENT), deadline=600)
-    return compare(tellings(then, of_chosen), tellings(now, of_chosen), until - since)
+        now = copy.transact(run)
+    then = tellings(history.read(lambda session: proof.written_since(session, since + A_MOMENT)), of_chosen)
+    return compare(then, now, until - since)

@@ -16,6 +16,7 @@ from store.engine import Database
 from store.rewind import Arrival
 
 LONG = timedelta(minutes=10)  # what takes no longer is never stuck: seen at its end it is seen in time
+A_POLL = timedelta(minutes=1)
 AT_ONCE = 1_000  # builds that are read in one go
 
 Wanted = Callable[[Pipeline], bool]
@@ -118,12 +119,15 @@ def _paces(
 
 
 def _long(configuration: Configuration) -> timedelta:
-    """Builds that take longer have to be seen while they run: they may be stuck."""
+    """Builds that take longer have to be seen while they run: they may be stuck, or the re-run of another."""
     limits = [LONG]
     for entry in (None, *configuration.pipelines):
-        stuck = configuration.rules_of(entry).stuck
-        if stuck is not None:
-            limits += [each for each in (stuck.running_longer_than, stuck.queued_longer_than) if each is not None]
+        rules = configuration.rules_of(entry)
+        if rules.stuck is not None:
+            stuck = rules.stuck.running_longer_than, rules.stuck.queued_longer_than
+            limits += [each for each in stuck if each is not None]
+        if rules.rerun_wait:  # that a re-run runs is worth waiting for
+            limits.append(A_POLL)
     return min(limits)
 
 

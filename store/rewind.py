@@ -11,7 +11,7 @@ from domain.build import Build, Outcome, Verdict
 from store.among import among
 from store.builds import get
 from store.columns import from_ms, to_ms
-from store.database import Database, Session
+from store.database import Session
 from store.schema import AWAITED, FINISHED, OUTCOMES, SETTLED, VERDICTS, builds, outbox, pipelines
 
 _EMPTIED = ("attempts", "outbox", "cursors", "providers", "notes")
@@ -74,17 +74,13 @@ _ARRIVALS = text(f"""
 """)  # noqa: S608  (ours)
 
 
-def rewind(database: Database, since: datetime, *, unstable: Collection[int] = ()) -> list[Contact]:
+def rewind(session: Session, since: datetime, *, unstable: Collection[int] = ()) -> list[Contact]:
     """Take out what came after `since`, of each pipeline what came after first contact. For a SQLite copy only.
 
     Alerts that ended before stay; those that fired then or later go, and so do all messages, silences of later and
     what the daemon remembers. `unstable` are the ids of pipelines whose unstable builds pass. Returns the first
     contacts of pipelines from `since` on, in order.
     """
-    return database.transact(lambda session: _rewind(session, since, unstable), deadline=600)
-
-
-def _rewind(session: Session, since: datetime, unstable: Collection[int]) -> list[Contact]:
     bound = to_ms(since)
     values = {"since": bound}
     session.execute(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.alert import Notification
-from domain.build import Build, Outcome
+from domain.build import Build, Outcome, Status
 from poller.clock import Clock
 from poller.config import Configuration
 from poller.courier import Courier
@@ -24,6 +24,7 @@ from poller.selfcheck import check_due
 from poller.settling import settle_due
 from poller.standing import tell_baseline
 from providers._base import Page
+from store import outbox
 from store.engine import Database, Session
 from tests.support.builders import NOON, build, pipeline
 
@@ -65,6 +66,10 @@ def random_builds(
     return sorted(found, key=lambda each: each.finished_at or NOON)
 
 
+def _running(build: Build) -> Build:
+    return replace(build, status=Status.RUNNING, outcome=None, raw_outcome=None, finished_at=None)
+
+
 class SmallWorld:
     """Lives through builds, minute by minute."""
 
@@ -92,20 +97,21 @@ class SmallWorld:
         self.shown.append((self.now, channel, notification))
 
     def live(self, builds: Iterable[Build], until: datetime, people: Mapping[datetime, Any] | None = None) -> None:
-        """Poll every minute, look after alerts and deliver every half minute. `people` do something at their time."""
+        """Look after alerts, poll and deliver, every minute. `people` do something at their time."""
         waiting = sorted(builds, key=lambda each: each.finished_at or NOON)
         deeds = dict(people or {})
         while self.now < until:
-            self.now += MINUTE / 2
+            self.now += MINUTE
             for at in [each for each in deeds if each <= self.now]:
                 deeds.pop(at)(self)
             self._tick()
-            if (self.now - self._start) % MINUTE == timedelta(0):
-                arrived = [each for each in waiting if each.finished_at is not None and each.finished_at <= self.now]
-                waiting = waiting[len(arrived) :]
-                self.poll(arrived)
-            for courier in self._couriers:
-                courier.deliver_due()
+            arrived = [each for each in waiting if each.finished_at is not None and each.finished_at <= self.now]
+            waiting = waiting[len(arrived) :]
+            begun = (each for each in waiting if each.started_at and 0 <= (self.now - each.started_at) // MINUTE < 1)
+            self.poll([*arrived, *map(_running, begun)])
+            if any(each.pending for each in self.database.read(outbox.counts).values()):
+                for courier in self._couriers:
+                    courier.deliver_due()
 
     def poll(self, arrived: Sequence[Build], last: datetime | None = None) -> None:
         """These builds come in."""
