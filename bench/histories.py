@@ -24,7 +24,8 @@ def independent(rate: float, count: int, seed: object) -> list[bool]:
 def clustered(rate: float, length: float, apart: float, count: int, seed: object, *, share: float = 1.0) -> list[bool]:
     """The same with outages, a Markov chain of two states.
 
-    They last `length` builds and begin after `apart` more, in the mean. During one, this `share` of the builds fails. All of it is as usual for such a stream: no alert about it is right.
+    They last `length` builds and begin after `apart` more, in the mean. During one, this `share` of the builds fails.
+    All of it is as usual for such a stream: no alert about it is right.
     """
     chance = random.Random(repr(seed)).random
     failures, down = [], False

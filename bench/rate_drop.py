@@ -239,9 +239,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer builds")
     quick = parser.parse_known_args()[0].quick
-    false_alarms(10_000 if quick else 40_000)
+    false_alarms(20_000 if quick else 40_000)
     delays(51 if quick else 201)
-    exact(100 if quick else 1_000)
+    exact(400 if quick else 1_000)
     as_told(1_000 if quick else 5_000)
     real()
 
