@@ -39,12 +39,6 @@ class Memory:
     complete: bool = False  # all that happened until `last_poll` is stored, and since then no poll has failed
 
 
-def holding(targets: Sequence[Target], pipeline: str) -> Sequence[Target]:
-    """Those of a provider's targets that may hold a pipeline: its repository, or else all of them."""
-    own = [target for target in targets if pipeline.casefold().startswith(f"{target.key.casefold()}/")]
-    return own or targets
-
-
 def recall(session: Session, target: Target) -> Memory:
     """What an earlier run of the daemon left of a target."""
     polls = notes.get(session, POLLS)
@@ -100,19 +94,27 @@ class Polling:
                 for target in targets
             )
 
-    def known_until(self, targets: Sequence[Target], pipeline: str) -> datetime | None:
-        """Up to when everything is known about a pipeline that is polled with these targets of its provider.
+    def known_until(self, targets: Sequence[Target]) -> Callable[[str], datetime | None]:
+        """Up to when everything is known about a pipeline of the provider with these targets, by the pipeline's key.
 
-        None while one of them that may hold it has not been read from end to end since it failed, or since the start.
+        A pipeline is held by the target that is its repository, or else by any of them. None while one that may hold
+        it has not been read from end to end since it failed, or since the start.
         """
-        moments = []
-        for target in holding(targets, pipeline):
-            with self._lock:
-                memory = self._memories.get(str(target))
-            if memory is None or not memory.complete or memory.last_poll is None:
-                return None
-            moments.append(memory.last_poll)
-        return min(moments, default=None)
+        by_key = {target.key.casefold(): self._known_until(target) for target in targets}
+        moments = [moment for moment in by_key.values() if moment is not None]
+        everything = min(moments) if moments and len(moments) == len(by_key) else None
+
+        def of(pipeline: str) -> datetime | None:
+            parts = pipeline.casefold().split("/")
+            prefixes = ("/".join(parts[:end]) for end in range(len(parts) - 1, 0, -1))
+            return next((by_key[prefix] for prefix in prefixes if prefix in by_key), everything)
+
+        return of
+
+    def _known_until(self, target: Target) -> datetime | None:
+        with self._lock:
+            memory = self._memories.get(str(target))
+        return memory.last_poll if memory is not None and memory.complete else None
 
     def cycle_done(self, targets: Sequence[Target]) -> bool:
         """Whether each of these targets has had its turn since this last was true.

@@ -142,12 +142,12 @@ class Timers:
 
     def _known_until(self) -> Callable[[Key], datetime | None]:
         """Up to when everything is known about a pipeline, by its key."""
-        targets: dict[str, Sequence[Target]] = {}
+        providers: dict[str, Callable[[str], datetime | None]] = {}
 
         def known_until(key: Key) -> datetime | None:
             provider, pipeline = key
-            if provider not in targets:
-                targets[provider] = self._targets(provider)
-            return self._polling.known_until(targets[provider], pipeline)
+            if provider not in providers:
+                providers[provider] = self._polling.known_until(self._targets(provider))
+            return providers[provider](pipeline)
 
         return known_until

@@ -11,7 +11,7 @@ import pytest
 from poller import polling as module
 from poller.failpoint import Failpoints
 from poller.health import Health
-from poller.polling import Polling, holding
+from poller.polling import Polling
 from poller.progress import Progress
 from providers._base import Page, ProviderError, Target, Trouble, Unavailable
 from store.engine import Database
@@ -80,21 +80,17 @@ def timeout(*, partial: bool = False) -> ProviderError:
     return error
 
 
-def test_a_pipeline_belongs_to_the_target_that_is_its_repository_or_else_to_any() -> None:
-    assert holding([WEB, API], KEY) == [WEB]
-    assert holding([WEB, API], "team/nightly") == [WEB, API]
-
-
 def test_builds_are_known_until_the_last_poll_that_read_everything(polling: Polling, hands: Hands) -> None:
-    assert polling.known_until([WEB, API], KEY) is None
+    assert polling.known_until([WEB, API])(KEY) is None
     polling.poll(WEB)
     hands.pass_by(60)
-    assert polling.known_until([WEB, API], KEY) == NOON
-    assert polling.known_until([WEB, API], "another/repo") is None
+    assert polling.known_until([WEB, API])(KEY) == NOON
+    assert polling.known_until([WEB, API])("another/repo") is None
     polling.poll(API)
-    assert polling.known_until([WEB, API], "another/repo") == NOON
+    assert polling.known_until([WEB, API])("another/repo") == NOON
+    assert polling.known_until([])("another/repo") is None
     polling.begin_round(["ci"])
-    assert polling.known_until([WEB, API], KEY) is None
+    assert polling.known_until([WEB, API])(KEY) is None
 
 
 @pytest.mark.parametrize("error", [timeout(), RuntimeError("odd"), StoreUnavailable("no database")])
@@ -104,11 +100,11 @@ def test_after_a_poll_that_failed_nothing_is_known_until_the_next_good_one(
     polling.poll(WEB)
     server.error = error
     polling.poll(WEB)
-    assert polling.known_until([WEB], KEY) is None
+    assert polling.known_until([WEB])(KEY) is None
     server.error = None
     hands.pass_by(60)
     polling.poll(WEB)
-    assert polling.known_until([WEB], KEY) == hands.wall
+    assert polling.known_until([WEB])(KEY) == hands.wall
 
 
 def test_holding_back_forgets_nothing_and_neither_does_a_pipeline_that_cannot_be_read(
@@ -117,11 +113,11 @@ def test_holding_back_forgets_nothing_and_neither_does_a_pipeline_that_cannot_be
     polling.poll(WEB)
     server.error = Unavailable(Trouble.PACED, "later", retry_after=1)
     polling.poll(WEB)
-    assert polling.known_until([WEB], KEY) == NOON
+    assert polling.known_until([WEB])(KEY) == NOON
     server.error = timeout(partial=True)
     hands.pass_by(60)
     polling.poll(WEB)
-    assert polling.known_until([WEB], KEY) == hands.wall
+    assert polling.known_until([WEB])(KEY) == hands.wall
 
 
 def test_a_poll_that_takes_too_long_leaves_the_rest_unknown(
@@ -131,7 +127,7 @@ def test_a_poll_that_takes_too_long_leaves_the_rest_unknown(
     monkeypatch.setattr(module, "POLL_DEADLINE", -1.0)
     server.pages = 2
     polling.poll(WEB)
-    assert polling.known_until([WEB], KEY) is None
+    assert polling.known_until([WEB])(KEY) is None
 
 
 def test_a_cycle_is_done_when_every_target_has_had_its_turn(polling: Polling, hands: Hands, server: Server) -> None:
