@@ -238,7 +238,7 @@ def _unsteady(report: Report) -> Table:
             (
                 Cell(text=both_ends(each.name), url=each.url),
                 Cell(text=str(each.reruns)),
-                Cell(text=f"{each.changes} times in {plural(each.builds, 'build')}"),
+                Cell(text=f"{plural(each.changes, 'time')} in {plural(each.builds, 'build')}"),
             )
             for each in ranked[:_RANKED]
         ),

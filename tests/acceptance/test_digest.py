@@ -18,7 +18,7 @@ from tests.support.fault_server import FaultServer, answering
 from tests.support.scene import Section, cards, save, scene, subjects
 from tests.support.travelling_clock import TravellingClock
 
-BEFORE_THE_FOLD = "2026-10-25 00:29:57"  # 02:29:57 in Berlin, for the first time that night
+BEFORE_THE_FOLD = "2026-10-25 00:10:00"  # 02:10 in Berlin, for the first time that night
 
 
 @pytest.fixture
@@ -65,6 +65,8 @@ def test_a_digest_reaches_slack_and_mail_once_a_night_also_when_half_past_two_co
     with running(path, clock=clock.clock()) as daemon:
         eventually(daemon.daemon.first_round_done)
         world.world.jenkins.job("api").build("FAILURE")
+        eventually(lambda: cards(world, "api"))
+        clock.set("2026-10-25 00:29:59")
         eventually(lambda: cards(world, "Digest") and subjects(world, "Digest"))
         (card,) = cards(world, "Digest")
         assert "1 still failing" in card
