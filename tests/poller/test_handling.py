@@ -10,6 +10,7 @@ import pytest
 from alerts.rules import FailureRule, FlappingRule
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Outcome
+from domain.testreport import TestCase, TestReport, TestStatus
 from poller.handling import CannotHandleError, acknowledge, unacknowledge
 from poller.tell import say
 from store import alerts as stored_alerts
@@ -173,6 +174,56 @@ def test_cards_that_can_be_edited_show_the_acknowledgement(database: Database, t
     assert desk.rows()[-1].message.notes == ()
     desk.builds("P")
     assert sorted(desk.said()) == [("bot", Reason.RESOLVED), RESOLVED]
+
+
+# What is new while it goes on
+
+
+def test_another_cause_while_red_is_told_at_once_and_ends_the_acknowledgement(desk: Desk) -> None:
+    desk.builds("F", bucket="helm")
+    known(desk)
+    desk.builds("F", bucket="helm")
+    assert desk.said() == [FIRST]
+    desk.builds("F", bucket="dns")
+    assert desk.said() == [UPDATE]
+    assert "acknowledged" not in desk.alerts()[0].handling
+    desk.builds("FF", bucket="helm")
+    assert desk.said() == []
+
+
+def test_tests_that_fail_besides_those_known_are_told_at_once(desk: Desk) -> None:
+    desk.builds("F", tests=report("a"))
+    desk.builds("F", tests=report("a", "b"))
+    desk.builds("F", tests=report("b"))
+    assert desk.said() == [FIRST, UPDATE]
+
+
+def test_what_was_not_known_before_is_no_news(desk: Desk) -> None:
+    desk.builds("F")
+    desk.builds("F", tests=report("a"), bucket="helm")
+    assert desk.said() == [FIRST]
+
+
+def test_tests_that_begin_to_fail_after_a_report_without_any_are_news(desk: Desk) -> None:
+    desk.builds("F", tests=report())
+    desk.builds("F", tests=report("a"))
+    assert desk.said() == [FIRST, UPDATE]
+
+
+def test_another_cause_breaks_through_a_silence_until_then(desk: Desk) -> None:
+    desk.quiet(new_bucket=True)
+    desk.builds("F", bucket="helm")
+    desk.builds("F", bucket="helm")
+    assert desk.said() == []
+    desk.builds("F", bucket="dns")
+    assert desk.said() == [FIRST]
+
+
+def report(*failing: str) -> TestReport:
+    """Of a test `ok` that passed and these that failed."""
+    cases = [TestCase(suite="web", name="ok", status=TestStatus.PASSED)]
+    cases += [TestCase(suite="web", name=name, status=TestStatus.FAILED) for name in failing]
+    return TestReport(passed=1, failed=len(failing), skipped=0, cases=tuple(cases))
 
 
 # Escalations
