@@ -4,7 +4,7 @@ Until then they are marked in the store and left out of their streams. Time alon
 is asked for at every tick; without marked builds it costs one look into an empty index.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime, timedelta
 
 from alerts.settling import is_awaited, patience
@@ -20,6 +20,9 @@ from store.engine import Session
 
 Told = frozenset[str]
 """Channels that have something new."""
+
+KnownUntil = Callable[[pipelines.Key], datetime | None]
+"""Up to when everything is known about a pipeline; None while nobody knows."""
 
 Stream = tuple[str, str, str]
 """Provider, key of the pipeline, stream."""
@@ -48,19 +51,15 @@ def settled(
     now: datetime,
     *,
     among: Container[pipelines.Key] | None = None,
-    frozen: Container[str] = (),
+    known_until: KnownUntil | None = None,
 ) -> dict[Stream, list[int]]:
     """Builds that have settled by now, by stream: from now on their streams show them.
 
     A build whose re-run has passed is not among them, although its stream is: nobody has to hear of it.
-    `among` limits this to some pipelines. `frozen` are providers that cannot be read: what a re-run there has come
-    to nobody knows.
+    `among` limits this to some pipelines. `known_until` says up to when a pipeline is known: what its re-runs have
+    come to since then, and while it cannot be read, nobody knows. Without it all is known now.
     """
-    waiting = [
-        build
-        for build in awaited.all(session)
-        if build.provider not in frozen and (among is None or (build.provider, build.pipeline) in among)
-    ]
+    waiting = [build for build in awaited.all(session) if among is None or (build.provider, build.pipeline) in among]
     if not waiting:
         return {}
     known = pipelines.find(session, {(build.provider, build.pipeline) for build in waiting})
@@ -68,7 +67,8 @@ def settled(
     released: list[int] = []
     for build in waiting:
         pipeline = known[build.provider, build.pipeline].pipeline
-        if not is_awaited(build, _wait(pipeline, configuration), now):
+        until = now if known_until is None else known_until((build.provider, build.pipeline))
+        if until is not None and not is_awaited(build, _wait(pipeline, configuration), min(until, now)):
             released.append(build.build_id)
             news = found.setdefault(_stream(build), [])
             if not build.passed:
@@ -78,15 +78,23 @@ def settled(
     return found
 
 
-def settle_due(session: Session, configuration: Configuration, now: datetime) -> Told:
-    """Judge the streams in which a failed build has settled since it was last looked at."""
+def settle_due(
+    session: Session, configuration: Configuration, now: datetime, *, known_until: KnownUntil | None = None
+) -> Told:
+    """Judge the streams in which a failed build has settled since it was last looked at; see `settled`."""
     if not awaited.any(session):
         return frozenset()
     unreachable = {
         each.scope.provider for each in alerts.firing(session) if each.kind is AlertKind.PROVIDER_UNREACHABLE
     }
+
+    def readable_until(pipeline: pipelines.Key) -> datetime | None:
+        if pipeline[0] in unreachable:
+            return None
+        return now if known_until is None else known_until(pipeline)
+
     told: Told = frozenset()
-    for (provider, key, stream), fresh in settled(session, configuration, now, frozen=unreachable).items():
+    for (provider, key, stream), fresh in settled(session, configuration, now, known_until=readable_until).items():
         pipeline = pipelines.find(session, [(provider, key)])[provider, key].pipeline
         entry = configuration.entry_of(pipeline)
         if entry is None:

@@ -63,7 +63,7 @@ class Timers:
         self._deadlines = Deadlines(database, at_once=at_once)
         self._baseline = False
         self._duties = (
-            Duty("settling", TICK, self._write(settle_due)),
+            Duty("settling", TICK, self._settle),
             Duty("deadlines", TICK, self._look_at_deadlines),
             Duty("handling", TICK, self._write(look_after)),
             Duty("windows", MINUTE, self._compare_windows),
@@ -121,6 +121,10 @@ class Timers:
         if not configuration.digests:
             return frozenset()
         return self._database.transact(lambda session: send_due(session, configuration, now))
+
+    def _settle(self, now: datetime) -> Told:
+        configuration, known_until = self._polling.configuration, self._known_until()
+        return self._database.transact(lambda session: settle_due(session, configuration, now, known_until=known_until))
 
     def _compare_windows(self, now: datetime) -> Told:
         configuration, known_until = self._polling.configuration, self._known_until()
