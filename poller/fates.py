@@ -82,15 +82,18 @@ class Setting:
 Verdict = tuple[Fate, str]
 """A fate and the sentence that says it."""
 
+_HOW = {Reason.REFRESH: "brought up to date on", Reason.THREADED: "sent into the thread on"}
 _SILENT = frozenset({Reason.REFRESH})  # keeps true what was said, and says nothing
 
 
 def of_message(said: Said, setting: Setting) -> Verdict:
     """Where a message is: `sent to team at ...`, or exactly why it is not."""
     each, zone = said.notification, setting.zone
+    if each.delivery is Delivery.SENT and "left_out" in each.receipt:
+        return Fate.TOLD, f"left out for {each.channel}, which cannot edit what it was told"
     if each.delivery is Delivery.SENT and each.sent_at is not None:
-        how = "brought up to date" if each.reason is Reason.REFRESH else "sent"
-        return Fate.TOLD, f"{how} to {each.channel} at {moment(each.sent_at, zone)}{_grouped(said)}"
+        how = _HOW.get(each.reason, "sent to")
+        return Fate.TOLD, f"{how} {each.channel} at {moment(each.sent_at, zone)}{_grouped(said)}"
     if each.delivery is Delivery.DEAD:
         return Fate.DEAD, f"given up for {each.channel} after {plural(_count(said), 'try', 'tries')}: {each.last_error}"
     if each.hold_until is not None and each.hold_until > setting.now:
@@ -158,10 +161,10 @@ def _of_silence(touched: Touched, setting: Setting) -> Verdict:
     if silence is None:
         return Fate.UNEXPLAINED, f"silence #{number} is said to have kept it from being told, and there is none"
     author = f" by {silence.author}" if silence.author else ""
-    return Fate.SILENCED, f'silenced by #{number} "{silence.reason}"{author}, {_until(silence, setting.zone)}'
+    return Fate.SILENCED, f'silenced by #{number} "{silence.reason}"{author}, {until(silence, setting.zone)}'
 
 
-def _until(silence: Silence, zone: tzinfo) -> str:
+def until(silence: Silence, zone: tzinfo) -> str:
     """Until when a silence holds, or when and why it ended."""
     if silence.ended_at is not None:
         because = f" ({silence.ended_because})" if silence.ended_because else ""

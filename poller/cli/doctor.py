@@ -12,6 +12,7 @@ from poller.cli.findings import Finding, State, found, of_configuration, of_stor
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, present
 from poller.cli.reaching import Reached, reach_all
 from poller.cli.showing import BAD, DIM, GOOD, WARN, print_json, print_table, say
+from poller.cli.trust import of_trust
 from poller.logs import form_for, set_up
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -26,7 +27,7 @@ def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     set_up("error", form_for(os.environ), configuration.secrets)
     findings = [
         *of_configuration(configuration),
-        *of_store(configuration, present()),
+        *of_store(configuration, present(), of_trust),
         *of_connections(reach_all(configuration, present)),
     ]
     wrong = [each for each in findings if each.state is State.WRONG]

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -55,8 +55,11 @@ def of_configuration(configuration: Configuration) -> Iterator[Finding]:
         yield found("config", State.OK, str(configuration.path))
 
 
-def of_store(configuration: Configuration, now: datetime) -> Iterator[Finding]:
-    """Whether the store can be opened, is healthy and has room; what lies in it that needs somebody."""
+Look = Callable[[Configuration, Database, datetime], Iterable[Finding]]
+
+
+def of_store(configuration: Configuration, now: datetime, *more: Look) -> Iterator[Finding]:
+    """Whether the store can be opened, is healthy and has room; what lies in it that needs somebody, and `more`."""
     try:
         database = open_database(configuration.store.url.get_secret_value(), create=False, deadline=5.0)
     except StoreAbsent as absent:
@@ -70,6 +73,8 @@ def of_store(configuration: Configuration, now: datetime) -> Iterator[Finding]:
         yield from _of_daemon(database, overview(configuration, database, rolling(now, timedelta(hours=1)), now))
         yield from _of_messages(database, now)
         yield from _of_quarantine(database, now)
+        for look in more:
+            yield from look(configuration, database, now)
     except StoreError as error:
         yield found("store", State.WRONG, str(error))
     finally:
