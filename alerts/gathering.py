@@ -15,6 +15,7 @@ from domain.waiting import Form, Told, Waiting
 
 CROWD = 5  # that many alerts are told together, whatever their causes
 LULL = timedelta(seconds=1)  # in which a second failure may turn out to be the beginning of a crowd
+FLOOD = timedelta(seconds=2)  # a crowd that has grown in this time is waited for: it may be cut in two otherwise
 STORM_CARDS = 10  # in STORM_SPAN; what comes beyond them is a storm
 STORM_SPAN = timedelta(minutes=5)  # also: from one storm card to the next, where it cannot be edited
 OLD = timedelta(hours=2)  # what waited longer is told in one summary
@@ -251,7 +252,9 @@ def _patience(units: Sequence[Unit], recent: Sequence[Told], manner: Manner) -> 
     oldest = min(unit.last.created_at for unit in units)
     if len(recent) - 1 + len(units) < CROWD:
         return oldest + min(LULL, manner.group_wait)
-    return min(oldest, recent[0].sent_at) + manner.group_wait
+    until = min(oldest, recent[0].sent_at) + manner.group_wait
+    still_coming = max(unit.last.created_at for unit in units) + FLOOD
+    return min(max(until, still_coming), until + manner.group_wait)
 
 
 def _chosen(units: Sequence[Unit], form: Form) -> Sequence[Unit]:

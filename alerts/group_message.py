@@ -14,7 +14,7 @@ from domain.waiting import Form, Standing, Waiting
 
 LISTED = 30  # alerts that have a line of their own
 NAMES = 4  # in a headline
-_REST_LIMIT = 12_000  # characters for the names of all others
+_ROWS, _MOST_ROWS = 40, 160  # of names: in a table, and at all
 _MOMENT = timedelta(minutes=1)
 _FAILS = frozenset({AlertKind.FAILURE, AlertKind.PROVIDER_UNREACHABLE})
 
@@ -164,8 +164,9 @@ def _news(units: Sequence[Unit], lead: Message, standing: Standing | None, now: 
         text = f"{_count([unit.first for unit in ended])} {words.over}"
         return _message(lead, Tone.FIXED, text if many else f"{text}: {_names(_firsts(ended))}", lines, now)
     left = standing.total - standing.over
-    some = f"{len(ended)} of {standing.total}" if left or len(ended) < standing.total else f"All {standing.total}"
-    text = f"{some} {words.over}: {_names(_firsts(ended))}"
+    some = f"{standing.over} of {standing.total}" if left else f"All {standing.total}"
+    now_too = ", now" if standing.over > len(ended) else ":"
+    text = f"{some} {words.over}{now_too} {_names(_firsts(ended))}"
     if left:
         firing = [row for row in standing.members if row.state is AlertState.FIRING]
         text += f"; {left} {words.still}: {_names(firing, left)}"
@@ -265,44 +266,45 @@ def _message(
     lead: Message, tone: Tone, headline: str, lines: Sequence[_Line], now: datetime, *, of: int | None = None
 ) -> Message:
     """A message with at most `LISTED` lines; the names of the others follow as text. `of`: how many there are."""
-    more = max(of or 0, len(lines)) - min(len(lines), LISTED)
     listed: dict[str, list[_Line]] = {}
     for line in lines[:LISTED]:
         listed.setdefault(line.title, []).append(line)
-    last = next(reversed(listed), None)
     tables = [
         Table(
             title=title,
             rows=tuple((Cell(text=line.name, url=line.url, tone=line.tone), Cell(text=line.what)) for line in its),
-            more=more if title == last else 0,
         )
         for title, its in listed.items()
     ]
+    more = max(of or 0, len(lines)) - min(len(lines), LISTED)
     return Message(
         tone=tone,
         headline=f"{SIGNS[tone]} {headline}",
-        details="\n".join(_wrapped(line.name for line in lines[LISTED:])) or None,
-        tables=tuple(tables),
+        tables=(*tables, *_others(lines[LISTED:], more)),
         thread=lead.thread,
         at=now,
     )
 
 
+def _others(lines: Sequence[_Line], more: int) -> Iterator[Table]:
+    """The names of those that have no line of their own, side by side."""
+    rows = list(_wrapped(line.name for line in lines)) or (["…"] if more else [])
+    for start in range(0, min(len(rows), _MOST_ROWS), _ROWS):
+        title = f"And {more} more" if not start else "And"
+        yield Table(title=title, rows=tuple((Cell(text=row),) for row in rows[start : start + _ROWS]))
+
+
 _BROKEN, _PASSED, _FIXED = "Broken", "Broke and recovered", "Over"
 
 
-def _wrapped(names: Iterable[str], width: int = 100) -> Iterator[str]:
+def _wrapped(names: Iterable[str], width: int = 150) -> Iterator[str]:
     """Names with commas, in lines of about this width."""
-    line, length = "", 0
+    line = ""
     for name in names:
         if line and len(line) + len(name) > width:
-            length += len(line)
-            if length > _REST_LIMIT:
-                yield "…"
-                return
-            yield line
+            yield line.removesuffix(", ")
             line = ""
-        line += f"{name}, " if name else ""
+        line += f"{name}, "
     if line:
         yield line.removesuffix(", ")
 

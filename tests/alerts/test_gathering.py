@@ -128,6 +128,13 @@ def test_a_crowd_waits_until_the_time_for_company_is_over() -> None:
     assert ids(parcel(*rows, before=before, now=30)) == [1, 2, 3, 4, 5]
 
 
+def test_a_crowd_that_still_grows_is_waited_for_twice_as_long_at_most() -> None:
+    rows = [row(number, seconds=number) for number in range(1, 70)]
+    assert wait(*rows[:29], before=(told(0),), now=29.5) == 31
+    assert wait(*rows[:40], before=(told(0),), now=29.5) == 42
+    assert wait(*rows, before=(told(0),), now=29.5) == 60
+
+
 def test_a_crowd_never_waits_longer_than_the_time_for_company() -> None:
     before = tuple(told(seconds) for seconds in (0, 6, 12, 18, 24))
     assert wait(row(1, seconds=25), before=before, now=25) == 30
