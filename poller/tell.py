@@ -68,7 +68,7 @@ def tell(
     elif "hidden_by" in alert.handling and (decision.reason is Reason.FIRST or not fires):
         told = _thread(session, matter, configuration, now)
     if not fires:
-        withholding.end_fixed(session, matter.subject, now)
+        withholding.end_fixed(session, matter.subject, now, how=alert.state)
     return told
 
 
@@ -83,9 +83,11 @@ def first_told(
     if withheld is not None:
         return replace(withheld, channels=())
     alert = withholding.released(matter.alert, now)
+    channels = destinations(configuration.routes, subject)
+    if not channels:
+        return alert
     told_at = ends(now, configuration.quiet_hours, subject, configuration.timezone) or now
-    handling = {**alert.handling, "told_at": told_at.isoformat()}
-    return replace(alert, channels=destinations(configuration.routes, subject), handling=handling)
+    return replace(alert, channels=channels, handling={**alert.handling, "told_at": told_at.isoformat()})
 
 
 def _updated(session: Session, matter: Matter, now: datetime) -> Alert:

@@ -12,7 +12,7 @@ from alerts.decision import firing
 from alerts.routing import Subject
 from alerts.rules import FlappingRule
 from alerts.silence import broken_by, covers, holds
-from domain.alert import Alert, AlertKind
+from domain.alert import Alert, AlertKind, AlertState
 from domain.silence import Silence
 from poller.subject import subjects
 from store import alerts, silences
@@ -75,15 +75,16 @@ def silencing(session: Session, subject: Subject, now: datetime, *, update: bool
     return None
 
 
-def end_fixed(session: Session, subject: Subject, now: datetime) -> None:
+def end_fixed(session: Session, subject: Subject, now: datetime, *, how: AlertState) -> None:
     """An alert about this subject has ended: so do the silences until it is fixed that cover no other."""
+    because = "fixed" if how is AlertState.RESOLVED else "what it covered was closed"
     waiting = [each for each in silences.unended(session) if each.ends.fixed and covers(each, subject)]
     if not waiting:
         return
     others = subjects(session, alerts.firing(session))
     for silence in waiting:
         if not any(covers(silence, other) for other in others):
-            silences.end(session, silence.id or 0, "fixed", now)
+            silences.end(session, silence.id or 0, because, now)
 
 
 def flapping_of(session: Session, alert: Alert) -> Alert | None:

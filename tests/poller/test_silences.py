@@ -118,6 +118,22 @@ def test_until_fixed_made_before_the_break_waits_for_it(desk: Desk) -> None:
     assert desk.said() == []
 
 
+def test_until_fixed_ends_too_when_nothing_can_be_fixed_any_more(desk: Desk) -> None:
+    fires = desk.decides(broken(), Reason.FIRST)
+    quiet = desk.quiet(fixed=True)
+    desk.decides(replace(fires, state=AlertState.CLOSED, resolved_at=desk.now, transition=2), Reason.CLOSED)
+    assert desk.silence(quiet.id).ended_because == "what it covered was closed"
+
+
+def test_what_has_no_route_is_saved_and_not_told(desk: Desk) -> None:
+    desk.configuration = replace(desk.configuration, routes=())
+    desk.builds("F")
+    (saved,) = desk.alerts()
+    assert (desk.said(), saved.channels, "told_at" in saved.handling) == ([], (), False)
+    desk.pass_by(days=3)
+    assert desk.looks() == []
+
+
 def test_until_build_ends_when_that_build_or_a_later_one_has_ended(desk: Desk) -> None:
     quiet = desk.quiet({"pipeline": "deploy", "branch": "main"}, build=4)
     desk.builds("FF")
