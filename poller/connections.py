@@ -1,6 +1,6 @@
 """The live providers and channels that a configuration asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from alerts.channels._base import Channel
@@ -48,6 +48,10 @@ def make_provider(configuration: Configuration, name: str) -> Provider:
 
 
 def make_channel(configuration: Configuration, name: str) -> Channel:
-    """The channel with this name."""
+    """The channel with this name, with the template of its kind where config.yaml has one."""
     settings = configuration.channels[name]
-    return configuration.channel_plugins[settings.kind].channel(name, settings)
+    plugin, file = configuration.channel_plugins[settings.kind], configuration.templates.get(settings.kind)
+    if file is None or plugin.template is None:
+        return plugin.channel(name, settings)
+    make: Callable[..., Channel] = plugin.channel  # who takes templates takes this argument
+    return make(name, settings, template=plugin.template(file.path, file.text))

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from domain.alert import NOTHING, Notification
+from domain.message import Message
 
 
 class ChannelSettings(BaseModel):
@@ -73,11 +75,33 @@ class Channel(Protocol):
         ...
 
 
+class TemplateError(Exception):
+    """A template of the user's does not give a message its form. The text says `file:line: why`."""
+
+
+class MessageTemplate(Protocol):
+    """A file that gives the messages of a kind of channel their form."""
+
+    path: Path
+
+    def render(self, message: Message) -> Any:
+        """What the channel sends for a tidy message; raises TemplateError."""
+        ...
+
+
 class ChannelFactory(Protocol):
     """Makes a channel; reaches nothing."""
 
     def __call__(self, name: str, settings: Any) -> Channel:
-        """`name` is the key under `channels:`."""
+        """`name` is the key under `channels:`. With a template of the user's, it comes as `template=`."""
+        ...
+
+
+class TemplateFactory(Protocol):
+    """Makes a template; a broken one raises when it is rendered, not here."""
+
+    def __call__(self, path: Path, text: str) -> MessageTemplate:
+        """`path` is for messages about it only: its text has been read."""
         ...
 
 
@@ -87,3 +111,4 @@ class ChannelPlugin:
 
     settings: type[ChannelSettings]
     channel: ChannelFactory
+    template: TemplateFactory | None = None  # None: messages of this kind have one form only

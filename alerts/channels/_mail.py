@@ -1,7 +1,7 @@
 """A message as mail: text and HTML, headers that keep an alert together and keep robots from answering."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -9,7 +9,7 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 from typing_extensions import override
@@ -58,12 +58,8 @@ def _checked(text: str) -> str:
 Mailbox = Annotated[str, AfterValidator(_checked)]
 
 
-class Html(Protocol):
-    """Makes the HTML of a mail."""
-
-    def __call__(self, message: Message, pictures: Sequence[str | None]) -> str:
-        """`pictures`: the content ids of the message's charts, None where one is not drawn."""
-        ...
+Html = Callable[[Message, Sequence[str | None]], str]
+"""Makes the HTML of a mail; given are the content ids of the message's charts, None where one is not drawn."""
 
 
 class Extent(StrEnum):

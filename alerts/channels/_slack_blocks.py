@@ -6,7 +6,7 @@ Links are text, not buttons: even a button that only opens a URL makes Slack cal
 endpoint for that, warn the reader (slackapi/node-slack-sdk#869).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from typing import Any
 
@@ -24,6 +24,9 @@ from alerts.channels._slack_limits import TOTAL, text_length
 from alerts.channels._slack_sections import sections
 from alerts.channels._slack_text import escape, fit, link, units
 from domain.message import Fact, Link, Message
+
+Form = Callable[[Message], list[dict[str, Any]]]
+"""Makes blocks of a tidy message."""
 
 PLAIN_LIMIT = 3000
 TOTAL_LIMIT = TOTAL

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from alerts.channels._base import ChannelError
 from alerts.channels._plain import as_mapping, delivery_id, marked_as_repeat, tidy
-from alerts.channels._slack_blocks import blocks, fallback, plain_text
+from alerts.channels._slack_blocks import Form, blocks, fallback, plain_text
 from alerts.channels._slack_errors import OUT_OF_REACH, SlackError, failure
 from alerts.channels._slack_http import CALL_SECONDS, exchange, silent_logger
 from domain.alert import Notification, Reason
@@ -53,8 +53,9 @@ class _Client(WebClient):
 class Bot:
     """The way with a token."""
 
-    def __init__(self, token: str, channel: str, api_url: str, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, token: str, channel: str, api_url: str, tls: ssl.SSLContext | None, form: Form = blocks) -> None:
         self._client = _Client(token, base_url=api_url, ssl=tls, logger=silent_logger(), retry_handlers=[])
+        self._form = form
         self._channel = channel
         self._channel_id = channel if _IS_ID.fullmatch(channel) else None
 
@@ -145,7 +146,7 @@ class Bot:
     def _render(self, message: Message, call: Callable[..., SlackResponse], **where: Any) -> SlackResponse:
         """Call with blocks; once more as plain text when Slack does not like them."""
         try:
-            return self._ask(call, text=fallback(message), blocks=blocks(message), **where)
+            return self._ask(call, text=fallback(message), blocks=self._form(message), **where)
         except SlackError as error:
             if not error.about_form:
                 raise

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from alerts.channels._base import ChannelError
 from alerts.channels._plain import as_mapping, marked_as_repeat, tidy
-from alerts.channels._slack_blocks import blocks, fallback, plain_text
+from alerts.channels._slack_blocks import Form, blocks, fallback, plain_text
 from alerts.channels._slack_errors import SlackError, failure
 from alerts.channels._slack_http import CALL_SECONDS, connect, exchange, silent_logger
 from domain.alert import Notification
@@ -29,8 +29,9 @@ class _Client(WebhookClient):
 class Webhook:
     """The way without a token."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None, form: Form = blocks) -> None:
         self._client = _Client(url, ssl=tls, logger=silent_logger(), retry_handlers=[])
+        self._form = form
 
     def send(self, notification: Notification) -> Mapping[str, Any]:
         """Post; what nobody can know any more is marked as a possible repeat."""
@@ -38,7 +39,7 @@ class Webhook:
         if notification.ambiguous:
             message = marked_as_repeat(message)
         try:
-            answer = self._post(text=fallback(message), blocks=blocks(message))
+            answer = self._post(text=fallback(message), blocks=self._form(message))
             if (error := _refusal(answer)) and error.about_form:
                 error = _refusal(answer := self._post(text=plain_text(message)))
         except ChannelError as unanswered:

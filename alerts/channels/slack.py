@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -10,11 +11,13 @@ from typing_extensions import override
 
 from alerts.channels._base import ChannelPlugin, ChannelSettings
 from alerts.channels._network import tls_context
+from alerts.channels._template import form_of
 from domain.alert import Notification
 from domain.text import clean_url
 
 if TYPE_CHECKING:
     from alerts.channels._slack_bot import Bot
+    from alerts.channels._slack_template import SlackTemplate
     from alerts.channels._slack_webhook import Webhook
 
 
@@ -68,12 +71,13 @@ class SlackSettings(ChannelSettings):
 class Slack:
     """One channel of a Slack workspace."""
 
-    def __init__(self, name: str, settings: SlackSettings) -> None:
+    def __init__(self, name: str, settings: SlackSettings, *, template: "SlackTemplate | None" = None) -> None:
         self.name = name
         # Slack takes one post per second and channel, and 50 edits a minute; going beyond them risks the app.
         self.min_interval = 1.0 if settings.token is None else 1.2
         self.edits = settings.edits
         self._settings = settings
+        self._template = template
 
     def send(self, notification: Notification) -> Mapping[str, Any]:
         """Post or edit; the receipt is {channel, ts} with a token, mostly empty with a webhook."""
@@ -89,15 +93,22 @@ class Slack:
     @cached_property
     def _way(self) -> "Bot | Webhook":
         """Made at first use: slack_sdk takes 130 ms to import."""
+        from alerts.channels._slack_blocks import blocks  # noqa: PLC0415 - see above
         from alerts.channels._slack_bot import Bot  # noqa: PLC0415 - see above
         from alerts.channels._slack_webhook import Webhook  # noqa: PLC0415 - see above
 
-        settings = self._settings
+        settings, form = self._settings, form_of(self._template, instead_of=blocks)
         tls = tls_context(settings.ca_file)
         if settings.webhook_url is not None:
-            return Webhook(settings.webhook_url.get_secret_value(), tls)
+            return Webhook(settings.webhook_url.get_secret_value(), tls, form)
         token = settings.token.get_secret_value() if settings.token is not None else ""
-        return Bot(token, settings.channel or "", settings.api_url, tls)
+        return Bot(token, settings.channel or "", settings.api_url, tls, form)
 
 
-PLUGIN = ChannelPlugin(settings=SlackSettings, channel=Slack)
+def _template(path: Path, text: str) -> "SlackTemplate":
+    from alerts.channels._slack_template import SlackTemplate  # noqa: PLC0415 - see above
+
+    return SlackTemplate(path, text)
+
+
+PLUGIN = ChannelPlugin(settings=SlackSettings, channel=Slack, template=_template)

@@ -18,10 +18,13 @@ from pydantic import (
     model_validator,
 )
 
-from alerts.channels._base import ChannelError, ChannelPlugin, ChannelSettings
-from alerts.channels._mail import Extent, Mailbox, address, compose, message_id, recipients_left
+from alerts.channels._base import ChannelError, ChannelPlugin, ChannelSettings, MessageTemplate
+from alerts.channels._mail import Extent, Html, Mailbox, address, compose, message_id, recipients_left
+from alerts.channels._mail_html import html_of
+from alerts.channels._mail_template import MailTemplate
 from alerts.channels._network import tls_context
 from alerts.channels._smtp_session import FINAL_REPLY_SECONDS, GREYLISTED, Outcome, TooLarge, ping, session, transmit
+from alerts.channels._template import form_of
 from domain.alert import Notification
 
 _log = logging.getLogger(__name__)
@@ -80,8 +83,9 @@ class Mail:
     min_interval = 0.0
     patience = FINAL_REPLY_SECONDS
 
-    def __init__(self, name: str, settings: SmtpSettings) -> None:
+    def __init__(self, name: str, settings: SmtpSettings, *, template: MessageTemplate | None = None) -> None:
         self.name = name
+        self._html: Html = form_of(template, instead_of=html_of)
         self.send_limit = self.patience + 6 * settings.timeout  # seconds after which a send must be taken for hung
         self._settings = settings
         self._sender = address(settings.sender)
@@ -141,7 +145,9 @@ class Mail:
         return transmit(server, self._sender.addr_spec, recipients, bytes(mail), patience=self.patience)
 
     def _compose(self, notification: Notification, extent: Extent) -> EmailMessage:
-        return compose(notification, channel=self.name, sender=self._sender, to=self._to, extent=extent)
+        return compose(
+            notification, channel=self.name, sender=self._sender, to=self._to, html=self._html, extent=extent
+        )
 
     def _session(self) -> AbstractContextManager[SMTP]:
         settings = self._settings
@@ -160,4 +166,4 @@ def _listed(answers: Mapping[str, str]) -> str:
     return "; ".join(f"{address}: {answer}" for address, answer in answers.items())
 
 
-PLUGIN = ChannelPlugin(settings=SmtpSettings, channel=Mail)
+PLUGIN = ChannelPlugin(settings=SmtpSettings, channel=Mail, template=MailTemplate)

@@ -166,7 +166,8 @@ def test_hostile_names_inject_neither_headers_nor_markup(hostile: str) -> None:
     assert sorted(mail.keys()) == sorted(plain.keys())
     html = _Html(_part(mail, "html"))
     assert set(html.tags) <= {
-        "html", "head", "meta", "title", "style", "body", "div", "h1", "table", "tr", "td", "a", "pre", "p", "span", "br",
+        "html", "head", "meta", "title", "style", "body", "div", "h1", "table", "tr", "td", "a", "pre", "p", "span",
+        "br",
     }  # fmt: skip
     assert html.links == ["https://ci.example.com/1"]
     assert len(mail["Subject"]) <= 200
