@@ -35,6 +35,7 @@ from poller.config.kinds import (
     Unreachable,
     WindowRegression,
     as_expectation,
+    as_stale,
     switched,
 )
 from providers._base import Duration
@@ -47,7 +48,9 @@ WindowsOrOff = Annotated[
     WindowRegression | None, BeforeValidator(switched, json_schema_input_type=WindowRegression | OnOff)
 ]
 DurationOrOff = Annotated[BuildDuration | None, BeforeValidator(switched, json_schema_input_type=BuildDuration | OnOff)]
-StaleOrOff = Annotated[Stale | None, BeforeValidator(switched, json_schema_input_type=Stale | OnOff)]
+StaleOrOff = Annotated[
+    Stale | None, BeforeValidator(as_stale, json_schema_input_type=Stale | Expect | Literal["auto"] | OnOff)
+]
 StuckOrOff = Annotated[Stuck | None, BeforeValidator(switched, json_schema_input_type=Stuck | OnOff)]
 FlappingOrOff = Annotated[Flapping | None, BeforeValidator(switched, json_schema_input_type=Flapping | OnOff)]
 NoVerdictOrOff = Annotated[NoVerdict | None, BeforeValidator(switched, json_schema_input_type=NoVerdict | OnOff)]

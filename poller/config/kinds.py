@@ -183,6 +183,13 @@ class Missing(Kind):
     """A watched job, workflow or repository is gone. Has no parameters."""
 
 
+def as_stale(value: object) -> object:
+    """`stale: auto` and `stale: {every: 24h}` for `stale: {expect: ...}`; else as `switched`."""
+    if value == "auto" or (isinstance(value, dict) and value and "expect" not in value):
+        return {"expect": value}
+    return switched(value)
+
+
 def switched(value: object) -> object:
     """`kind: off` is None; `kind: on` and a bare `kind:` are the defaults."""
     if value is False or (isinstance(value, str) and value.casefold() in {"off", "no", "false"}):

@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import override
 
-from poller.config.document import Document
+from poller.config.document import TOP_LEVEL, Document
 from poller.config.explanations import is_secret
 from poller.config.plugins import BrokenPlugin, Kinds, Plugins, find_plugins
 
@@ -34,7 +34,7 @@ def schema(plugins: Plugins | None = None) -> dict[str, Any]:
     properties["pipelines"]["items"] = _any_of(entries, "pipeline", definitions)
     properties["defaults"] = _defaults(entries, definitions, properties["defaults"])
     for name, value in properties.items():
-        description = Document.model_fields[name].description
+        description = Document.model_fields[name].description if name in TOP_LEVEL else value["description"]
         may_be_empty = {"anyOf": [value, {"type": "null"}]}  # everything under the key is commented out
         properties[name] = {**may_be_empty, "description": description}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "title": "buildwatch config.yaml"}

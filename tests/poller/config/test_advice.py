@@ -66,11 +66,27 @@ DEAF = 'config.yaml:2:3: nobody would hear that provider "ci" cannot be read: ev
             ["config.yaml:2:28: verify: certificates are not checked, anybody in between can read along: use ca_file"],
         ),
         (
-            WORKING + "alerts: {failure: {remind: [24h]}, stale: {every: 24h}}\n",
+            WORKING.replace("job: nightly", "job: nightly\n    expect: {every: 10s, grace: 20s}"),
             [
-                'config.yaml:8:20: "remind" is accepted but has no effect in this version yet',
-                'config.yaml:8:36: "stale" is accepted but has no effect in this version yet',
+                "config.yaml:6:5: would fire between two polls: every + grace is shorter than the time between them",
             ],
+        ),
+        (
+            WORKING.replace("job: nightly", "job: nightly\n    expect: 24h") + "alerts: {stale: off}\n",
+            ["config.yaml:6:5: has no effect: the kind stale is switched off"],
+        ),
+        (
+            WORKING + "alerts: {stuck: {running_longer_than: 5s}}\n",
+            [
+                (
+                    "config.yaml:8:39: running_longer_than: shorter than the time between two polls, "
+                    "such a build is rarely seen running"
+                )
+            ],
+        ),
+        (
+            WORKING + 'quiet_hours: [{from: "8:00", to: "08:00"}]\n',
+            ["config.yaml:8:15: from and to are the same: messages wait the whole day"],
         ),
     ],
 )
@@ -103,9 +119,9 @@ def test_a_disabled_pipeline_needs_no_route(loading: Loading) -> None:
 
 
 def test_a_key_without_effect_is_told_once_for_all_pipelines(loading: Loading) -> None:
-    entries = "".join(f"  - {{provider: ci, job: j{number}, expect: {{every: 24h}}}}\n" for number in range(5))
+    entries = "".join(f"  - {{provider: ci, job: j{number}, parsers: [junit]}}\n" for number in range(5))
     assert warned(loading(WORKING.replace("channels:", entries + "channels:"))) == [
-        'config.yaml:6:29: "expect" is accepted but has no effect in this version yet',
+        'config.yaml:6:29: "parsers" is accepted but has no effect in this version yet',
     ]
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.routing import Match, Route
-from alerts.rules import DEFAULT_RULES, FailureRule, RateBelowRule, RateDropRule, Rules, UnreachableRule
+from alerts.rules import DEFAULT_RULES, Expectation, FailureRule, RateBelowRule, RateDropRule, Rules, UnreachableRule
 from domain.build import Pipeline
 from poller.config import Configuration, ConfigurationError, load
 from poller.config.problems import Problem
@@ -95,9 +95,10 @@ def test_the_example_of_the_contract_loads_and_tells_what_has_no_effect_yet(file
         Route(to=("ci-slack",)),
     )
     assert configuration.rules == DEFAULT_RULES
+    due = Expectation(cron="0 2 * * *", zone=ZoneInfo("Asia/Kolkata"), grace=timedelta(hours=2))
+    assert [configuration.rules_of(entry).stale for entry in configuration.pipelines] == [None, due]
     assert configuration.secrets >= set(SECRETS.values())
     assert [str(warning) for warning in configuration.warnings] == [
-        'config.yaml:32:5: "expect" is accepted but has no effect in this version yet',
         'config.yaml:57:1: "web" is accepted but has no effect in this version yet',
     ]
 
@@ -189,7 +190,7 @@ wbe: {}
         ("routes: [{to: [], match: {severity: bad}}]", '1:37: severity: must be "critical", "warning" or "info"'),
         ("routes: [{to: x}]", 'unknown channel "x" (there are no channels)'),
         ("alerts: {failure: {after: 0}}", '1:27: after: must be at least 1 or "auto"'),
-        ("alerts: {failure: {remind: 5}}", "1:28: remind: must be a list or text or true or false"),
+        ("alerts: {failure: {remind: 5}}", "1:28: remind: must be a list"),
         ("alerts: {success_rate_below: {window: 24h}}", 'success_rate_below needs "percent"'),
         ("alerts: {success_rate_below: {percent: 80, window: x}}", "1:52: window: 'x' is not a window"),
         ("alerts: {success_rate_below: {percent: eighty}}", "1:40: percent: must be a number"),

@@ -20,6 +20,7 @@ ENVIRONMENT = dict.fromkeys(
         "SLACK_WEBHOOK_URL",
         "SLACK_BOT_TOKEN",
         "SMTP_PASSWORD",
+        "HEARTBEAT_URL",
     ],
     "https://hooks.slack.com/services/T0/B0/made-up",
 )
