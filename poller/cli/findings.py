@@ -124,9 +124,10 @@ def _of_daemon(database: Database, seen: Overview) -> Iterator[Finding]:
             text = f"polls fail since {since} ({health.failures} in a row): {health.trouble}: {health.text}"
             yield found(f"polls of {provider.name}", State.WRONG, text)
     for name, channel in seen.channels.items():
-        if channel["state"] in {"broken", "paused"}:
+        if channel["state"] in {"broken", "paused"} or channel.get("failing_since"):
             state = State.WRONG if channel["state"] == "broken" else State.WARNING
-            yield found(f"deliveries to {name}", state, f"{channel['state']}: {channel['error']}")
+            word = "not accepted" if channel["state"] == "ok" else channel["state"]
+            yield found(f"deliveries to {name}", state, f"{word}: {channel['error']}")
 
 
 def _of_messages(database: Database, now: datetime) -> Iterator[Finding]:
