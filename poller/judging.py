@@ -56,8 +56,8 @@ def judge_stream(
 
 
 def _passed(tail: Sequence[Settled], fresh: Collection[int] | None) -> bool:
-    """Whether a build that passed is new: only then can the times of builds have changed."""
-    return fresh is None or any(each.verdict is Verdict.PASSED and each.build_id in fresh for each in tail)
+    """Whether a build that passed is new, as far as anything is known to be: else the times of builds are the same."""
+    return not fresh or any(each.verdict is Verdict.PASSED and each.build_id in fresh for each in tail)
 
 
 def _counts(
