@@ -283,7 +283,7 @@ class Daemon:
             if health.worth_a_look():
                 told |= self._judge(health)
         told |= self._timers.tick()
-        told |= self._write(self._judge_channels)
+        told |= self._write(lambda s, now: judge_channels(s, self._dispatcher.statuses(), self._configuration, now))
         self._baseline_due = self._timers.take_baseline() or self._baseline_due
         if self._baseline_due and self.first_round_done():
             self._baseline_due = False
@@ -313,9 +313,6 @@ class Daemon:
             return self._database.read(lambda session: stored_providers.load(session, name), deadline=STORE_MAY_TAKE)
         except StoreError:
             return ProviderHealth(name=name)  # its polls will tell
-
-    def _judge_channels(self, session: Session, now: datetime) -> frozenset[str]:
-        return judge_channels(session, self._dispatcher.statuses(), self._configuration, now)
 
     def _judge_configuration(self, session: Session, now: datetime) -> frozenset[str]:
         record_configuration(session, self._configuration, self._reload.broken, now)
