@@ -89,11 +89,8 @@ _SILENT = frozenset({Reason.REFRESH})  # keeps true what was said, and says noth
 def of_message(said: Said, setting: Setting) -> Verdict:
     """Where a message is: `sent to team at ...`, or exactly why it is not."""
     each, zone = said.notification, setting.zone
-    if each.delivery is Delivery.SENT and "left_out" in each.receipt:
-        return Fate.TOLD, f"left out for {each.channel}, which cannot edit what it was told"
-    if each.delivery is Delivery.SENT and each.sent_at is not None:
-        how = _HOW.get(each.reason, "sent to")
-        return Fate.TOLD, f"{how} {each.channel} at {moment(each.sent_at, zone)}{_grouped(said)}"
+    if each.delivery is Delivery.SENT:
+        return Fate.TOLD, _sent(said, zone)
     if each.delivery is Delivery.DEAD:
         return Fate.DEAD, f"given up for {each.channel} after {plural(_count(said), 'try', 'tries')}: {each.last_error}"
     if each.hold_until is not None and each.hold_until > setting.now:
@@ -107,6 +104,14 @@ def of_message(said: Said, setting: Setting) -> Verdict:
         return Fate.RETRYING, f"not accepted by {each.channel}{doubt}: {each.last_error}; try {number} at {when}"
     when = moment(each.next_attempt_at, zone)
     return Fate.WAITING, f"waits for {each.channel} since {moment(each.created_at, zone)}, due {when}"
+
+
+def _sent(said: Said, zone: tzinfo) -> str:
+    each = said.notification
+    if "left_out" in each.receipt:
+        return f"left out for {each.channel}, which cannot edit what it was told"
+    when = f" at {moment(each.sent_at, zone)}" if each.sent_at is not None else ""
+    return f"{_HOW.get(each.reason, 'sent to')} {each.channel}{when}{_grouped(said)}"
 
 
 def of_alert(touched: Touched, setting: Setting) -> Verdict:

@@ -59,9 +59,8 @@ def random_builds(
             if letter == "F" and chance.random() < 0.3:
                 again = at + took + timedelta(seconds=chance.randint(30, 400))
                 outcome = Outcome.SUCCESS if chance.random() < 0.6 else Outcome.FAILURE
-                found.append(
-                    replace(first, attempt=2, outcome=outcome, raw_outcome=None, started_at=again, finished_at=again + took)
-                )
+                times = {"started_at": again, "finished_at": again + took}
+                found.append(replace(first, attempt=2, outcome=outcome, raw_outcome=None, **times))
             at += every * (0.3 + 1.4 * chance.random())
     return sorted(found, key=lambda each: each.finished_at or NOON)
 
@@ -80,7 +79,7 @@ class SmallWorld:
         self.shown: list[tuple[datetime, str, Notification]] = []
         self._deadlines = Deadlines(database)
         self._deadlines.rebuild()
-        clock = Clock(now=lambda: self.now, monotonic=lambda: (self.now - self._start).total_seconds())
+        clock = Clock(now=lambda: self.now, monotonic=self._seconds)
         self._couriers = [
             Courier(
                 Stage(name, self._show, edits=settings.edits),
@@ -92,6 +91,9 @@ class SmallWorld:
             )
             for name, settings in configuration.channels.items()
         ]
+
+    def _seconds(self) -> float:
+        return (self.now - self._start).total_seconds()
 
     def _show(self, channel: str, notification: Notification) -> None:
         self.shown.append((self.now, channel, notification))
