@@ -78,6 +78,12 @@ class Channel(Protocol):
 class TemplateError(Exception):
     """A template of the user's does not give a message its form. The text says `file:line: why`."""
 
+    def __init__(self, path: Path, why: str, line: int | None = None) -> None:
+        super().__init__(f"{path}:{line}: {why}" if line else f"{path}: {why}")
+        self.path = path
+        self.why = why
+        self.line = line  # None when it is about the whole
+
 
 class MessageTemplate(Protocol):
     """A file that gives the messages of a kind of channel their form."""

@@ -39,7 +39,11 @@ class OutOfBounds(Exception):
 
 
 class ProgramError(Exception):
-    """A template does not do. The text says `:12: why`, with the line as far as that is known."""
+    """A template does not do. The text says why."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(_why(cause))
+        self.line = cause.lineno if isinstance(cause, TemplateSyntaxError) else _line(cause)
 
 
 class Program:
@@ -52,7 +56,7 @@ class Program:
         try:
             self._template = self._sandbox.from_string(bounded(text))
         except Exception as error:  # whatever it is, it is the template's
-            raise ProgramError(_described(error)) from error
+            raise ProgramError(error) from error
 
     def render(self, **given: Any) -> str:
         """What it writes. Raises ProgramError."""
@@ -65,7 +69,7 @@ class Program:
                 self._sandbox.check(length)
                 parts.append(part)
         except Exception as error:  # a template is somebody else's program
-            raise ProgramError(_described(error)) from error
+            raise ProgramError(error) from error
         return "".join(parts)
 
 
@@ -185,12 +189,10 @@ def _replace(context: EvalContext, text: str, old: str, new: str, count: int | N
     return built_in.do_replace(context, text, old, new, count)
 
 
-def _described(error: BaseException) -> str:
+def _why(error: BaseException) -> str:
     text = " ".join(str(error).split())
     known = isinstance(error, JinjaError | OutOfBounds) and text
-    why = (text if known else f"{type(error).__name__}: {text}".removesuffix(": "))[:_WORDS_LIMIT]
-    line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error)
-    return f":{line}: {why}" if line else f": {why}"
+    return (text if known else f"{type(error).__name__}: {text}".removesuffix(": "))[:_WORDS_LIMIT]
 
 
 def _line(error: BaseException) -> int | None:

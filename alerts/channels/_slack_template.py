@@ -31,11 +31,11 @@ class SlackTemplate:
         try:
             found = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise TemplateError(f"{self.path}: what it makes is not JSON: {error}") from error
+            raise TemplateError(self.path, f"what it makes is not JSON: {error}") from error
         blocks = found.get("blocks") if isinstance(found, dict) else found
         wrong = list(problems(blocks))
         if wrong:
-            raise TemplateError(f"{self.path}: Slack would refuse what it makes: {'; '.join(wrong[:_TOLD])}")
+            raise TemplateError(self.path, f"Slack would refuse what it makes: {'; '.join(wrong[:_TOLD])}")
         return list(blocks or ())
 
 

@@ -42,7 +42,7 @@ class Template:
                 self._program = Program(self._text, escape_html=self._escape_html, filters=filters)
             return self._program.render(message=message, **more)
         except ProgramError as error:
-            raise TemplateError(f"{self.path}{error}") from error
+            raise TemplateError(self.path, str(error), error.line) from error
 
 
 class Replaced(Generic[Given, Form]):

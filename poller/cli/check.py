@@ -42,6 +42,8 @@ def check(
         raise typer.BadParameter("a branch says nothing without --explain PIPELINE", param_hint="BRANCH")
     try:
         configuration = load_configuration(config)
+        if configuration.templates:
+            _prove_templates(configuration)
     except ConfigurationError as error:
         if not as_json:
             raise
@@ -61,6 +63,12 @@ def check(
     if as_json:
         print_json(facts)
     sys.exit(Exit.CONFIGURATION if refused else Exit.FOUND_SOMETHING_WRONG if failed else Exit.FINE)
+
+
+def _prove_templates(configuration: Configuration) -> None:
+    from poller.cli.proofs import prove_templates
+
+    prove_templates(configuration, present())
 
 
 def _facts(configuration: Configuration) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typing_extensions import override
 
 from alerts.channels._base import ChannelError
-from alerts.channels.console import PLUGIN, Console, ConsoleSettings
-from domain.message import Fact, Link, Message, Tone
+from alerts.channels.console import PLUGIN, Console, ConsoleSettings, ConsoleTemplate
+from domain.message import Cell, Chart, Fact, Heat, HeatRow, Link, Message, Table, Tone
 from tests.support.builders import message, notification
 from tests.support.hostile import HOSTILE
 
@@ -101,3 +102,67 @@ def test_standard_output_is_used_without_a_stream(capsys: pytest.CaptureFixture[
 
 def _without_colours(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_with_a_template_its_text_is_printed_and_ours_while_it_fails() -> None:
+    stream = io.StringIO()
+    template = ConsoleTemplate(Path("line.j2"), "* {{ message.facts[0].value }}\n\n")
+    console = Console("screen", ConsoleSettings(kind="console"), stream=stream, template=template)
+    console.send(notification(message=message(facts=(Fact(name="a", value="b"),))))
+    console.send(notification())
+    theirs, _, ours = stream.getvalue().partition("\n\n")
+    assert theirs == "* b"
+    assert ours.startswith("🔴 deploy / main failed\n   Built-in form, for the template failed: line.j2:1: ")
+
+
+def test_tables_strips_and_charts_are_drawn_with_characters() -> None:
+    told = message(
+        charts=(
+            Chart(title="Rate", columns=("Mon", "Tue"), values=(90.0, None), usual=95.5),
+            Chart(title="None", columns=(), values=(None,)),
+        ),
+        heats=(
+            Heat(
+                title="Days",
+                columns=("Mon", "Tue"),
+                rows=(HeatRow(name="web", shares=(1.0, None), value="98 %"), HeatRow(name="a", shares=(0.0, 0.5))),
+            ),
+            Heat(title="No columns", columns=(), rows=(HeatRow(name="", shares=(1.0,)),)),
+            Heat(title="Empty", columns=("Mon",), rows=()),
+        ),
+        tables=(
+            Table(
+                title="Members",
+                columns=("Pipeline", "Builds"),
+                rows=(
+                    (Cell(text="web", tone=Tone.BROKEN, url="https://ci.example.com/web"), Cell(text="12")),
+                    (Cell(text="api"), Cell(text="7")),
+                    (Cell(text="one cell"),),
+                ),
+                more=3,
+            ),
+            Table(title="Empty", rows=()),
+        ),
+        notes=("a note",),
+    )
+    assert _printed(told) == (
+        "🔴 deploy / main failed\n"
+        "   Rate\n"
+        "     █· last 90 %, usually 95.5 %\n"
+        "   None\n"
+        "     nothing is known\n"
+        "   Days\n"
+        "          Mon … Tue\n"
+        "     web  █·  98 %\n"
+        "     a    ▁▅\n"
+        "   No columns\n"
+        "       █\n"
+        "   Members\n"
+        "        Pipeline  Builds\n"
+        "     🔴 web           12  https://ci.example.com/web\n"
+        "        api            7\n"
+        "        one cell\n"
+        "     and 3 more\n"
+        "   a note\n"
+        "\n"
+    )

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from alerts.channels import _chart
 from alerts.channels._mail import Extent, address, compose
 from alerts.channels._mail_html import COLOURS
+from alerts.samples import samples
 from domain.alert import Notification
-from domain.message import Fact, Link, Tone
-from tests.support.builders import message, notification
+from domain.message import Cell, Chart, Fact, Heat, HeatRow, Link, Table, Tone
+from tests.support.builders import NOON, message, notification
 from tests.support.hostile import HOSTILE
 
 SENDER = address("CI <ci@example.com>")
@@ -147,6 +149,41 @@ def test_the_card_has_the_colour_of_its_tone_and_dark_mode(tone: Tone) -> None:
     assert "prefers-color-scheme: dark" in html
 
 
+def test_tables_strips_and_charts_are_in_text_and_html() -> None:
+    wanted = samples(NOON)["digest"]
+    mail = _mail(notification(id=7, message=wanted))
+    html, text = _Html(_part(mail, "html")), _part(mail, "plain")
+    for table in wanted.tables:
+        assert table.title in html.text
+        assert table.title in text
+        for row in table.rows:
+            assert all(cell.text in html.text and cell.text in text for cell in row)
+    (image,) = [part for part in mail.walk() if part.get_content_maintype() == "image"]
+    assert image["Content-ID"] == "<chart1.1a1f8d3ea00.1.1.7@example.com>"
+    assert image["Content-Disposition"] == "inline"
+    assert 'src="cid:chart1.1a1f8d3ea00.1.1.7@example.com"' in _part(mail, "html")
+    assert 'alt="' in _part(mail, "html")
+
+
+def test_without_pillow_the_chart_is_a_line_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_chart, "_pillow", lambda: None)
+    mail = _mail(notification(message=samples(NOON)["digest"]))
+    assert mail.get_content_type() == "multipart/alternative"
+    assert not [part for part in mail.walk() if part.get_content_maintype() == "image"]
+    assert "▁" in _part(mail, "html")
+
+
+def test_a_strip_of_many_days_has_shades_and_a_short_one_numbers() -> None:
+    rows = (HeatRow(name="web", shares=(0.5,) * 30, value="50 %", url="https://ci.example.com/web"),)
+    long = Heat(title="A month", columns=tuple(map(str, range(30))), rows=rows)
+    short = Heat(title="Three", columns=(), rows=(HeatRow(name="api", shares=(1.0, 0.25, None)),))
+    html = _part(_mail(notification(message=message(heats=(long, short)))), "html")
+    assert html.count('class="share-2"') == 30
+    assert 'title="29: 50 %"' in html
+    assert ">25</td>" in html
+    assert 'title="unknown"' in html
+
+
 def test_without_html_only_the_text_is_left() -> None:
     mail = _mail(notification(), extent=Extent.TEXT)
     assert mail.get_content_type() == "text/plain"
@@ -159,6 +196,10 @@ def test_hostile_names_inject_neither_headers_nor_markup(hostile: str) -> None:
         facts=(Fact(name=hostile, value=hostile, url=hostile),),
         details=hostile,
         links=(Link(label=hostile, url=hostile), Link(label=hostile, url="https://ci.example.com/1")),
+        charts=(Chart(title=hostile, columns=(hostile,), values=(1.0,), unit=hostile),),
+        heats=(Heat(title=hostile, columns=(hostile,), rows=(HeatRow(name=hostile, shares=(0.5,), value=hostile),)),),
+        tables=(Table(title=hostile, columns=(hostile,), rows=((Cell(text=hostile, url=hostile),),), more=1),),
+        notes=(hostile,),
         thread=hostile,
     )
     mail = _mail(notification(message=wanted), channel=hostile)
@@ -167,7 +208,7 @@ def test_hostile_names_inject_neither_headers_nor_markup(hostile: str) -> None:
     html = _Html(_part(mail, "html"))
     assert set(html.tags) <= {
         "html", "head", "meta", "title", "style", "body", "div", "h1", "table", "tr", "td", "a", "pre", "p", "span",
-        "br",
+        "br", "th",
     }  # fmt: skip
     assert html.links == ["https://ci.example.com/1"]
     assert len(mail["Subject"]) <= 200

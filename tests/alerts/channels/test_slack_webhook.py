@@ -3,14 +3,16 @@
 import json
 import logging
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alerts.channels import _slack_http
 from alerts.channels._base import ChannelError
-from alerts.channels.slack import Slack, SlackSettings
+from alerts.channels.slack import PLUGIN, Slack, SlackSettings
 from domain.alert import Notification
+from domain.message import Link
 from tests.alerts.channels.conftest import Authority
 from tests.support.builders import message, notification
 from tests.support.fault_server import Behaviour, answering, cut, delayed, dripping, html, redirecting, resetting
@@ -207,3 +209,16 @@ def test_the_url_is_in_no_log_at_debug_level(
         assert "canary" not in repr(error)  # noqa: PT017 - some of these answers raise, some do not
     assert "canary" not in caplog.text
     assert "canary" not in "".join(capfd.readouterr())
+
+
+def test_with_a_template_its_blocks_are_posted_and_ours_while_it_fails(slack: SlackServer) -> None:
+    settings = SlackSettings.model_validate({"kind": "slack", "webhook_url": slack.hook_url})
+    text = '[{"type": "section", "text": {"type": "mrkdwn", "text": {{ message.links[0].label|tojson }}}}]'
+    assert PLUGIN.template is not None
+    channel = PLUGIN.channel("team", settings, template=PLUGIN.template(Path("card.j2"), text))  # type: ignore[call-arg]
+    channel.send(notification(id=1, message=message(links=(Link(label="<!channel>", url="https://ci.example.com"),))))
+    channel.send(notification(id=2))
+    theirs, ours = (posted["blocks"] for posted in slack.messages)
+    assert theirs == [{"type": "section", "text": {"type": "mrkdwn", "text": "&lt;!channel&gt;"}}]
+    assert ours[0]["type"] == "header"
+    assert "card.j2:1: " in ours[-1]["elements"][1]["text"]

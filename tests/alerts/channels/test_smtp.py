@@ -5,13 +5,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alerts.channels._base import ChannelError
-from alerts.channels.smtp import Mail, SmtpSettings
+from alerts.channels.smtp import PLUGIN, Mail, SmtpSettings
 from domain.alert import Notification
+from domain.message import Chart, Fact
 from tests.alerts.channels.conftest import Authority
 from tests.support.builders import message, notification
 from tests.support.mail_server import HANG_UP, SILENCE, MailServer
@@ -247,6 +249,40 @@ def test_a_mail_that_is_too_large_is_sent_as_text_only() -> None:
     with MailServer(to_data=["552 too big", "552 too big"]) as server:
         error = _error(_channel(server.port), note)
     assert _kind(error) == (True, False, False)
+
+
+def test_a_mail_that_is_too_large_with_pictures_is_sent_without_them() -> None:
+    chart = Chart(title="Pass rate", columns=tuple("abcdefgh"), values=(90.0, 80.0, 95.0, 91.0, 70.0, 99.0, 90.0, 77.0))
+    note = notification(id=1, message=message(charts=(chart,)))
+    with MailServer() as server:
+        _channel(server.port).send(note)
+        whole = server.received[0]
+    assert "image/png" in [part.get_content_type() for part in whole.mail.walk()]
+    with MailServer(size=len(whole.raw) - 1000) as server:
+        _channel(server.port).send(note)
+    assert [part.get_content_type() for part in server.received[0].mail.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
+
+
+def test_with_a_template_its_html_is_sent_beside_our_text_and_ours_while_it_fails() -> None:
+    text = "<h1>{{ message.headline }}</h1>{{ message.facts[0].value }}"
+    assert PLUGIN.template is not None
+    with MailServer() as server:
+        settings = _channel(server.port)._settings
+        mail = PLUGIN.channel("mail", settings, template=PLUGIN.template(Path("mail.j2"), text))  # type: ignore[call-arg]
+        mail.send(notification(id=1, message=message(facts=(Fact(name="Branch", value="<b>"),))))
+        mail.send(notification(id=2))
+    theirs, ours = (received.mail.get_body(("html",)) for received in server.received)
+    assert theirs is not None
+    assert ours is not None
+    assert theirs.get_content().strip() == "<h1>🔴 deploy / main failed</h1>&lt;b&gt;"
+    assert "Built-in form, for the template failed: mail.j2:1: " in ours.get_content()
+    plain = server.received[0].mail.get_body(("plain",))
+    assert plain is not None
+    assert "Branch  <b>" in plain.get_content()
 
 
 def test_nothing_listening_is_a_retry_for_the_whole_channel() -> None:
