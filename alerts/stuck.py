@@ -38,11 +38,12 @@ Ending = tuple[str, int | None]
 class Unfinished:
     """A build that waits or runs."""
 
-    build_id: int
-    number: int
+    build_id: int  # negative: a place in a queue, where builds have no number yet
+    number: int | None
     generation: int
     status: Status  # queued or running
     since: datetime  # when it was queued, or started
+    why: str | None = None  # what it waits for
 
 
 def longest_run(rule: StuckRule, passed: Sequence[float]) -> timedelta | None:
@@ -134,7 +135,7 @@ def _goes_on(
             left_at = build.since if build.since > _since(named) else now  # GitHub says when it was queued
             over.append({**named, "ended": f"started after {duration(left_at - _since(named))} in the queue"})
         else:
-            over.append({**named, "ended": _ending(ended.get(named["id"]))})
+            over.append({**named, "ended": _ending(named, ended.get(named["id"]), now)})
     known = {named["id"] for named in builds}
     builds += [_named(each) for each in late.values() if each.build_id not in known]
     past = [*alert.evidence.get("ended", []), *over]
@@ -142,8 +143,7 @@ def _goes_on(
         return (closed(alert, because=f"nothing was heard of it for {duration(FORGOTTEN)}", at=now),)
     if not builds:
         evidence = {**alert.evidence, "builds": over or alert.evidence["builds"], "ended": past}
-        last = past[-1]
-        evidence["ended_by"] = {key: last[key] for key in ("id", "number", "generation")}
+        evidence |= _role("ended_by", past[-1])
         return (resolved(alert, at=now, summary=_how(past), evidence=evidence),)
     if not over and len(builds) == len(alert.evidence["builds"]):
         return ()
@@ -158,7 +158,28 @@ def _named(build: Unfinished) -> dict[str, Any]:
         "generation": build.generation,
         "status": build.status.value,
         "since": build.since.isoformat(),
+        "why": build.why,
     }
+
+
+def named_in(alert: Alert) -> list[Unfinished]:
+    """The builds that an alert names, as they were when it named them."""
+    return [
+        Unfinished(
+            build_id=named["id"],
+            number=named["number"],
+            generation=named["generation"],
+            status=Status(named["status"]),
+            since=_since(named),
+            why=named.get("why"),
+        )
+        for named in alert.evidence["builds"]
+    ]
+
+
+def called(named: Mapping[str, Any]) -> str:
+    """`#812`; a build that has no number yet is `a build`."""
+    return f"#{named['number']}" if named["number"] is not None else "a build"
 
 
 def _since(named: Mapping[str, Any]) -> datetime:
@@ -166,12 +187,18 @@ def _since(named: Mapping[str, Any]) -> datetime:
 
 
 def _evidence(builds: Sequence[Mapping[str, Any]], longest: timedelta | None) -> dict[str, Any]:
-    first = builds[0]
     return {
         "builds": list(builds),
-        "fired_by": {key: first[key] for key in ("id", "number", "generation")},
         "longest_seconds": longest.total_seconds() if longest is not None else None,
+        **_role("fired_by", next((build for build in builds if build["number"] is not None), builds[0])),
     }
+
+
+def _role(role: str, named: Mapping[str, Any]) -> dict[str, Any]:
+    """What other builds of the stream are compared with; what has no number is none."""
+    if named["number"] is None:
+        return {}
+    return {role: {key: named[key] for key in ("id", "number", "generation")}}
 
 
 def _summary(builds: Sequence[Mapping[str, Any]], now: datetime) -> str:
@@ -179,12 +206,14 @@ def _summary(builds: Sequence[Mapping[str, Any]], now: datetime) -> str:
     if len(builds) == 1:
         (only,) = builds
         word = "waiting in the queue" if only["status"] == Status.QUEUED else "running"
-        return f"#{only['number']} has been {word} for {duration(now - _since(only))}"
-    each = [f"#{one['number']} {one['status']} for {duration(now - _since(one))}" for one in builds]
+        return f"{called(only)} has been {word} for {duration(now - _since(only))}"
+    each = [f"{called(one)} {one['status']} for {duration(now - _since(one))}" for one in builds]
     return f"{plural(len(builds), 'build')} are stuck: {', '.join(each)}"
 
 
-def _ending(ended: Ending | None) -> str:
+def _ending(named: Mapping[str, Any], ended: Ending | None, now: datetime) -> str:
+    if named["number"] is None:
+        return f"left the queue after {duration(now - _since(named))}"
     if ended is None:
         return "is not there any more"
     outcome, seconds = ended
@@ -193,4 +222,4 @@ def _ending(ended: Ending | None) -> str:
 
 
 def _how(ended: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"#{one['number']} {one['ended']}" for one in ended)
+    return ", ".join(f"{called(one)} {one['ended']}" for one in ended)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.case import Case
+from alerts.stuck import called
 from alerts.wording import duration, moment, plural
 from domain.alert import AlertKind
 from domain.build import Status
@@ -28,7 +29,10 @@ def stuck(case: Case) -> str:
         return f"is not stuck any more: {_endings(case)}"
     if len(builds) > 1:
         return f"{plural(len(builds), 'build')} are stuck: {', '.join(_going_on(case, build) for build in builds)}"
-    return "has a stuck build: " + _going_on(case, builds[0])
+    (only,) = builds
+    if only["number"] is None:
+        return f"has a build waiting in the queue for {duration(case.now - _moment(only['since']))}{_why(only)}"
+    return "has a stuck build: " + _going_on(case, only)
 
 
 def no_verdict(case: Case) -> str:
@@ -49,12 +53,12 @@ def waiting_facts(case: Case) -> Iterator[Fact]:
         yield Fact(name="Last build", value=value, url=last.url if last is not None else None)
     elif case.alert.kind is AlertKind.STUCK and "builds" in evidence:
         for build in evidence["builds"] if not case.over else ():
-            yield Fact(name="Stuck", value=_going_on(case, build))
+            yield Fact(name="Stuck", value=_going_on(case, build) + _why(build))
         longest = evidence.get("longest_seconds")
         if longest is not None:
             yield Fact(name="At most", value=f"{duration(timedelta(seconds=longest))} were to be expected")
         for build in evidence.get("ended", ()):
-            yield Fact(name="Ended", value=f"#{build['number']} {build['ended']}")
+            yield Fact(name="Ended", value=f"{called(build)} {build['ended']}")
     elif case.alert.kind is AlertKind.NO_VERDICT and "words" in evidence:
         yield Fact(name="Builds", value=f"{evidence['in_a_row']} in a row: {evidence['words']}")
 
@@ -67,11 +71,15 @@ def _due(case: Case) -> str:
 
 def _going_on(case: Case, build: Mapping[str, Any]) -> str:
     word = "waiting in the queue" if build["status"] == Status.QUEUED else "running"
-    return f"#{build['number']} has been {word} for {duration(case.now - _moment(build['since']))}"
+    return f"{called(build)} has been {word} for {duration(case.now - _moment(build['since']))}"
+
+
+def _why(build: Mapping[str, Any]) -> str:
+    return f": {build['why']}" if build.get("why") else ""
 
 
 def _endings(case: Case) -> str:
-    return ", ".join(f"#{build['number']} {build['ended']}" for build in case.evidence["ended"])
+    return ", ".join(f"{called(build)} {build['ended']}" for build in case.evidence["ended"])
 
 
 def _moment(text: str) -> datetime:

@@ -8,18 +8,20 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from alerts import stale
 from alerts.decision import Decision
 from domain.alert import Alert, AlertKind
 from poller.config import Configuration
 from poller.ingest import Ingested
-from poller.lateness import Facts, Judged, read
+from poller.lateness import Facts, Judged, Queued, read
 from poller.tell import tell_all
 from store import pipelines
 from store.engine import Database, Session
 from store.pipelines import Key, Known
 
+NO_QUEUES: Queued = MappingProxyType({})
 AT_ONCE = 200  # pipelines that are read in one go: the daemon's other chores wait meanwhile
 
 
@@ -41,6 +43,7 @@ class Deadlines:
         self._lock = threading.Lock()
         self._next: dict[Key, datetime] = {}
         self._changed: set[Key] | None = None  # None: all
+        self._queues: Queued = NO_QUEUES
         self._left: list[Known] = []  # of all, those that have not been read yet
 
     def rebuild(self) -> None:
@@ -66,6 +69,7 @@ class Deadlines:
         *,
         known_until: Callable[[Key], datetime | None],
         why_idle: Callable[[Sequence[Key]], Mapping[Key, str]],
+        queues: Queued = NO_QUEUES,
     ) -> Looked:
         """Judge the pipelines whose deadline has come.
 
@@ -75,18 +79,20 @@ class Deadlines:
             known_until: up to when the builds of a pipeline are known. It is judged by what was true then; None,
                 while its provider cannot be read: not at all.
             why_idle: looks up why no build comes; asks servers, and may know nothing.
+            queues: what waits on servers that show builds only when they run.
         """
+        self._take(queues)
         self._refresh(configuration, now)
         late = self._late(now, known_until)
         if not late:
             return Looked()
-        stored = self._database.read(lambda session: _read_keys(session, late, configuration, now))
+        stored = self._database.read(lambda session: self._read(session, late, configuration, now))
         idle = [each.key for each in stored if any(_is_new_stale(one) for one, _ in each.judged(late[each.key]))]
         because = why_idle(idle) if idle else {}
 
         def judge(session: Session) -> Looked:
             judged: list[Judged] = []
-            for facts in _read_keys(session, late, configuration, now):
+            for facts in self._read(session, late, configuration, now):
                 judged += facts.judged(late[facts.key], because.get(facts.key, stale.NO_TRIGGER))
             return Looked(
                 told=tell_all(session, judged, configuration, now),
@@ -128,7 +134,7 @@ class Deadlines:
 
             def unit(session: Session) -> list[Facts]:
                 found = {each.id: each for each in [*some, *pipelines.find(session, changed).values()]}
-                return read(session, found.values(), configuration, now)
+                return read(session, found.values(), configuration, now, queues=self._queues)
 
             facts = self._database.read(unit)
         except BaseException:
@@ -143,9 +149,20 @@ class Deadlines:
             else:
                 self._next[each.key] = at
 
+    def _take(self, queues: Queued) -> None:
+        """Look again at the pipelines of which something waits, or did until now."""
+        moved: set[Key] = set()
+        for provider in queues.keys() | self._queues.keys():
+            before, after = self._queues.get(provider), queues.get(provider)
+            if before is not after:
+                moved.update((provider, key) for each in (*(before or ()), *(after or ())) for key, _ in each.places)
+        self._queues = queues
+        with self._lock:
+            if self._changed is not None:
+                self._changed |= moved
 
-def _read_keys(session: Session, keys: Iterable[Key], configuration: Configuration, now: datetime) -> list[Facts]:
-    return read(session, pipelines.find(session, keys).values(), configuration, now)
+    def _read(self, session: Session, keys: Iterable[Key], configuration: Configuration, now: datetime) -> list[Facts]:
+        return read(session, pipelines.find(session, keys).values(), configuration, now, queues=self._queues)
 
 
 def _is_new_stale(decision: Decision) -> bool:

@@ -1,6 +1,6 @@
 """What is known of a pipeline as far as time matters: when its next build is due, and what waits or runs too long."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,7 @@ from domain.alert import Alert, AlertKind, Scope
 from domain.build import Build, Pipeline, Status
 from poller.config import Configuration
 from poller.cron import next_after
+from providers._base import Waiting
 from store import alerts, pace
 from store.engine import Session
 from store.pipelines import Key, Known
@@ -22,6 +23,9 @@ NEWEST = 50  # builds among which the newest of a watched branch is looked for f
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 APPROVAL = "waiting"  # GitHub's word for a run that a person has to let go on: no queue is stuck
 HEARD_OF = timedelta(hours=1)  # so often what is stuck is looked at, to give up what nobody hears of any more
+
+Queued = Mapping[str, Sequence[Waiting]]
+"""What waits on each provider whose queue is known."""
 
 Judged = tuple[Decision, Pipeline | None]
 
@@ -111,9 +115,17 @@ class Facts:
         return min(moments, default=None)
 
 
-def read(session: Session, known: Iterable[Known], configuration: Configuration, now: datetime) -> list[Facts]:
-    """What time has to be measured against, for each of these pipelines."""
+def read(
+    session: Session,
+    known: Iterable[Known],
+    configuration: Configuration,
+    now: datetime,
+    *,
+    queues: Queued,
+) -> list[Facts]:
+    """What time has to be measured against, for each of these pipelines. `queues` by provider, as far as known."""
     wanted = list(known)
+    waiting = _by_pipeline(queues)
     firing: dict[Key, list[Alert]] = {}
     for alert in alerts.firing_of(session, KINDS):
         firing.setdefault((alert.scope.provider, alert.scope.pipeline or ""), []).append(alert)
@@ -126,6 +138,9 @@ def read(session: Session, known: Iterable[Known], configuration: Configuration,
             each,
             configuration,
             going_on=going_on.get(each.id, ()),
+            queued=waiting.get((each.pipeline.provider, each.pipeline.key), ())
+            if each.pipeline.provider in queues
+            else None,
             firing=firing.get((each.pipeline.provider, each.pipeline.key), ()),
             now=now,
         )
@@ -139,6 +154,7 @@ def _facts(
     configuration: Configuration,
     *,
     going_on: Sequence[pace.GoingOn],
+    queued: Sequence[tuple[str, Waiting]] | None,
     firing: Sequence[Alert],
     now: datetime,
 ) -> Facts:
@@ -146,18 +162,9 @@ def _facts(
     if entry is None:
         return Facts(known=known, rules=None)
     rules, branches = configuration.rules_of(entry), entry.branches
-    unfinished: dict[str, list[stuck.Unfinished]] = {}
-    for each in going_on:
-        waits_for_people = each.status is Status.QUEUED and each.raw == APPROVAL
-        if not waits_for_people and _counts(each, known.pipeline, branches):
-            found = stuck.Unfinished(
-                build_id=each.build_id,
-                number=each.number,
-                generation=each.generation,
-                status=each.status,
-                since=each.since,
-            )
-            unfinished.setdefault(each.stream, []).append(found)
+    unfinished = _unfinished(going_on, known.pipeline, branches)
+    for stream, waits in _queued(queued, known.pipeline, branches, firing):
+        unfinished.setdefault(stream, []).append(waits)
     longest = {}
     if rules.stuck is not None:
         for stream in unfinished:
@@ -174,6 +181,56 @@ def _facts(
         ended=pace.how_ended(session, named) if named else {},
         firing=firing,
     )
+
+
+def _unfinished(
+    going_on: Sequence[pace.GoingOn], pipeline: Pipeline, branches: Sequence[str]
+) -> dict[str, list[stuck.Unfinished]]:
+    """By stream what waits or runs on watched branches."""
+    unfinished: dict[str, list[stuck.Unfinished]] = {}
+    for each in going_on:
+        waits_for_people = each.status is Status.QUEUED and each.raw == APPROVAL
+        if not waits_for_people and _counts(each.stream, each.branch, each.trigger, pipeline, branches):
+            found = stuck.Unfinished(
+                build_id=each.build_id,
+                number=each.number,
+                generation=each.generation,
+                status=each.status,
+                since=each.since,
+            )
+            unfinished.setdefault(each.stream, []).append(found)
+    return unfinished
+
+
+def _queued(
+    queued: Sequence[tuple[str, Waiting]] | None, pipeline: Pipeline, branches: Sequence[str], firing: Sequence[Alert]
+) -> Iterator[tuple[str, stuck.Unfinished]]:
+    """What waits in a queue of the server. While that is not known, what was told to wait there still does."""
+    for alert in firing if queued is None else ():
+        if alert.kind is AlertKind.STUCK:
+            for each in stuck.named_in(alert):
+                if each.number is None:
+                    yield alert.scope.branch or "", each
+    for stream, waiting in queued or ():
+        if pipeline.branched is bool(stream) and _counts(stream, None, None, pipeline, branches):
+            found = stuck.Unfinished(
+                build_id=-waiting.number,
+                number=None,
+                generation=0,
+                status=Status.QUEUED,
+                since=waiting.since,
+                why=waiting.why,
+            )
+            yield stream, found
+
+
+def _by_pipeline(queues: Queued) -> dict[Key, list[tuple[str, Waiting]]]:
+    found: dict[Key, list[tuple[str, Waiting]]] = {}
+    for provider, waiting in queues.items():
+        for each in waiting:
+            for key, stream in each.places:
+                found.setdefault((provider, key), []).append((stream, each))
+    return found
 
 
 def _due(rules: Rules, begun: Sequence[stale.Begun], known: Known, configuration: Configuration) -> stale.Due | None:
@@ -208,17 +265,17 @@ def _chosen(found: Sequence[pace.Begun], pipeline: Pipeline, branches: Sequence[
     for each in found:
         combination = each.stream, each.branch, each.trigger
         if combination not in counts:
-            counts[combination] = _counts(each, pipeline, branches)
+            counts[combination] = _counts(*combination, pipeline, branches)
     return [each for each in found if counts[each.stream, each.branch, each.trigger]]
 
 
-def _counts(each: pace.Begun | pace.GoingOn, pipeline: Pipeline, branches: Sequence[str]) -> bool:
+def _counts(stream: str, branch: str | None, trigger: str | None, pipeline: Pipeline, branches: Sequence[str]) -> bool:
     build = Build(
         pipeline=pipeline,
         external_id="",
         number=0,
         status=Status.QUEUED,
-        branch=each.branch or each.stream or None,
-        trigger=each.trigger,
+        branch=branch or stream or None,
+        trigger=trigger,
     )
     return watched(build, branches, pipeline.default_branch)

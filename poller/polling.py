@@ -15,6 +15,7 @@ from poller.health import HARMLESS, Health
 from poller.ingest import Ingested, ingest
 from poller.poll_counts import PollCounts
 from poller.progress import Progress
+from poller.queues import Queues
 from providers._base import Page, Provider, ProviderError, Target
 from store import cursors, notes
 from store.engine import Database, Session
@@ -66,7 +67,12 @@ class Polling:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _round: set[str] = field(default_factory=set)  # targets that have had their turn in this cycle
+    queues: Queues = field(init=False)
     answers: Callable[[Health], None] = lambda _: None  # a provider that was failing answers; before its news
+
+    def __post_init__(self) -> None:
+        """Nothing is known of any queue."""
+        self.queues = Queues(self.clock)
 
     def memory_of(self, target: Target) -> Memory:
         """What is known of this target; read from the store the first time."""
@@ -152,6 +158,7 @@ class Polling:
                 self.memory_of(target).polls += 1
                 self._had_its_turn(target)
                 self._succeeded(target, health)
+                self.queues.read(target.provider, provider, self.configuration)
 
     def _succeeded(self, target: Target, health: Health) -> None:
         if health.succeeded(target):
@@ -252,5 +259,6 @@ class Polling:
         if error.trouble not in HARMLESS:
             self.counts.failed(target.provider, self.clock.now())
             self._missed(target)
+            self.queues.forget(target.provider)
         if health.failed(target, error):
             log.warning("poll failed, will retry target=%s trouble=%s error=%s", target, error.trouble, error)

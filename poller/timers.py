@@ -138,6 +138,7 @@ class Timers:
             now,
             known_until=self._known_until(),
             why_idle=lambda keys: why_idle(keys, self._polling.providers, now),
+            queues=self._polling.queues.waiting(),
         )
         for alert in looked.transitions:
             log.info("alert %s kind=%s summary=%s", alert.state, alert.kind, alert.summary)

@@ -219,6 +219,25 @@ class TellsWhyIdle(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A build that waits in a queue and has no number yet."""
+
+    number: int  # of the place in the queue, unique on the server
+    places: tuple[tuple[str, str], ...]  # (pipeline key, stream): the first pipeline that is known is meant
+    since: datetime
+    why: str | None = None
+
+
+@runtime_checkable
+class TellsQueue(Protocol):
+    """A provider whose builds show up only when they run, and that can say what waits."""
+
+    def queue(self) -> Sequence[Waiting]:
+        """Everything that waits on the server now. Raises like every method of a provider."""
+        ...
+
+
 class ProviderFactory(Protocol):
     """Makes a provider; reaches nothing."""
 

@@ -14,13 +14,24 @@ from pydantic import AfterValidator, SecretStr, field_validator, model_validator
 from typing_extensions import override
 
 from domain.duration import format_duration
-from providers._base import Candidate, Cursor, Page, PipelineEntry, Probe, ProviderPlugin, ProviderSettings, Target
+from providers._base import (
+    Candidate,
+    Cursor,
+    Page,
+    PipelineEntry,
+    Probe,
+    ProviderPlugin,
+    ProviderSettings,
+    Target,
+    Waiting,
+)
 from providers._jenkins_client import JenkinsClient
 from providers._jenkins_history import BACKFILL, History
 from providers._jenkins_idle import why_idle
 from providers._jenkins_labels import LabelSource, label_source
 from providers._jenkins_names import JobGlob
 from providers._jenkins_poll import Poll
+from providers._jenkins_queue import read_queue
 from providers._jenkins_reread import Rereads
 from providers._jenkins_survey import candidates, probe
 from providers._jenkins_watch import Rule, Watch
@@ -155,6 +166,10 @@ class Jenkins:
     def why_idle(self, key: str, now: datetime) -> str | None:  # noqa: ARG002
         """Why a job has no new build: disabled, or in the queue."""
         return why_idle(self._client, key)
+
+    def queue(self) -> Sequence[Waiting]:
+        """The builds that wait for an executor, for their turn, or for the end of their quiet period."""
+        return read_queue(self._client)
 
     def close(self) -> None:
         """Close the sessions of all threads."""

@@ -122,6 +122,23 @@ def test_a_run_that_no_runner_takes_is_told_and_its_start_too(
         assert len(cards(house)) == 1
 
 
+def test_a_build_that_no_executor_takes_is_told_though_jenkins_lists_it_nowhere_but_in_its_queue(
+    house: Simulator, time: RunningClock, store_url: str, tmp_path: Path
+) -> None:
+    job = house.world.jenkins.job("team/api")
+    job.build("SUCCESS")
+    with running(config(house, store_url, tmp_path, only="ci"), time.clock()) as daemon:
+        quiet(daemon)
+        job.build("SUCCESS", started_ago=-45 * 60, queued_for=45 * 60)
+        time.pass_by(minutes=31)
+        eventually(
+            lambda: cards(house, "has a build waiting in the queue for 31 m: Waiting for next available executor")
+        )
+        time.pass_by(minutes=15)
+        eventually(lambda: cards(house, "is not stuck any more: a build left the queue after 46 m"))
+        assert len(cards(house)) == 1
+
+
 @pytest.mark.parametrize("which", ["ci", "gh"])
 def test_html_instead_of_json_is_one_alert_and_freezes_what_lies_behind_it(
     house: Simulator, time: RunningClock, store_url: str, tmp_path: Path, which: str

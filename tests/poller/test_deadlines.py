@@ -10,6 +10,7 @@ from domain.build import Build, Status
 from poller.config import Configuration
 from poller.deadlines import Deadlines, Looked
 from poller.ingest import Ingested
+from providers._base import Waiting
 from store import alerts, builds, pipelines
 from store.engine import Database
 from store.errors import StoreUnavailable
@@ -39,6 +40,7 @@ class Watch:
         self.deadlines = Deadlines(database, at_once=2)
         self.until: datetime | None = datetime.max.replace(tzinfo=NOON.tzinfo)
         self.asked: list[Key] = []
+        self.queues: dict[str, list[Waiting]] = {}
         self.reads = 0
 
     def comes(self, *given: Build, now: datetime = NOON) -> None:
@@ -47,7 +49,13 @@ class Watch:
         self.deadlines.touched(Ingested(changes=changes))
 
     def look(self, now: datetime) -> Looked:
-        return self.deadlines.look(self.configuration, now, known_until=lambda _: self.until, why_idle=self.why_idle)
+        return self.deadlines.look(
+            self.configuration,
+            now,
+            known_until=lambda _: self.until,
+            why_idle=self.why_idle,
+            queues=self.queues,
+        )
 
     def why_idle(self, keys: Sequence[Key]) -> dict[Key, str]:
         self.asked += keys
@@ -144,6 +152,37 @@ def test_a_queued_build_is_stuck_after_a_while_unless_a_person_has_to_let_it_go_
     queued = {"status": Status.QUEUED, "started_at": None, "queued_at": NOON}
     watch.comes(build(1, None, **queued), build(2, None, raw_outcome="waiting", **queued))
     assert [build["number"] for build in only(watch.look(minutes(20)).transitions).evidence["builds"]] == [1]
+
+
+def waiting(number: int, key: str) -> Waiting:
+    folder, _, name = key.rpartition("/")
+    return Waiting(number=number, places=((key, ""), (folder, name)), since=NOON, why="no executor is free")
+
+
+def test_what_waits_in_the_queue_of_a_server_is_stuck_until_it_has_left_it(watch: Watch) -> None:
+    watch.comes(build(1, pipeline=pipeline("web/plain", branched=False)), build(2, pipeline=pipeline("web/branchy")))
+    watch.look(minutes(1))
+    watch.queues = {"ci": [waiting(7, "web/plain"), waiting(8, "web/branchy"), waiting(9, "web/unknown")]}
+    assert watch.look(minutes(19.9)) == Looked()
+    fired = only(watch.look(minutes(20)).transitions)
+    assert (fired.scope.pipeline, fired.summary) == ("web/plain", "a build has been waiting in the queue for 20 m")
+    watch.queues = {}  # the server could not be asked again
+    assert watch.look(minutes(30)) == Looked()
+    watch.queues = {"ci": [waiting(10, "web/plain")]}
+    watch.look(minutes(31))
+    assert [named["id"] for named in only(watch.database.read(alerts.firing)).evidence["builds"]] == [-10]
+    watch.queues = {"ci": []}
+    ended = only(watch.look(minutes(40)).transitions)
+    assert ended.summary == "a build left the queue after 31 m, a build left the queue after 40 m"
+
+
+def test_of_a_multibranch_project_only_the_queue_of_watched_branches_counts(watch: Watch) -> None:
+    watch.comes(build(1, pipeline=pipeline("web/project")))
+    watch.look(minutes(1))
+    branches = [("web/project", "next"), ("web/project", "main")]
+    watch.queues = {"ci": [Waiting(number=n, places=(place,), since=NOON) for n, place in enumerate(branches, 1)]}
+    watch.look(minutes(2))
+    assert only(watch.look(minutes(20)).transitions).scope.branch == "main"
 
 
 def test_what_is_gone_or_not_watched_is_not_waited_for(watch: Watch) -> None:

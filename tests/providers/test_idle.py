@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers._base import ProviderError, TellsWhyIdle
+from providers._base import ProviderError, TellsQueue, TellsWhyIdle
 from providers.github import GitHub
 from providers.jenkins import Jenkins
 from simulator import faults
@@ -91,6 +91,31 @@ def test_of_a_multibranch_project_the_usual_branch_tells(house: Simulator, jenki
     assert jenkins.why_idle("shop/web", NOW) == "the job of old is disabled"
     project.branch("main")
     assert jenkins.why_idle("shop/web", NOW) is None
+
+
+def test_what_waits_in_the_queue_of_jenkins_is_told_with_the_places_that_it_may_belong_to(
+    house: Simulator, jenkins: Jenkins
+) -> None:
+    assert isinstance(jenkins, TellsQueue)
+    assert jenkins.queue() == ()
+    house.world.jenkins.job("team/nightly").build(started_ago=-600, queued_for=1200)
+    house.world.jenkins.multibranch("shop/web").build(branch="feature/x", started_ago=-600, queued_for=1200)
+    found = {waiting.places: waiting.why for waiting in jenkins.queue()}
+    assert found == dict.fromkeys(
+        [
+            (("team/nightly", ""), ("team", "nightly")),
+            (("shop/web/feature%2Fx", ""), ("shop/web", "feature/x")),
+        ],
+        "Waiting for next available executor",
+    )
+
+
+@pytest.mark.parametrize(
+    "items", ['"none"', '[1, {"task": {}}, {"id": 1, "inQueueSince": "now", "task": {"fullName": "a"}}]']
+)
+def test_a_queue_that_makes_no_sense_is_empty(house: Simulator, jenkins: Jenkins, items: str) -> None:
+    house.jenkins.fault(faults.replace_body(f'{{"items": {items}}}'.encode()))
+    assert jenkins.queue() == ()
 
 
 def test_a_server_that_does_not_answer_is_an_error(house: Simulator, github: GitHub, jenkins: Jenkins) -> None:
