@@ -5,7 +5,7 @@ The same reasoning answers `explain` and proves, every night, that no failed bui
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from alerts.rules import Rules
 from alerts.settling import patience
@@ -87,7 +87,7 @@ def explain(facts: Facts) -> Explanation:
         watched=_off_stream(facts) is None,
         placed=placed,
         alerts=told,
-        lines=[answer, f"verdict: {because}", f"stream: {placed}", *_lines(told)],
+        lines=[answer, f"verdict: {because}", f"stream: {placed}", *_lines(told, facts.setting.zone)],
     )
 
 
@@ -252,7 +252,7 @@ def _placed(facts: Facts) -> str:
     return f"{name}, {judged[1].removeprefix('not told: ')}"
 
 
-def _lines(told: Sequence[Told]) -> Iterator[str]:
+def _lines(told: Sequence[Told], zone: tzinfo) -> Iterator[str]:
     for each in told:
         alert = each.touched.alert
         yield f"alert {alert.id} ({alert.kind}, {alert.state}): {alert.summary}; this build is {each.touched.role}"
@@ -262,16 +262,11 @@ def _lines(told: Sequence[Told]) -> Iterator[str]:
             yield f"  message {said.notification.id} ({said.notification.reason}): {text}"
         if each.messages and each.fate in {Fate.UNEXPLAINED, Fate.SILENCED, Fate.HIDDEN}:
             yield f"  {each.text}"
-        yield from (f"  {line}" for line in _handled(each.touched))
-
-
-def _handled(touched: Touched) -> Iterator[str]:
-    """What people did with an alert."""
-    acknowledged = touched.alert.handling.get("acknowledged")
-    if acknowledged:
-        reason = f': "{acknowledged["reason"]}"' if acknowledged.get("reason") else ""
-        by = acknowledged.get("by") or "somebody"
-        yield f"acknowledged by {by} at {acknowledged.get('at')}{reason}: no reminders"
+        acknowledged = alert.handling.get("acknowledged")
+        if acknowledged:
+            at = moment(datetime.fromisoformat(acknowledged["at"]), zone)
+            reason = f': "{acknowledged["reason"]}"' if acknowledged.get("reason") else ""
+            yield f"  acknowledged by {acknowledged['by']} at {at}{reason}; no reminders"
 
 
 def _capital(text: str) -> str:
