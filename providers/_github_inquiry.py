@@ -5,13 +5,14 @@ A job that runs for too long and a job that no runner takes both end as `cancell
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from domain.build import Build, Outcome
 from domain.text import TITLE_LIMIT, clean
 from providers._base import Refused
 from providers._github_client import Client
+from providers._github_runs import moment
 
 LONGEST_IN_QUEUE: Final = timedelta(hours=24)  # then GitHub gives up
 GIVEN_UP: Final = timedelta(minutes=15)  # nobody's doing, when a run that has not begun is cancelled after so long
@@ -61,7 +62,7 @@ class Inquiry:
         idle = not any(map(_has_begun, jobs))
         if build.outcome is Outcome.FAILURE:
             return self._never_begun(jobs) if jobs and idle else None
-        return self._too_long(jobs) or (self._not_taken(build, jobs) if idle else None)
+        return self._too_long(jobs) or _starved(jobs) or (self._not_taken(build, jobs) if idle else None)
 
     def _too_long(self, jobs: Sequence[Job]) -> Cause | None:
         if any(job.get("conclusion") == "timed_out" for job in jobs):
@@ -117,6 +118,23 @@ class Inquiry:
         body = reply.json()
         listed = body.get("jobs") if isinstance(body, Mapping) else body
         return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+
+
+def _starved(jobs: Sequence[Job]) -> Cause | None:
+    """One job that no runner took for a day ends a run, whatever its others have done."""
+    for job in jobs:
+        created, ended = _moment(job.get("created_at")), _moment(job.get("completed_at"))
+        if not _has_begun(job) and created and ended and ended - created >= LONGEST_IN_QUEUE:
+            hours = (ended - created) // timedelta(hours=1)
+            return Cause(Outcome.ERROR, clean(f"no runner has taken {job.get('name')} for {hours} h", TITLE_LIMIT))
+    return None
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        return moment(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _has_begun(job: Job) -> bool:

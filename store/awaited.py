@@ -21,8 +21,9 @@ _ROWS = text("""
     WHERE b.flags >= 8 AND p.id = b.pipeline_id AND n.id = b.stream_id ORDER BY b.id
 """)
 _ANY = text("SELECT 1 FROM builds WHERE flags >= 8 LIMIT 1")
-# A re-run is another attempt, or a newer build of the same commit where the server counts no attempts. A neutral
-# attempt has ended like any other; a newer build that was cancelled proves nothing.
+# A re-run is another attempt, or a newer build of the same commit where the server counts no attempts (with the same
+# labels: to build it for another cloud is no re-run). A neutral attempt has ended like any other; a newer build that
+# was cancelled proves nothing.
 _RERUNS = (
     text("""
         SELECT b.id, r.status, r.verdict FROM builds b CROSS JOIN builds r
@@ -32,7 +33,8 @@ _RERUNS = (
         text(f"""
             SELECT b.id, r.status, r.verdict FROM builds b CROSS JOIN builds r
             WHERE b.flags >= 8 AND r.pipeline_id = b.pipeline_id AND r.stream_id = b.stream_id
-                AND r.generation = b.generation AND r.number > b.number AND r."commit" = b."commit" AND {state}
+                AND r.generation = b.generation AND r.number > b.number
+                AND r."commit" = b."commit" AND coalesce(r.labels_id, 0) = coalesce(b.labels_id, 0) AND {state}
         """)  # noqa: S608  (one of the two below)
         for state in ("r.status < 2", "r.verdict < 2 AND r.superseded = 0 AND r.stream_id IS NOT NULL")
     ),

@@ -21,7 +21,8 @@ def tail(session: Session, provider: str, key: str, stream: str, *, limit: int =
     """The newest settled verdicts of a stream, oldest first; of each build its newest passed or failed attempt.
 
     A build that passed is flaky when an earlier attempt of it had failed, and when the build before it failed on
-    the same commit: some servers give a re-run a number of its own. What awaits a re-run is left out.
+    the same commit with the same labels: some servers give a re-run a number of its own. What awaits a re-run is
+    left out.
     """
     where = _stream(session, provider, key, stream)
     if where is None:
@@ -36,16 +37,17 @@ def tail(session: Session, provider: str, key: str, stream: str, *, limit: int =
         builds.c.attempt,
         builds.c.flags,
         builds.c.commit,
+        builds.c.labels_id,
     )
     newest_first = (column.desc() for column in (builds.c.generation, builds.c.number, builds.c.queued_at, builds.c.id))
     rows = session.execute(select(*columns).where(where).order_by(*newest_first).limit(limit)).all()
     found: list[Settled] = []
-    broken: bytes | None = None  # the commit that failed just before
-    for generation, number, verdict, finished_at, identity, attempt, flags, commit in reversed(rows):
-        failed = verdict == FAILED
-        flaky = bool(flags & FLAKY) or (not failed and commit is not None and commit == broken)
+    broken: tuple[bytes, int | None] | None = None  # what failed just before
+    for generation, number, verdict, finished_at, identity, attempt, flags, commit, labels in reversed(rows):
+        failed, what = verdict == FAILED, (commit, labels) if commit else None
+        flaky = bool(flags & FLAKY) or (not failed and what is not None and what == broken)
         found.append(Settled(generation, number, VERDICTS[verdict], from_ms(finished_at), identity, attempt, flaky))
-        broken = commit if failed else None
+        broken = what if failed else None
     return found
 
 

@@ -155,6 +155,13 @@ def test_a_newer_build_of_the_same_commit_is_a_rerun_too(here: House) -> None:
     assert here.said() == []
 
 
+def test_the_same_commit_on_another_cloud_is_no_rerun(here: House) -> None:
+    here.comes(failed(commit="c" * 40, labels={"cloud": "aws"}))
+    here.comes(build(2, commit="c" * 40, labels={"cloud": "gcp"}))
+    assert here.passes(10) == {"desk"}
+    assert not here.alerts()[0].evidence["flaky"]
+
+
 def test_the_same_commit_failing_twice_is_told_at_once(here: House) -> None:
     same: dict[str, Any] = {"commit": "c" * 40}
     here.comes(failed(**same))

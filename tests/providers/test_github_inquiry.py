@@ -68,6 +68,14 @@ def test_a_run_that_no_runner_took_for_a_day_is_an_error(api: GitHubApi) -> None
     assert outcome(api, **waited(25)).outcome is Outcome.ERROR  # not even a job
 
 
+def test_one_job_that_no_runner_took_for_a_day_makes_the_run_an_error(api: GitHubApi) -> None:
+    starved = job(5, "cancelled", steps=0) | {"created_at": iso(NOON - 30 * HOUR), "completed_at": iso(NOON)}
+    build = outcome(api, job(4, "success"), starved)
+    assert (build.outcome, build.reason) == (Outcome.ERROR, "no runner has taken job 5 for 30 h")
+    odd = job(5, "cancelled", steps=0) | {"created_at": "yesterday", "completed_at": 7}
+    assert outcome(api, job(4, "success"), odd).outcome is Outcome.CANCELLED
+
+
 def test_a_run_that_worked_for_a_day_and_was_cancelled_is_cancelled(api: GitHubApi) -> None:
     assert outcome(api, job(5, "cancelled", steps=2), **waited(30)).outcome is Outcome.CANCELLED
 
