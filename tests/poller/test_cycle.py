@@ -1,3 +1,4 @@
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,12 @@ def config(house: Simulator, tmp_path: Path) -> Path:
     return path
 
 
-def cycle(config: Path) -> Round:
+def cycle(config: Path, later: timedelta = timedelta(0)) -> Round:
     configuration = load(config, environ={})
+    clock = Clock(now=lambda: datetime.now(UTC) + later)
     database = open_database(configuration.store.url.get_secret_value())
     try:
-        return Cycle(configuration, connect(configuration), database, Clock()).run()
+        return Cycle(configuration, connect(configuration), database, clock).run()
     finally:
         database.close()
 
@@ -72,3 +74,12 @@ def test_what_a_channel_does_not_take_waits(house: Simulator, config: Path) -> N
     house.slack.refuse("internal_error")
     done = cycle(config)
     assert (done.delivered, done.waiting) == (1, 1)
+
+
+def test_a_cycle_judges_what_time_alone_changes(house: Simulator, config: Path) -> None:
+    config.write_text(config.read_text().replace("workflow: ci.yml", "workflow: ci.yml\n    expect: {every: 24h}"))
+    cycle(config)
+    assert cycle(config, timedelta(hours=25)).delivered == 0
+    assert cycle(config, timedelta(hours=27)).delivered > 0
+    assert house.slack.messages[0].text.endswith("expected every 1 d: no trigger came")
+    assert cycle(config, timedelta(hours=28)).delivered == 0
