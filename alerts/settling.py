@@ -11,7 +11,7 @@ _TIMES = 4
 
 def patience(wait: timedelta) -> timedelta:
     """How long after its end a failed build is awaited at most, while a re-run of it runs. Then it stands."""
-    return max(_TIMES * wait, _LEAST) if wait else wait
+    return max(_TIMES * wait, _LEAST)
 
 
 def is_awaited(build: Awaited, wait: timedelta, now: datetime) -> bool:
@@ -20,6 +20,6 @@ def is_awaited(build: Awaited, wait: timedelta, now: datetime) -> bool:
     It has settled when a re-run has ended, however, or when none has begun within `wait` (`rerun.wait`). A re-run
     that never ends does not keep it from settling: never silence.
     """
-    if build.rerun is Status.FINISHED:
+    if not wait or build.rerun is Status.FINISHED:
         return False
     return now - build.finished_at < (patience(wait) if build.rerun is not None else wait)

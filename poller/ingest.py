@@ -73,7 +73,9 @@ def ingest(
     cursors.save(session, provider, target, page.cursors)
     judged: list[tuple[Decision, Pipeline | None]] = []
     if judge:
-        judged += _judge_streams(session, changes, known, since, configuration=configuration, now=now)
+        judged += _judge_streams(
+            session, changes, known, since, configuration=configuration, now=now, last_poll=last_poll
+        )
         judged += judge_no_verdict(session, changes, known, configuration=configuration, now=now)
         judged += _judge_ended(session, page, provider=provider, now=now)
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
@@ -132,6 +134,7 @@ def _judge_streams(
     *,
     configuration: Configuration,
     now: datetime,
+    last_poll: datetime | None,
 ) -> Iterator[tuple[Decision, Pipeline | None]]:
     streams_touched = _touched(changes, configuration)
     for (provider, key, stream), touched in streams_touched.items():
@@ -140,7 +143,7 @@ def _judge_streams(
         wait = touched.rules.rerun_wait
         if wait:
             settling.await_reruns(session, touched.changes, wait, touched.watched_since, now)
-    _add_settled(session, streams_touched, known, configuration=configuration, now=now)
+    _add_settled(session, streams_touched, known, configuration=configuration, now=now, last_poll=last_poll)
     for (provider, key, stream), touched in streams_touched.items():
         decisions = judge_stream(
             session,
@@ -189,9 +192,15 @@ def _add_settled(
     *,
     configuration: Configuration,
     now: datetime,
+    last_poll: datetime | None,
 ) -> None:
-    """What has settled because of this page, or just by now: a re-run that was cancelled changes no verdict."""
-    for (provider, key, stream), fresh in settling.settled(session, configuration, now, among=known).items():
+    """What has settled because of this page: a re-run that was cancelled changes no verdict.
+
+    What settles by time is left to `settle_due`: another page of this poll may hold the re-run.
+    """
+    until = last_poll or BEFORE_EVERYTHING
+    found = settling.settled(session, configuration, now, among=known, known_until=lambda _: until)
+    for (provider, key, stream), fresh in found.items():
         pipeline = known[provider, key].pipeline
         entry = configuration.entry_of(pipeline)
         if entry is None:

@@ -102,6 +102,7 @@ def test_a_failure_that_passes_on_rerun_within_the_wait_is_told_to_nobody(here: 
     here.comes(failed())
     here.passes(5)
     here.comes(again(Outcome.SUCCESS))
+    assert here.waiting() == 0
     assert here.passes(300) == frozenset()
     assert (here.said(), here.alerts()) == ([], [])
 
@@ -128,9 +129,19 @@ def test_a_rerun_that_never_ends_does_not_silence_the_failure(here: House) -> No
     assert here.alerts()[0].evidence["flaky"]
 
 
-def test_a_failure_that_is_found_late_is_told_at_once(here: House) -> None:
+def test_a_failure_that_is_found_late_is_told_when_all_pages_have_come(here: House) -> None:
     here.now = minutes(60)
-    assert here.comes(failed()) == {"desk"}
+    assert here.comes(failed()) == frozenset()
+    assert here.passes(0) == {"desk"}
+
+
+def test_a_rerun_on_a_later_page_of_the_same_poll_is_waited_for(here: House) -> None:
+    here.comes(failed(), last_poll=minutes(14))
+    here.now = minutes(60)
+    assert here.comes(build(2), last_poll=minutes(16)) == frozenset()
+    assert here.comes(again(Outcome.SUCCESS), last_poll=minutes(16)) == frozenset()
+    assert here.passes(300) == frozenset()
+    assert here.said() == []
 
 
 def test_without_a_wait_a_failure_is_told_at_once_and_taken_back_on_rerun(here: House) -> None:
@@ -251,6 +262,7 @@ def test_rates_do_not_count_what_is_awaited(here: House) -> None:
 def test_the_alerts_of_a_branch_that_is_gone_are_closed(here: House) -> None:
     here.now = minutes(60)
     here.comes(failed())
+    here.passes(0)
     assert here.comes(ended=[("web/deploy", "main"), ("web/unknown", "main")]) == {"desk"}
     (found,) = here.alerts()
     assert (found.state, found.evidence["closed_because"]) == (AlertState.CLOSED, "the branch is gone")
