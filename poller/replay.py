@@ -186,7 +186,7 @@ class Replay:
     def _unsilence(self, silence: Silence, now: datetime) -> frozenset[str]:
         number = self._silences.get(silence.id or 0, silence.id or 0)
         silences.end(self.session, number, silence.ended_because or "ended", now)
-        return _NOBODY
+        return look_after(self.session, self.configuration, now)
 
     def _acknowledge(self, then: Alert, now: datetime) -> frozenset[str]:
         known = then.handling["acknowledged"]

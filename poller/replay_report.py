@@ -1,6 +1,6 @@
 """What a replay comes to: the messages of then and of now side by side, and how many of each kind."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,16 +59,25 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A telling that was, or would be; of one that was and would be, as it would be."""
+
+    mark: Mark
+    telling: Telling
+    then_at: datetime | None = None  # when it was said, where it was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Then and now."""
 
-    lines: Sequence[tuple[Mark, Telling]]  # by time
+    lines: Sequence[Line]  # by time
     then: Counts
     now: Counts
 
     def marked(self, mark: Mark) -> int:
         """How many tellings have this mark."""
-        return sum(each is mark for each, _ in self.lines)
+        return sum(each.mark is mark for each in self.lines)
 
 
 def tellings(rows: Iterable[tuple[Alert, Notification]], wanted: Callable[[Alert], bool]) -> list[Telling]:
@@ -107,17 +116,19 @@ def _anchor(alert: Alert) -> str:
 
 def compare(then: Sequence[Telling], now: Sequence[Telling], length: timedelta) -> Comparison:
     """Match what was said with what would be said: equal keys, in order."""
-    left = Counter(each.key for each in then)
-    lines: list[tuple[Mark, Telling]] = []
+    left: dict[tuple[str, ...], deque[Telling]] = {}
+    for each in then:
+        left.setdefault(each.key, deque()).append(each)
+    lines: list[Line] = []
     for each in now:
-        known = left[each.key] > 0
-        left[each.key] -= known
-        lines.append((Mark.SAME if known else Mark.ONLY_NOW, each))
-    for each in reversed(then):
-        if left[each.key] > 0:
-            left[each.key] -= 1
-            lines.append((Mark.ONLY_THEN, each))
-    lines.sort(key=lambda line: (line[1].at, line[1].message))
+        known = left.get(each.key)
+        if known:
+            lines.append(Line(mark=Mark.SAME, telling=each, then_at=known.popleft().at))
+        else:
+            lines.append(Line(mark=Mark.ONLY_NOW, telling=each))
+    lost = (each for its in left.values() for each in its)
+    lines += [Line(mark=Mark.ONLY_THEN, telling=each, then_at=each.at) for each in lost]
+    lines.sort(key=lambda line: (line.telling.at, line.telling.channel, line.telling.message))
     return Comparison(lines=lines, then=_counts(then, length), now=_counts(now, length))
 
 

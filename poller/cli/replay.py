@@ -4,12 +4,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from alerts.wording import moment
+from domain.duration import format_duration
 from poller.cli.arguments import since_moment
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, present
 from poller.cli.showing import BAD, DIM, GOOD, Cell, iso, print_json, print_table, say
@@ -18,13 +19,14 @@ from poller.config.problems import ConfigurationError
 from poller.logs import form_for, set_up
 from poller.rehearsal import copied
 from poller.replay import Report, replayed
-from poller.replay_report import NOT_IN_HISTORY, Comparison, Mark, Telling
+from poller.replay_report import NOT_IN_HISTORY, Comparison, Line, Mark
 from store.engine import open_database
 from store.errors import StoreAbsent
 from store.rewind import first_contact
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
+WORTH_A_WORD = timedelta(minutes=10)  # polls and deliveries are never on the second
 SIGNS = {Mark.SAME: ("=", DIM), Mark.ONLY_THEN: ("-", GOOD), Mark.ONLY_NOW: ("+", BAD)}
 NOT_REPLAYED = (
     "Not in history, and so left out on both sides: providers that did not answer, pipelines that were gone, "
@@ -78,18 +80,23 @@ def _progress(begin: datetime, end: datetime) -> Report:
 
     def report(at: datetime) -> None:
         percent = int(100 * (at - begin).total_seconds() / whole)
-        if percent > shown[0] and sys.stderr.isatty():
+        if percent > shown[0] and _is_watched():
             shown[0] = percent
             print(f"\r{percent:3d} %  {at:%Y-%m-%d}", end="" if at < end else "\n", file=sys.stderr, flush=True)
 
     return report
 
 
+def _is_watched() -> bool:
+    return sys.stderr.isatty()
+
+
 def _print(comparison: Comparison, configuration: Configuration) -> None:
-    for mark, each in comparison.lines:
-        sign, style = SIGNS[mark]
+    for line in comparison.lines:
+        each, (sign, style) = line.telling, SIGNS[line.mark]
         lost = "" if each.delivered else "  (not delivered)"
-        say(f"{sign} {moment(each.at, configuration.timezone)}  {each.channel}  {each.headline}{lost}", style)
+        at = moment(each.at, configuration.timezone)
+        say(f"{sign} {at}  {each.channel}  {each.headline}{_shift(line)}{lost}", style)
     if comparison.lines:
         say("")
     then, now = comparison.then, comparison.now
@@ -107,6 +114,14 @@ def _print(comparison: Comparison, configuration: Configuration) -> None:
     say(NOT_REPLAYED, DIM)
 
 
+def _shift(line: Line) -> str:
+    """How much later or earlier it would be said, if that is worth a word."""
+    later = line.telling.at - (line.then_at or line.telling.at)
+    if abs(later) < WORTH_A_WORD:
+        return ""
+    return f"  ({format_duration(abs(later))} {'later' if later > timedelta(0) else 'earlier'})"
+
+
 def _rows(word: str, then: Mapping[str, int], now: Mapping[str, int]) -> list[list[Cell]]:
     return [[f"  {word} {name}", str(then.get(name, 0)), str(now.get(name, 0))] for name in sorted({*then, *now})]
 
@@ -121,15 +136,17 @@ def described(comparison: Comparison, since: datetime, until: datetime) -> dict[
         "only_now": comparison.marked(Mark.ONLY_NOW),
         "then": asdict(comparison.then),
         "now": asdict(comparison.now),
-        "messages": [_message(mark, each) for mark, each in comparison.lines],
+        "messages": [_message(line) for line in comparison.lines],
         "left_out": sorted(NOT_IN_HISTORY),
     }
 
 
-def _message(mark: Mark, each: Telling) -> dict[str, Any]:
+def _message(line: Line) -> dict[str, Any]:
+    each = line.telling
     return {
-        "diff": mark,
+        "diff": line.mark,
         "at": iso(each.at),
+        "then_at": iso(line.then_at),
         "channel": each.channel,
         "kind": each.kind,
         "reason": each.reason,
