@@ -1,7 +1,6 @@
 """The daemon: reads like its day. Open the store, take the lock, connect, poll, deliver, reload, drain, leave."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from poller.failpoint import Failpoints
 from poller.health import Health
 from poller.heartbeat import Heartbeat
 from poller.ingest import Ingested
+from poller.listing import Listings
 from poller.notify import Systemd
 from poller.polling import Polling
 from poller.progress import Progress
@@ -30,7 +30,6 @@ from poller.signals import Signals
 from poller.startup import tell_return
 from poller.timers import TICK, Timers
 from poller.undelivered import judge_channels
-from providers._base import ProviderError, Target
 from store import counted, retention
 from store import providers as stored_providers
 from store.engine import Database, Session
@@ -43,7 +42,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LOOK = 0.5  # seconds between two looks at config.yaml, the clocks and the watchdog
-TARGETS_EVERY = 300.0  # seconds until an organisation's repositories are listed again
 SCHEDULE_ALIVE = 60.0
 KEEPING_HOUSE = 900.0
 NOTE_EVERY = 15.0  # seconds between two notes of how things stand
@@ -96,8 +94,13 @@ class Daemon:
             answers=self._answers,
         )
         self._schedule = Schedule(self._polling.poll)
+        self._listings = Listings(self._polling, self._schedule, self._progress, self._clock)
         self._timers = Timers(
-            database=database, clock=self._clock, polling=self._polling, targets=self._schedule.targets
+            database=database,
+            clock=self._clock,
+            polling=self._polling,
+            targets=self._schedule.targets,
+            statuses=self._dispatcher.statuses,
         )
         self._reload = Reload(configuration, load=surroundings.load, build=self._apply, clock=self._clock)
         self._next_ping = 0.0
@@ -105,8 +108,6 @@ class Daemon:
         self._heartbeat = Heartbeat(self._clock, self._polling, self._progress)
         self._return_due = True  # that the daemon was away may have to be told
         self._return_by = self._clock.monotonic() + FIRST_ROUND_MAY_TAKE
-        self._next_listing: dict[str, float] = {}
-        self._swap = threading.Lock()  # of providers: what an old one lists counts no more
         self._baseline_due = True  # a summary may have been left untold by an earlier run
         self._jumps = JumpDetector(self._clock)
         self._jumped = False  # and the store does not know yet
@@ -180,6 +181,7 @@ class Daemon:
         for name in gone:
             self._schedule.drop(name)
             self._polling.health.pop(name, None)
+            self._polling.queues.forget(name)
         self._around.configured(new)
         log.info("configuration applied %s", changes)
 
@@ -189,38 +191,14 @@ class Daemon:
         new = [name for name, provider in connections.providers.items() if in_use.get(name) is not provider]
         for name in new:
             self._polling.health[name] = Health(self._clock, self._known(name), redact=self._hidden.redact)
-        with self._swap:
-            self._polling.providers = connections.providers
-            self._next_listing.update(dict.fromkeys(new, 0.0))
-        self._polling.begin_round(new)
+        self._listings.use(connections.providers, new)
         self._connections = connections
         self._orphans_due = True  # written by the next look at what stands: a store that is down stops no reload
         self._timers.begin_anew()
         self._dispatcher.use(connections.channels, group_wait=self._configuration.group_wait)
         self._dispatcher.wake_all()
         for name in new:
-            self._schedule.chore(f"targets of {name}", Listing(self, name), TICK, provider=name)
-
-    def list_targets(self, name: str) -> None:
-        """Ask a provider what to poll, now and every few minutes: an organisation may have new repositories."""
-        provider, health = self._polling.providers.get(name), self._polling.health.get(name)
-        now = self._clock.monotonic()
-        if provider is None or health is None or now < self._next_listing.get(name, 0.0):
-            return
-        everything = Target(provider=name, key="*", every=timedelta(seconds=60))
-        if not health.may_poll(everything):
-            return
-        try:
-            with self._progress.doing(f"list {everything}", limit=SCHEDULE_ALIVE * 3):
-                targets = provider.targets()
-        except ProviderError as error:
-            if health.failed(everything, error):
-                log.warning("targets not listed, will retry provider=%s error=%s", name, error)
-            return
-        with self._swap:
-            if self._polling.providers.get(name) is provider:  # not replaced while it answered
-                self._schedule.use(name, targets, again=self._next_listing.get(name) == 0.0)
-                self._next_listing[name] = now + TARGETS_EVERY
+            self._listings.begin(name)
 
     def _after_commit(self, ingested: Ingested) -> None:
         for alert in ingested.transitions:
@@ -297,9 +275,7 @@ class Daemon:
 
     def first_round_done(self) -> bool:
         """Whether every target has been tried at least once since the start, or since it was added."""
-        names = self._polling.providers
-        listed = bool(names) and all(self._next_listing.get(name) for name in names)
-        return listed and self._polling.first_round_done(self._schedule.targets())
+        return self._listings.first_round_done()
 
     def _answers(self, health: Health) -> None:
         """Before what has broken meanwhile is told."""
@@ -386,15 +362,3 @@ class Daemon:
 
 STUCK = -1
 """What `run` returns when a thread would not end: leave with os._exit(0)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A chore that can be compared and named: list the targets of one provider."""
-
-    daemon: Daemon
-    name: str
-
-    def __call__(self) -> None:
-        """Run the chore."""
-        self.daemon.list_targets(self.name)

@@ -4,13 +4,14 @@ The daemon asks for it every five seconds, `buildwatch poll` once.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from poller.clock import Clock
 from poller.comparing import compare_windows
 from poller.config import Configuration
+from poller.courier import ChannelStatus
 from poller.deadlines import AT_ONCE, Deadlines
 from poller.digesting import send_due
 from poller.handling import look_after
@@ -19,6 +20,7 @@ from poller.ingest import Ingested
 from poller.polling import Polling
 from poller.selfcheck import check_due
 from poller.settling import settle_due
+from poller.undelivered import judge_channels
 from providers._base import Target
 from store.engine import Database, Session
 from store.errors import StoreError
@@ -54,6 +56,7 @@ class Timers:
         clock: Clock,
         polling: Polling,
         targets: Callable[[str], Sequence[Target]],  # of a provider
+        statuses: Callable[[], Mapping[str, ChannelStatus]] | None = None,  # None: nothing is sent while this lives
         at_once: int = AT_ONCE,
     ) -> None:
         self._database = database
@@ -62,7 +65,7 @@ class Timers:
         self._targets = targets
         self._deadlines = Deadlines(database, at_once=at_once)
         self._baseline = False
-        self._duties = (
+        self._duties: tuple[Duty, ...] = (
             Duty("settling", TICK, self._settle),
             Duty("deadlines", TICK, self._look_at_deadlines),
             Duty("handling", TICK, self._write(look_after)),
@@ -70,6 +73,8 @@ class Timers:
             Duty("digests", TICK, self._send_digests),
             Duty("selfcheck", MINUTE, self._write(check_due)),
         )
+        if statuses is not None:
+            self._duties += (Duty("channels", 3 * TICK, self._judging_channels(statuses)),)
 
     def touched(self, ingested: Ingested) -> None:
         """Builds have been stored: their pipelines are looked at anew."""
@@ -121,6 +126,13 @@ class Timers:
         if not configuration.digests:
             return frozenset()
         return self._database.transact(lambda session: send_due(session, configuration, now))
+
+    def _judging_channels(self, statuses: Callable[[], Mapping[str, ChannelStatus]]) -> Callable[[datetime], Told]:
+        def work(now: datetime) -> Told:
+            configuration, found = self._polling.configuration, statuses()
+            return self._database.transact(lambda session: judge_channels(session, found, configuration, now))
+
+        return work
 
     def _settle(self, now: datetime) -> Told:
         configuration, known_until = self._polling.configuration, self._known_until()

@@ -46,7 +46,7 @@ def polling(database: Database, tmp_path: Path, hands: Hands) -> Polling:
 
 @pytest.fixture
 def timers(database: Database, polling: Polling, hands: Hands) -> Timers:
-    return Timers(database=database, clock=hands.clock(), polling=polling, targets=lambda _: [JOBS])
+    return Timers(database=database, clock=hands.clock(), polling=polling, targets=lambda _: [JOBS], statuses=dict)
 
 
 def comes(database: Database, timers: Timers, number: int = 1) -> None:
