@@ -15,7 +15,7 @@ from domain.waiting import Form, Told, Waiting
 
 CROWD = 5  # that many alerts are told together, whatever their causes
 LULL = timedelta(seconds=1)  # in which a second failure may turn out to be the beginning of a crowd
-FLOOD = timedelta(seconds=2)  # a crowd that has grown in this time is waited for: it may be cut in two otherwise
+FLOOD = timedelta(seconds=5)  # a crowd that has grown in this time is waited for: it may be cut in two otherwise
 STORM_CARDS = 10  # in STORM_SPAN; what comes beyond them is a storm
 STORM_SPAN = timedelta(minutes=5)  # also: from one storm card to the next, where it cannot be edited
 OLD = timedelta(hours=2)  # what waited longer is told in one summary
