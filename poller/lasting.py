@@ -18,8 +18,8 @@ from domain.build import Pipeline
 from domain.silence import Silence
 from poller import withholding
 from poller.config import Configuration
-from poller.subject import pipeline_of, subjects, wrong_build
-from poller.tell import Matter, Told, speak, tell
+from poller.subject import pipeline_of, subjects
+from poller.tell import Told, matter_of, speak, tell
 from store import alerts, pipelines, silences
 from store.engine import Session
 from store.pipelines import Known
@@ -170,11 +170,6 @@ def _escalate(session: Session, due: _Due, subject: Subject, configuration: Conf
             "escalated": [*alert.handling.get("escalated", ()), escalation.trace(each, now)],
         }
         saved = alerts.save(session, replace(alert, channels=(*alert.channels, *new), handling=handling))
-        matter = Matter(
-            alert=saved,
-            pipeline=due.pipeline,
-            build=wrong_build(session, saved),
-            build_ids=decision(saved, Reason.FIRST).build_ids,
-        )
+        matter = matter_of(session, decision(saved, Reason.FIRST), due.pipeline)
         told |= speak(session, matter, Reason.FIRST, configuration, now, channels=new)
     return told

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from alerts.decide import closed
+from alerts.decide import Decision, closed
 from alerts.message import baseline_message
 from alerts.reachability import decide_unreachable
 from alerts.routing import watched
@@ -15,8 +15,7 @@ from domain.build import Pipeline
 from domain.message import SIGNS, Message, Tone
 from poller.config import Configuration
 from poller.reload import Broken
-from poller.subject import wrong_build
-from poller.tell import Matter, first_told, say, tell, tell_all
+from poller.tell import first_told, matter_of, say, tell, tell_all
 from store import alerts, builds, outbox, pipelines, streams
 from store import providers as stored_providers
 from store.engine import Session
@@ -53,7 +52,7 @@ def tell_baseline(session: Session, configuration: Configuration, now: datetime)
     by_channel: dict[str, list[Alert]] = {}
     for alert in untold:
         pipeline = _pipeline_of(alert, known)
-        matter = Matter(alert=alert, pipeline=pipeline, build=wrong_build(session, alert))
+        matter = matter_of(session, Decision(alert=alert, reason=None), pipeline)
         saved = alerts.save(session, first_told(session, matter, configuration, now))
         for channel in saved.channels:
             by_channel.setdefault(channel, []).append(saved)

@@ -28,7 +28,7 @@ def subject_of(alert: Alert, pipeline: Pipeline | None, build: Build | None = No
 def subjects(session: Session, stored: Sequence[Alert]) -> list[Subject]:
     """The subjects of alerts, in their order, from what the store knows now."""
     known = {key: each.pipeline for key, each in pipelines.find(session, map(_key, stored)).items()}
-    wrong = [_wrong(alert) for alert in stored]
+    wrong = [wrong_number(alert) for alert in stored]
     views = builds.get(session, [number for number in wrong if number is not None])
     found = {number: view.build for number, view in views.items()}
     return [
@@ -39,7 +39,7 @@ def subjects(session: Session, stored: Sequence[Alert]) -> list[Subject]:
 
 def wrong_build(session: Session, alert: Alert) -> Build | None:
     """The newest build that an alert fires for, where it fires for builds."""
-    number = _wrong(alert)
+    number = wrong_number(alert)
     found = builds.get(session, [number]) if number is not None else {}
     return next((view.build for view in found.values()), None)
 
@@ -50,7 +50,8 @@ def pipeline_of(session: Session, alert: Alert) -> Pipeline | None:
     return known.pipeline if known is not None else None
 
 
-def _wrong(alert: Alert) -> int | None:
+def wrong_number(alert: Alert) -> int | None:
+    """The id of that build."""
     named = alert.evidence.get("last_failed") or alert.evidence.get("fired_by")
     return named["id"] if named else None
 

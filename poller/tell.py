@@ -1,7 +1,7 @@
 """From a decision to the outbox: save the alert, find out who hears of it and when, and write the message."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from domain.build import Build, Pipeline
 from domain.message import Message
 from poller import withholding
 from poller.config import Configuration
-from poller.subject import subject_of, wrong_build
+from poller.subject import subject_of, wrong_number
 from store import alerts, builds, outbox
 from store.engine import Session
 
@@ -31,13 +31,26 @@ class Matter:
 
     alert: Alert
     pipeline: Pipeline | None = None
-    build: Build | None = None  # the newest that is wrong
-    build_ids: tuple[int, ...] = ()  # the message speaks of these
+    builds: Mapping[int, Build] = field(default_factory=dict)  # by id: what the message speaks of, and what is wrong
+
+    @property
+    def build(self) -> Build | None:
+        """The newest that is wrong."""
+        number = wrong_number(self.alert)
+        return self.builds.get(number) if number is not None else None
 
     @property
     def subject(self) -> Subject:
         """What decides who hears of it, and when."""
         return subject_of(self.alert, self.pipeline, self.build)
+
+
+def matter_of(session: Session, decided: Decision, pipeline: Pipeline | None) -> Matter:
+    """What a decision is about, with the builds that it names."""
+    number = wrong_number(decided.alert)
+    wanted = {*decided.build_ids, *([number] if number is not None else [])}
+    found = {each: view.build for each, view in builds.get(session, wanted).items()}
+    return Matter(alert=decided.alert, pipeline=pipeline, builds=found)
 
 
 def tell(
@@ -49,12 +62,41 @@ def tell(
     covers is saved and not told, nor is a failure on a stream that is flapping: the alert remembers why, and
     `poller.handling.look_after` has it told when that is over. Whoever was told that it fires is told that it ended.
     """
+    return tell_all(session, [(decision, pipeline)], configuration, now)
+
+
+def tell_all(
+    session: Session,
+    decisions: Iterable[tuple[Decision, Pipeline | None]],
+    configuration: Configuration,
+    now: datetime,
+) -> Told:
+    """Tell several decisions, in order; but what begins or ends to flap comes before what that hides."""
+    told: Told = frozenset()
+    ended: list[Matter] = []
+    for decision, pipeline in sorted(decisions, key=lambda each: each[0].alert.kind is not AlertKind.FLAPPING):
+        if decision.reason is Reason.FIRST:  # a silence until it was fixed is no silence for what comes next
+            _end_silences(session, ended, now)
+        told |= _tell(session, decision, pipeline, configuration, now, ended=ended)
+    _end_silences(session, ended, now)
+    return told
+
+
+def _tell(
+    session: Session,
+    decision: Decision,
+    pipeline: Pipeline | None,
+    configuration: Configuration,
+    now: datetime,
+    *,
+    ended: list[Matter],
+) -> Told:
     alert, reason = decision.alert, decision.reason
     fires = alert.state is AlertState.FIRING
     untold = fires and not alert.channels and withholding.is_withheld(alert)
-    matter = Matter(alert=alert, pipeline=pipeline, build_ids=decision.build_ids)
+    matter = Matter(alert=alert, pipeline=pipeline)
     if untold or not fires or reason is not None:
-        matter = replace(matter, build=wrong_build(session, alert))
+        matter = matter_of(session, decision, pipeline)
     if reason is Reason.FIRST or untold:
         alert = first_told(session, matter, configuration, now, update=reason is Reason.UPDATE)
         reason = Reason.FIRST if alert.channels else None
@@ -62,14 +104,20 @@ def tell(
         alert = _updated(session, matter, now)
         reason = None if withholding.is_withheld(alert) else reason
     matter = replace(matter, alert=alerts.save(session, alert, untold=decision.baseline))
-    told: Told = frozenset()
-    if reason is not None and alert.channels:
-        told = speak(session, matter, reason, configuration, now)
-    elif "hidden_by" in alert.handling and (decision.reason is Reason.FIRST or not fires):
-        told = _thread(session, matter, configuration, now)
     if not fires:
-        withholding.end_fixed(session, matter.subject, now, how=alert.state)
-    return told
+        ended.append(matter)
+    if reason is not None and alert.channels:
+        return speak(session, matter, reason, configuration, now)
+    if "hidden_by" in alert.handling and (decision.reason is Reason.FIRST or not fires):
+        return _thread(session, matter, configuration, now)
+    return frozenset()
+
+
+def _end_silences(session: Session, ended: list[Matter], now: datetime) -> None:
+    """Silences until it is fixed are over with what has ended since this was asked last."""
+    if ended:
+        withholding.end_fixed(session, [(each.subject, each.alert.state) for each in ended], now)
+        ended.clear()
 
 
 def first_told(
@@ -106,7 +154,7 @@ def _thread(session: Session, matter: Matter, configuration: Configuration, now:
         return frozenset()
     grown = alerts.save(session, replace(flapping, transition=flapping.transition + 1))
     reason = Reason.FIRST if matter.alert.state is AlertState.FIRING else Reason.RESOLVED
-    message, about = _written(session, matter, reason, configuration, now)
+    message, about = _written(matter, reason, configuration, now)
     threaded = replace(message, thread=thread_of(grown))
     return say(
         session,
@@ -130,7 +178,7 @@ def speak(
     channels: Sequence[str] | None = None,
 ) -> Told:
     """Write the message about a saved alert and put it in the outbox: of its channels, or of these."""
-    message, about = _written(session, matter, reason, configuration, now)
+    message, about = _written(matter, reason, configuration, now)
     subject = matter.subject
     return say(
         session,
@@ -190,11 +238,11 @@ def say(
 
 
 def _written(
-    session: Session, matter: Matter, reason: Reason, configuration: Configuration, now: datetime
+    matter: Matter, reason: Reason, configuration: Configuration, now: datetime
 ) -> tuple[Message, Mapping[str, Any]]:
     """The message about an alert, and what it may share with others."""
     alert, pipeline, zone = matter.alert, matter.pipeline, configuration.timezone
-    named = {number: view.build for number, view in builds.get(session, matter.build_ids).items()}
+    named = matter.builds
     message = compose(alert, reason, pipeline=pipeline, builds=named, now=now, zone=zone)
     case = Case(alert=alert, reason=reason, pipeline=pipeline, builds=named, now=now, zone=zone)
     about = _about(matter, headline(case), name=case.where)
@@ -219,16 +267,3 @@ def _about(matter: Matter, broken: str, *, name: str | None = None) -> dict[str,
         "url": url or (matter.pipeline.url if matter.pipeline is not None else None),
         "broken": broken,
     }
-
-
-def tell_all(
-    session: Session,
-    decisions: Sequence[tuple[Decision, Pipeline | None]],
-    configuration: Configuration,
-    now: datetime,
-) -> Told:
-    """Tell several decisions, in order; but what begins or ends to flap comes before what that hides."""
-    told: Told = frozenset()
-    for decision, pipeline in sorted(decisions, key=lambda each: each[0].alert.kind is not AlertKind.FLAPPING):
-        told |= tell(session, decision, pipeline, configuration, now)
-    return told

@@ -4,6 +4,7 @@
 `hidden_by` (the id of the flapping alert) and `hidden_at`; and `woken`, once it was told after all.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -75,16 +76,20 @@ def silencing(session: Session, subject: Subject, now: datetime, *, update: bool
     return None
 
 
-def end_fixed(session: Session, subject: Subject, now: datetime, *, how: AlertState) -> None:
-    """An alert about this subject has ended: so do the silences until it is fixed that cover no other."""
-    because = "fixed" if how is AlertState.RESOLVED else "what it covered was closed"
-    waiting = [each for each in silences.unended(session) if each.ends.fixed and covers(each, subject)]
-    if not waiting:
-        return
-    others = subjects(session, alerts.firing(session))
-    for silence in waiting:
+def end_fixed(session: Session, ended: Sequence[tuple[Subject, AlertState]], now: datetime) -> None:
+    """Alerts have ended, and in which way: so do the silences until it is fixed that cover them, and no other."""
+    waiting = [each for each in silences.unended(session) if each.ends.fixed]
+    over = [(silence, how) for silence in waiting if (how := _covered(silence, ended)) is not None]
+    others = subjects(session, alerts.firing(session)) if over else []
+    for silence, how in over:
         if not any(covers(silence, other) for other in others):
+            because = "fixed" if how is AlertState.RESOLVED else "what it covered was closed"
             silences.end(session, silence.id or 0, because, now)
+
+
+def _covered(silence: Silence, ended: Sequence[tuple[Subject, AlertState]]) -> AlertState | None:
+    """How the last alert that a silence covers has ended; None when it covers none of them."""
+    return next((state for subject, state in reversed(ended) if covers(silence, subject)), None)
 
 
 def flapping_of(session: Session, alert: Alert) -> Alert | None:
