@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, select, update
 
 from domain.alert import Alert, AlertKind, AlertState, Notification, Scope
 from store import outbox
@@ -24,17 +24,24 @@ class AlertView:
 
 def of_scope(session: Session, scope: Scope) -> list[Alert]:
     """What a decision about exactly this scope has to know: all firing alerts and the newest ended ones, by id."""
-    ours = and_(
-        alerts.c.provider == scope.provider,
-        alerts.c.pipeline.is_not_distinct_from(scope.pipeline),
-        alerts.c.branch.is_not_distinct_from(scope.branch),
-    )
-    ended = select(alerts).where(ours, alerts.c.state != AlertState.FIRING)
-    rows = [
-        *_all(session, and_(ours, alerts.c.state == AlertState.FIRING)),
-        *session.execute(ended.order_by(alerts.c.id.desc()).limit(_ENDED_KEPT_IN_SIGHT)),
-    ]
+    place = {"provider": scope.provider, "pipeline": scope.pipeline, "branch": scope.branch}
+    rows = [*session.execute(_FIRING_THERE, place), *session.execute(_ENDED_THERE, place)]
     return [_from_row(row) for row in sorted(rows, key=lambda row: int(row.id))]
+
+
+# Asked for every build that is judged: put together once, because that costs more than running them.
+_THERE = and_(
+    alerts.c.provider == bindparam("provider"),
+    alerts.c.pipeline.is_not_distinct_from(bindparam("pipeline")),
+    alerts.c.branch.is_not_distinct_from(bindparam("branch")),
+)
+_FIRING_THERE = select(alerts).where(_THERE, alerts.c.state == AlertState.FIRING)
+_ENDED_THERE = (
+    select(alerts)
+    .where(_THERE, alerts.c.state != AlertState.FIRING)
+    .order_by(alerts.c.id.desc())
+    .limit(_ENDED_KEPT_IN_SIGHT)
+)
 
 
 def save(session: Session, alert: Alert, *, untold: bool = False) -> Alert:

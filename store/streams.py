@@ -3,15 +3,16 @@
 from collections.abc import Collection
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
 from domain.stream import Settled, Signature
 from domain.testreport import TestStatus
 from domain.window import Window
-from store import names, pipelines, sql
+from store import names as words
+from store import sql
 from store.columns import from_ms, to_ms
 from store.database import Session
-from store.schema import AWAITED, FAILED, FLAKY, PASSED, SETTLED, UNFINISHED, VERDICTS, builds
+from store.schema import AWAITED, FAILED, FLAKY, PASSED, SETTLED, UNFINISHED, VERDICTS, builds, names, pipelines
 
 _DEFAULT_TAIL = 600
 _FAILING = frozenset({TestStatus.FAILED, TestStatus.ERROR})
@@ -24,23 +25,10 @@ def tail(session: Session, provider: str, key: str, stream: str, *, limit: int =
     the same commit with the same labels: some servers give a re-run a number of its own. What awaits a re-run is
     left out.
     """
-    where = _stream(session, provider, key, stream)
-    if where is None:
+    line = line_of(session, provider, key, stream)
+    if line is None:
         return []
-    ended = func.coalesce(builds.c.finished_at, builds.c.started_at, builds.c.queued_at, 0)
-    columns = (
-        builds.c.generation,
-        builds.c.number,
-        builds.c.verdict,
-        ended,
-        builds.c.id,
-        builds.c.attempt,
-        builds.c.flags,
-        builds.c.commit,
-        builds.c.labels_id,
-    )
-    newest_first = (column.desc() for column in (builds.c.generation, builds.c.number, builds.c.queued_at, builds.c.id))
-    rows = session.execute(select(*columns).where(where).order_by(*newest_first).limit(limit)).all()
+    rows = session.execute(_TAIL, {"pipeline": line[0], "stream": line[1], "limit": limit}).all()
     found: list[Settled] = []
     broken: tuple[bytes, int | None] | None = None  # what failed just before
     for generation, number, verdict, finished_at, identity, attempt, flags, commit, labels in reversed(rows):
@@ -81,16 +69,51 @@ def counts(
 
 def is_met(session: Session, pipeline_id: int, stream: str, *, before: int) -> bool:
     """Whether a stream has builds with a lower id that passed, failed, or have not ended."""
-    number = names.number_of(session, stream)
+    number = words.number_of(session, stream)
     ours = and_(builds.c.pipeline_id == pipeline_id, builds.c.stream_id == number, builds.c.id < before)
     found = (select(builds.c.id).where(ours, state).limit(1) for state in (SETTLED, UNFINISHED))
     return number is not None and any(session.execute(query).first() is not None for query in found)
 
 
+def line_of(session: Session, provider: str, key: str, stream: str) -> tuple[int, int] | None:
+    """(number of the pipeline, number of the stream's name); None when either is not known."""
+    found = session.execute(_LINE, {"provider": provider, "key": key, "stream": stream}).one()
+    return None if None in found else (found[0], found[1])
+
+
 def _stream(session: Session, provider: str, key: str, stream: str) -> ColumnElement[bool] | None:
-    known = pipelines.find(session, [(provider, key)]).get((provider, key))
-    number = names.number_of(session, stream)
-    if known is None or number is None:
+    line = line_of(session, provider, key, stream)
+    if line is None:
         return None
     settled = and_(SETTLED, builds.c.flags < AWAITED)
-    return and_(builds.c.pipeline_id == known.id, builds.c.stream_id == number, settled)
+    return and_(builds.c.pipeline_id == line[0], builds.c.stream_id == line[1], settled)
+
+
+# Asked for every build that is judged: put together once, because that costs more than running them.
+_LINE = select(
+    select(pipelines.c.id)
+    .where(pipelines.c.provider == bindparam("provider"), pipelines.c.key == bindparam("key"))
+    .scalar_subquery(),
+    select(names.c.id).where(names.c.text == bindparam("stream")).scalar_subquery(),
+)
+_TAIL = (
+    select(
+        builds.c.generation,
+        builds.c.number,
+        builds.c.verdict,
+        func.coalesce(builds.c.finished_at, builds.c.started_at, builds.c.queued_at, 0),
+        builds.c.id,
+        builds.c.attempt,
+        builds.c.flags,
+        builds.c.commit,
+        builds.c.labels_id,
+    )
+    .where(
+        builds.c.pipeline_id == bindparam("pipeline"),
+        builds.c.stream_id == bindparam("stream"),
+        SETTLED,
+        builds.c.flags < AWAITED,
+    )
+    .order_by(builds.c.generation.desc(), builds.c.number.desc(), builds.c.queued_at.desc(), builds.c.id.desc())
+    .limit(bindparam("limit"))
+)
