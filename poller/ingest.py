@@ -18,7 +18,7 @@ from domain.counted import Counted
 from poller import settling
 from poller.config import Configuration
 from poller.judging import BEFORE_EVERYTHING, judge_stream
-from poller.tell import tell
+from poller.tell import tell_all
 from poller.undecided import judge_no_verdict
 from providers._base import Page
 from store import alerts as stored_alerts
@@ -79,13 +79,10 @@ def ingest(
         judged += judge_no_verdict(session, changes, known, configuration=configuration, now=now)
         judged += _judge_ended(session, page, provider=provider, now=now)
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
-    told: frozenset[str] = frozenset()
-    for decision, pipeline in judged:
-        told |= tell(session, decision, pipeline, configuration, now)
     return Ingested(
         changes=changes,
         counted=stored_counted.touched(session, [change.id for change in changes]),
-        told=told,
+        told=tell_all(session, judged, configuration, now),
         transitions=[decision.alert for decision, _ in judged if decision.reason is not None],
         baseline=any(decision.baseline for decision, _ in judged),
         unreadable=len(page.unreadable),

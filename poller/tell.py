@@ -12,7 +12,7 @@ from alerts.headline import headline
 from alerts.message import compose, thread_of
 from alerts.quiet import ends, held
 from alerts.routing import Subject, destinations
-from domain.alert import Alert, AlertKind, AlertState, Notification, Reason
+from domain.alert import Alert, AlertState, Notification, Reason
 from domain.build import Build, Pipeline
 from domain.message import Message
 from poller import withholding
@@ -71,10 +71,10 @@ def tell_all(
     configuration: Configuration,
     now: datetime,
 ) -> Told:
-    """Tell several decisions, in order; but what begins or ends to flap comes before what that hides."""
+    """Tell several decisions, in order: each may be made when those before it have been told."""
     told: Told = frozenset()
     ended: list[Matter] = []
-    for decision, pipeline in sorted(decisions, key=lambda each: each[0].alert.kind is not AlertKind.FLAPPING):
+    for decision, pipeline in decisions:
         if decision.reason is Reason.FIRST:  # a silence until it was fixed is no silence for what comes next
             _end_silences(session, ended, now)
         told |= _tell(session, decision, pipeline, configuration, now, ended=ended)
