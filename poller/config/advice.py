@@ -57,7 +57,7 @@ def advise(
     _unreachable(configuration, entries, checking)
     _duplicates(entries, checking)
     _rules(configuration, entries, checking)
-    _policies(configuration, checking)
+    _digests(configuration, checking)
     _readable_secrets(configuration, document, checking, written)
     _plain_http(configuration, checking)
 
@@ -178,10 +178,7 @@ def _impossible(rules: Rules, every: timedelta) -> Iterator[tuple[str, str, str]
         yield "stuck", "running_longer_than", text
 
 
-def _policies(configuration: Configuration, checking: Checking) -> None:
-    for index, quiet in enumerate(configuration.quiet_hours):
-        if quiet.start == quiet.end:
-            checking.warn(("quiet_hours", index), "from and to are the same: messages wait the whole day")
+def _digests(configuration: Configuration, checking: Checking) -> None:
     names = [digest.name for digest in configuration.digests]
     for index, name in enumerate(names):
         if name in names[:index]:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from poller.config.kinds import Cron
 from poller.config.problems import did_you_mean
-from poller.config.sections import Clock, Names, Part, RouteMatch, Span
+from poller.config.sections import Clock, EndOfDay, Names, Part, RouteMatch, Span
 from providers._base import Duration
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -62,7 +62,7 @@ class QuietHoursEntry(Part):
 
     days: Days = Field(default=EVERY_DAY, description="On which days they begin: mon-fri, [sat, sun]; default: all.")
     start: Clock = Field(alias="from", description='When they begin: "22:00".')
-    end: Clock = Field(alias="to", description='When they end; earlier than `from`: on the next day. "07:00".')
+    end: EndOfDay = Field(alias="to", description='When they end; not later than `from`: on the next day. "07:00".')
     match: RouteMatch | None = Field(default=None, description="What waits; left out: everything.")
 
 

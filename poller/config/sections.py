@@ -59,9 +59,19 @@ def _checked_glob(value: str) -> str:
 
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_as_zone), WithJsonSchema({"type": "string", "examples": ["Asia/Kolkata"]})]
+
+
+def _as_end(value: object) -> object:
+    return time(0) if isinstance(value, str) and value.strip() == "24:00" else _as_clock(value)
+
+
 Clock = Annotated[
     time, BeforeValidator(_as_clock), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}$"})
 ]
+EndOfDay = Annotated[
+    time, BeforeValidator(_as_end), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}$"})
+]
+"""A clock that may also say 24:00, which is the 00:00 after it."""
 Glob = Annotated[str, AfterValidator(_checked_glob)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
 

@@ -84,10 +84,6 @@ DEAF = 'config.yaml:2:3: nobody would hear that provider "ci" cannot be read: ev
                 )
             ],
         ),
-        (
-            WORKING + 'quiet_hours: [{from: "8:00", to: "08:00"}]\n',
-            ["config.yaml:8:15: from and to are the same: messages wait the whole day"],
-        ),
     ],
 )
 def test_what_is_valid_but_silly_is_a_warning(text: str, expected: list[str], loading: Loading) -> None:

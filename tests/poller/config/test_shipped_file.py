@@ -45,6 +45,7 @@ def switched_on(numbers: list[int]) -> str:
 
 
 def loaded(folder: Path, text: str) -> Configuration:
+    (folder / "line.j2").write_text("{{ message.headline }}")
     path = folder / "config.yaml"
     path.write_text(text)
     path.chmod(0o600)
