@@ -94,13 +94,13 @@ def decide_window_regression(
         window: the one that has closed.
         tally: what came of its builds.
         before: the fourteen windows before it.
-        stored: the alerts of the scope.
+        stored: the alerts of the scope; those that fire are enough.
         rule: what is looked for.
         zone: in which the window is named.
         facts: more evidence: where in it most builds failed, and whose label it is.
     """
     current = firing(stored, KIND)
-    if any(alert.kind is KIND and alert.evidence["window"]["end"] >= window.end.isoformat() for alert in stored):
+    if current is not None and current.evidence["window"]["end"] >= window.end.isoformat():
         return ()  # judged already
     found = _found(window, tally, zone) | dict(facts or {})
     if current is not None:

@@ -13,7 +13,7 @@ from alerts.decide import Decision
 from alerts.rules import WindowRegressionRule
 from alerts.silence import EVERY_PROVIDER
 from alerts.window_regression import BEFORE, KIND, Tally, decide_window_regression
-from domain.alert import AlertKind, Scope
+from domain.alert import Alert, AlertKind, Scope
 from domain.build import Pipeline
 from domain.window import Window
 from metrics.windows import daily
@@ -93,6 +93,7 @@ class _Look:
     labels: bool  # label values are judged now
     labels_wait: bool  # or later
     frozen: frozenset[str]  # providers that cannot be read
+    firing: Mapping[Scope, Alert]
 
     @property
     def day(self) -> Window:
@@ -139,6 +140,7 @@ def _look(
         labels=labels,
         labels_wait=labels_open and not labels,
         frozen=frozen,
+        firing={alert.scope: alert for alert in alerts.firing_of(session, [KIND])},
     )
 
 
@@ -159,20 +161,17 @@ def _judged(session: Session, look: _Look) -> Iterator[Judged]:
             continue
         line = lines.get(number, Line.empty(len(days)))
         scope = Scope(provider=known.pipeline.provider, pipeline=known.pipeline.key)
-        for decision in _decide(session, look, scope, line, rule):
+        for decision in _decide(look, scope, line, rule):
             yield decision, known.pipeline
     if look.labels:
         labels = by_label(days, {number: each.pipeline.labels for number, each in look.known.items()})
-        yield from _judged_labels(session, look, labels, said={line.tallies for line in lines.values()})
+        yield from _judged_labels(look, labels, said={line.tallies for line in lines.values()})
 
 
-def _judged_labels(
-    session: Session, look: _Look, labels: Mapping[str, Line], said: set[tuple[Tally, ...]]
-) -> Iterator[Judged]:
+def _judged_labels(look: _Look, labels: Mapping[str, Line], said: set[tuple[Tally, ...]]) -> Iterator[Judged]:
     """Each label value over all pipelines that carry it, unless a pipeline or another label has said the very same."""
     rule = look.configuration.rules.window_regression
-    stored = [alert for alert in alerts.firing_of(session, [KIND]) if alert.scope.provider == EVERY_PROVIDER]
-    firing = {alert.scope.branch or "" for alert in stored}
+    firing = {scope.branch or "" for scope in look.firing if scope.provider == EVERY_PROVIDER}
     names = {number: each.pipeline.name for number, each in look.known.items()}
     if rule is None:
         return
@@ -185,19 +184,17 @@ def _judged_labels(
             continue
         said.add(line.tallies)
         scope = Scope(provider=EVERY_PROVIDER, branch=label)
-        for decision in _decide(session, look, scope, line, rule, worst=line.worst(names)):
+        for decision in _decide(look, scope, line, rule, worst=line.worst(names)):
             yield decision, None
 
 
-def _decide(
-    session: Session, look: _Look, scope: Scope, line: Line, rule: WindowRegressionRule, **facts: Any
-) -> tuple[Decision, ...]:
+def _decide(look: _Look, scope: Scope, line: Line, rule: WindowRegressionRule, **facts: Any) -> tuple[Decision, ...]:
     return decide_window_regression(
         scope=scope,
         window=look.day,
         tally=line.tallies[0],
         before=line.tallies[1:],
-        stored=alerts.of_scope(session, scope),
+        stored=[look.firing[scope]] if scope in look.firing else [],
         rule=rule,
         zone=look.configuration.timezone,
         facts=facts,

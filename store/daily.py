@@ -21,17 +21,16 @@ _ENDED_IN = {
     AND b.finished_at >= %s AND b.finished_at < %s AND {counts} OFFSET 0) b""",
 }
 _GROUPS = """
-SELECT p.id, b.stream_id, b.branch_id, b.trigger_id, coalesce(n.text, d.labels), sum(b.verdict), count(*)
+SELECT p.id, b.stream_id, b.branch_id, b.trigger_id, b.labels_id, d.labels, sum(b.verdict), count(*)
 FROM {ended_in}
-LEFT JOIN names n ON n.id = b.labels_id
 LEFT JOIN build_details d ON d.build_id = b.id AND b.labels_id IS NULL
 WHERE b.verdict < 2 AND b.flags < {awaited}
-GROUP BY p.id, b.stream_id, b.branch_id, b.trigger_id, coalesce(n.text, d.labels)"""
+GROUP BY p.id, b.stream_id, b.branch_id, b.trigger_id, b.labels_id, d.labels"""
 
 
 _STREAMS = """
 SELECT p.provider, p.key, b.stream_id, sum(b.verdict), count(*)
-FROM {ended_in} WHERE b.verdict < 2 GROUP BY p.provider, p.key, b.stream_id"""
+FROM {ended_in} WHERE b.verdict < 2 GROUP BY p.id, b.stream_id"""
 
 
 class Group(NamedTuple):
@@ -49,18 +48,18 @@ class Group(NamedTuple):
 def ended_in(session: Session, window: Window) -> list[Group]:
     """The settled builds of all streams, by the time of their end; neither neutral ones nor those of pull requests."""
     rows = _rows(session, _GROUPS, window)
-    words = names.words_of(session, {number for row in rows for number in row[1:4]})
+    words = names.words_of(session, {number for row in rows for number in row[1:5]})
     return [
         Group(
             pipeline_id,
             words[stream] or "",
             words[branch] or words[stream] or None,
             words[trigger],
-            orjson.loads(labels) if labels else {},
+            orjson.loads(words[short] or long or "{}"),
             int(passed),
             count - int(passed),
         )
-        for pipeline_id, stream, branch, trigger, labels, passed, count in rows
+        for pipeline_id, stream, branch, trigger, short, long, passed, count in rows
     ]
 
 

@@ -56,7 +56,7 @@ class Days:
         self.count += 1
         tally = Tally(passed, failed)
         decisions = self.judge(tally)
-        assert self.judge(tally) == ()
+        assert not self.stored or self.stored[-1].state is not AlertState.FIRING or self.judge(tally) == ()
         self.before.append(tally)
         return [each.reason for each in decisions if each.reason is not None]
 
