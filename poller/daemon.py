@@ -260,10 +260,11 @@ class Daemon:
         for health in list(self._polling.health.values()):
             if health.worth_a_look():
                 told |= self._judge(health)
+        all_seen = self.first_round_done()  # before the timers look: so they have seen it all, too
         told |= self._timers.tick()
         told |= self._write(lambda s, now: judge_channels(s, self._dispatcher.statuses(), self._configuration, now))
         self._baseline_due = self._timers.take_baseline() or self._baseline_due
-        if self._baseline_due and self.first_round_done():
+        if self._baseline_due and all_seen and not self._timers.is_behind():
             self._baseline_due = False
             told |= self._write(lambda session, now: standing.tell_baseline(session, self._configuration, now))
         if self._return_due and (self.first_round_done() or self._clock.monotonic() >= self._return_by):

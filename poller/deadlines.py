@@ -44,6 +44,7 @@ class Deadlines:
         self._next: dict[Key, datetime] = {}
         self._changed: set[Key] | None = None  # None: all
         self._queues: Queued = NO_QUEUES
+        self.is_behind = True  # not everything has been read or judged yet
         self._left: list[Known] = []  # of all, those that have not been read yet
 
     def rebuild(self) -> None:
@@ -84,6 +85,7 @@ class Deadlines:
         self._take(queues)
         self._refresh(configuration, now)
         late = self._late(now, known_until)
+        self.is_behind = bool(self._left) or len(late) == self._at_once
         if not late:
             return Looked()
         stored = self._database.read(lambda session: self._read(session, late, configuration, now))

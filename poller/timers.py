@@ -94,6 +94,10 @@ class Timers:
                 told |= self._do(duty)
         return told
 
+    def is_behind(self) -> bool:
+        """Whether there are pipelines that have not been looked at since the start, or since a reload."""
+        return self._deadlines.is_behind
+
     def take_baseline(self) -> bool:
         """Whether something was found that was wrong already at first contact, since this was asked last."""
         found, self._baseline = self._baseline, False

@@ -88,6 +88,24 @@ def test_what_is_not_built_any_more_is_stale_with_the_reason_until_it_builds_aga
         assert len(cards(house, "failed")) == 1
 
 
+def test_what_was_stale_or_failing_at_first_contact_is_one_summary(
+    house: Simulator, time: RunningClock, store_url: str, tmp_path: Path
+) -> None:
+    house.world.jenkins.job("team/old").build("SUCCESS")
+    house.world.jenkins.job("team/broken").build("FAILURE")
+    house.world.jenkins.job("team/old").buildable = False
+    time.pass_by(hours=30)
+    house.world.jenkins.job("team/broken").build("FAILURE")
+    with running(config(house, store_url, tmp_path, only="ci"), time.clock()) as daemon:
+        quiet(daemon)
+        eventually(lambda: cards(house))
+        (summary,) = [str(message.blocks) for message in house.slack.messages]
+        assert "2 pipelines already need attention" in cards(house)[0]
+        assert "the job is disabled" in summary
+        house.world.jenkins.job("team/old").build("SUCCESS")
+        eventually(lambda: cards(house, "team/old builds again: #2"))
+
+
 def test_a_build_that_hangs_is_told_while_it_runs_and_again_when_it_ends(
     house: Simulator, time: RunningClock, store_url: str, tmp_path: Path
 ) -> None:
