@@ -119,6 +119,13 @@ def get(session: Session, identity: int) -> Notification | None:
     return None if row is None else _from_row(row, root=_root(session, row.alert_id, row.channel))
 
 
+def sent_with(session: Session, identity: int) -> list[Notification]:
+    """The other rows that one message tells of, or told of, together with this one; without `root`."""
+    batch = select(outbox.c.batch).where(outbox.c.id == identity).scalar_subquery()
+    others = select(outbox).where(outbox.c.batch == batch, outbox.c.id != identity).order_by(outbox.c.id)
+    return [_from_row(row) for row in session.execute(others)]
+
+
 def listing(
     session: Session,
     *,

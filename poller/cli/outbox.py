@@ -1,7 +1,7 @@
 """`buildwatch outbox`: messages that wait, every attempt and answer, dead letters."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Never
@@ -18,6 +18,7 @@ from store.outbox import Attempt
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
+LISTED = 20  # messages that went out together
 HEADERS = ("ID", "CHANNEL", "STATE", "REASON", "TRIES", "WRITTEN", "NEXT TRY", "HEADLINE", "LAST ERROR")
 STYLES = {Delivery.SENT: GOOD, Delivery.DEAD: BAD, Delivery.PENDING: WARN, Delivery.SENDING: WARN}
 
@@ -73,20 +74,47 @@ def _list(database: Database, *, everything: bool, as_json: bool) -> None:
 
 
 def _show(database: Database, identity: int, *, as_json: bool) -> None:
-    found, tries = database.read(
-        lambda session: (stored_outbox.get(session, identity), stored_outbox.attempts_of(session, identity))
+    found, tries, company = database.read(
+        lambda session: (
+            stored_outbox.get(session, identity),
+            stored_outbox.attempts_of(session, identity),
+            stored_outbox.sent_with(session, identity),
+        )
     )
     if found is None:
         _unknown(identity)
     now = present()
     if as_json:
-        print_json({**described(found), "attempted": [_attempt(each) for each in tries]})
+        shown = {**described(found), "sent_with": _numbers(company), "attempted": [_attempt(each) for each in tries]}
+        print_json(shown)
         return
     print_table(HEADERS, [_row(found, now)])
+    for line in (*_holding(found, now), *_accompanied(company)):
+        say(line)
     say("")
     _print_message(found)
     say("")
     _print_attempts(tries, now)
+
+
+def _holding(found: Notification, now: datetime) -> Iterator[str]:
+    """Why it is held back, while it is."""
+    if found.delivery is Delivery.PENDING and found.hold_until is not None and found.hold_until > now:
+        yield f"held back until {iso(found.hold_until)}: {found.held or 'quiet hours'}"
+
+
+def _accompanied(company: Sequence[Notification]) -> Iterator[str]:
+    """The others that one message told of together with it."""
+    if company:
+        listed = ", ".join(str(each.id) for each in company[:LISTED])
+        more = f" and {len(company) - LISTED} more" if len(company) > LISTED else ""
+        yield f"one message with {listed}{more}; all of them say:"
+        for each in company[:LISTED]:
+            yield f"  {each.id}  {each.message.headline}"
+
+
+def _numbers(company: Sequence[Notification]) -> list[int | None]:
+    return [each.id for each in company]
 
 
 def _print_message(found: Notification) -> None:
@@ -149,6 +177,9 @@ def described(notification: Notification) -> dict[str, Any]:
         "next_attempt_at": iso(notification.next_attempt_at),
         "sent_at": iso(notification.sent_at),
         "last_error": notification.last_error,
+        "hold_until": iso(notification.hold_until),
+        "held": notification.held,
+        "batch": notification.batch,
         "headline": notification.message.headline,
         "receipt": dict(notification.receipt),
     }
@@ -165,7 +196,9 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 def _row(each: Notification, now: datetime) -> list[Cell]:
     waits = each.delivery is Delivery.PENDING
-    due = max((each.next_attempt_at - now).total_seconds(), 0)
+    due = max((max(each.next_attempt_at, each.hold_until or now) - now).total_seconds(), 0)
+    held = "held, " if each.hold_until is not None and each.hold_until > now else ""
+    batch = f" (in {each.batch})" if each.batch is not None and each.batch != each.id else ""
     return [
         str(each.id),
         each.channel,
@@ -173,7 +206,7 @@ def _row(each: Notification, now: datetime) -> list[Cell]:
         each.reason.value,
         str(each.attempts),
         ago(each.created_at, now),
-        f"in {due:.0f}s" if waits and due else "now" if waits else "-",
-        each.message.headline,
+        f"{held}in {due:.0f}s" if waits and due else "now" if waits else "-",
+        each.message.headline + batch,
         (each.last_error or "", DIM),
     ]
