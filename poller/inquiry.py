@@ -17,7 +17,7 @@ from poller.explaining import Facts, Streak
 from poller.fates import Said, Setting, Touched
 from poller.subject import subject_of, wrong_build
 from store import alerts as stored_alerts
-from store import awaited, builds, outbox, pipelines, proof, silences, streams
+from store import awaited, outbox, pipelines, proof, silences, streams
 from store.builds import BuildView
 from store.engine import Session
 from store.pipelines import Key, Known
@@ -145,13 +145,9 @@ class Inquiry:
             length=end - first,
             needed=threshold(rules.failure, tail[:end]),
             ended_by=ended_by.number if ended_by is not None else None,
-            rerun=bool(rules.rerun_wait) and ended_by is not None and self._is_rerun(build, ended_by),
+            rerun=bool(rules.rerun_wait) and ended_by is not None and ended_by.flaky and ended_by.attempt == 1,
             newer=next((each.id for each in line.alerts if _is_later(each, order(tail[end - 1]))), None),
         )
-
-    def _is_rerun(self, build: Build, passed: Settled) -> bool:
-        view = builds.get(self.session, [passed.build_id]).get(passed.build_id)
-        return view is not None and build.commit is not None and view.build.commit == build.commit
 
     def _touched(self, build: Build, line: _Stream, span: tuple[int, int] | None) -> Iterator[Touched]:
         here = build.generation, build.number
