@@ -32,6 +32,7 @@ Told = frozenset[str]
 """Channels that have something new."""
 
 TICK = timedelta(seconds=5)
+EACH = timedelta(0)  # every tick
 MINUTE = timedelta(minutes=1)
 
 
@@ -66,11 +67,11 @@ class Timers:
         self._deadlines = Deadlines(database, at_once=at_once)
         self._baseline = False
         self._duties: tuple[Duty, ...] = (
-            Duty("settling", TICK, self._settle),
-            Duty("deadlines", TICK, self._look_at_deadlines),
-            Duty("handling", TICK, self._write(look_after)),
+            Duty("settling", EACH, self._settle),
+            Duty("deadlines", EACH, self._look_at_deadlines),
+            Duty("handling", EACH, self._write(look_after)),
             Duty("windows", MINUTE, self._compare_windows),
-            Duty("digests", TICK, self._send_digests),
+            Duty("digests", EACH, self._send_digests),
             Duty("selfcheck", MINUTE, self._write(check_due)),
         )
         if statuses is not None:
@@ -115,7 +116,7 @@ class Timers:
             told = frozenset()
         else:
             duty.trouble = None
-        duty.due = self._clock.monotonic() + duty.every.total_seconds()
+        duty.due = self._clock.monotonic() + (duty.every - TICK / 2).total_seconds()  # ticks are not so exact
         return told
 
     def _write(self, unit: Callable[[Session, Configuration, datetime], Told]) -> Callable[[datetime], Told]:

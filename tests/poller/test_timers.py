@@ -9,7 +9,7 @@ from poller.failpoint import Failpoints
 from poller.ingest import Ingested
 from poller.polling import Polling
 from poller.progress import Progress
-from poller.timers import TICK, Timers
+from poller.timers import Timers
 from providers._base import Target
 from store import alerts, builds
 from store.engine import Database
@@ -72,8 +72,6 @@ def test_what_time_alone_changes_is_told_once_the_provider_is_known(
     hands.pass_by(26 * 3600)
     assert timers.tick() == frozenset()
     known(polling, hands)
-    assert timers.tick() == frozenset(), "it is not due again yet"
-    hands.pass_by(TICK.total_seconds())
     assert timers.tick() == {"desk"}
     assert kinds(database) == [AlertKind.STALE]
     assert not timers.take_baseline()
@@ -112,6 +110,16 @@ def test_one_duty_that_stumbles_stops_no_other_and_is_logged_once(
     timers.begin_anew()
     assert "desk" in timers.tick()
     assert first.trouble is None
+
+
+def test_each_duty_has_its_own_rhythm(hands: Hands, timers: Timers) -> None:
+    done: list[str] = []
+    for duty in timers._duties:
+        duty.work = lambda _, name=duty.name: done.append(name) or frozenset()
+    for _ in range(13):
+        timers.tick()
+        hands.pass_by(5)
+    assert (done.count("deadlines"), done.count("channels"), done.count("selfcheck")) == (13, 5, 2)
 
 
 def test_a_store_that_is_away_ends_the_round_and_everything_stays_due(timers: Timers) -> None:
