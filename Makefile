@@ -25,7 +25,7 @@ run: .venv/run
 	$(BIN)/buildwatch demo $(ARGS)
 
 test: .venv/dev
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
