@@ -151,14 +151,8 @@ def close_orphans(session: Session, configuration: Configuration, now: datetime)
 
 def _orphaned(session: Session, alert: Alert, pipeline: Pipeline | None, configuration: Configuration) -> str | None:
     """Why no build can end the alert any more; None when one can."""
-    if alert.kind is AlertKind.DELIVERY_FAILED:
-        return None if alert.scope.branch in configuration.channels else NOT_WATCHED
-    if alert.kind is AlertKind.CONFIGURATION_BROKEN or (
-        labels_of(alert.scope) and configuration.rules.window_regression
-    ):
-        return None
     if alert.scope.provider not in configuration.providers:
-        return NOT_WATCHED
+        return None if _needs_no_provider(alert, configuration) else NOT_WATCHED
     entry = configuration.entry_of(pipeline) if pipeline else None
     if pipeline is None or entry is None:
         return NOT_WATCHED if pipeline else None
@@ -167,6 +161,15 @@ def _orphaned(session: Session, alert: Alert, pipeline: Pipeline | None, configu
     if alert.kind is AlertKind.NO_VERDICT and configuration.rules_of(entry).stale is None:
         return "no build is expected any more"
     return None if _is_watched(session, alert, pipeline, entry.branches) else NOT_WATCHED
+
+
+def _needs_no_provider(alert: Alert, configuration: Configuration) -> bool:
+    """Whether an alert about config.yaml, about a channel or about a label value still has its subject."""
+    if alert.kind is AlertKind.DELIVERY_FAILED:
+        return alert.scope.branch in configuration.channels
+    if labels_of(alert.scope):
+        return configuration.rules.window_regression is not None
+    return alert.kind is AlertKind.CONFIGURATION_BROKEN
 
 
 def _is_watched(session: Session, alert: Alert, pipeline: Pipeline, branches: Sequence[str]) -> bool:
