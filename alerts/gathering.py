@@ -240,7 +240,7 @@ def _with_company(
     for card, its in joining.items():
         return _parcel(its, Form.JOIN, joins=card)
     if rest:
-        until = _patience(rest, recent, manner) if recent else now
+        until = _patience(rest, recent, manner) if recent else _flooded_until(rest, told, manner, now)
         if until <= now:
             return _parcel(_chosen(rest, form), form)
         waits.append(until)
@@ -252,9 +252,15 @@ def _patience(units: Sequence[Unit], recent: Sequence[Told], manner: Manner) -> 
     oldest = min(unit.last.created_at for unit in units)
     if len(recent) - 1 + len(units) < CROWD:
         return oldest + min(LULL, manner.group_wait)
-    until = min(oldest, recent[0].sent_at) + manner.group_wait
-    still_coming = max(unit.last.created_at for unit in units) + FLOOD
-    return min(max(until, still_coming), until + manner.group_wait)
+    return min(oldest, recent[0].sent_at) + manner.group_wait
+
+
+def _flooded_until(units: Sequence[Unit], told: Sequence[Told], manner: Manner, now: datetime) -> datetime:
+    """Until when a crowd waits that has had its time for company and still grows: as long again at most."""
+    late = [each.sent_at for each in told if now - each.sent_at < 2 * manner.group_wait]
+    if not late or len(units) < CROWD:
+        return now
+    return min(max(unit.last.created_at for unit in units) + FLOOD, late[-1] + 2 * manner.group_wait)
 
 
 def _chosen(units: Sequence[Unit], form: Form) -> Sequence[Unit]:

@@ -14,7 +14,7 @@ from tests.support.daemon import Running, eventually, running
 from tests.support.scene import bot, cards, mail, replies, save, scene, subjects
 
 MANY = 300
-GROUP_WAIT = 12  # seconds
+GROUP_WAIT = 30  # seconds
 
 Pipelines = Callable[[Simulator, str], None]
 
@@ -71,7 +71,7 @@ def named(house: Simulator, start: int = 0) -> Counter[str]:
     return Counter(name for text in texts for name in names if name in text)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("build", [jobs, workflows])
 def test_three_hundred_pipelines_that_fail_at_once_are_at_most_two_messages_a_channel(
     build: Pipelines, house: Simulator, store_url: str, tmp_path: Path
@@ -81,7 +81,7 @@ def test_three_hundred_pipelines_that_fail_at_once_are_at_most_two_messages_a_ch
     with running(config(house, store_url, tmp_path, github=build is workflows)) as daemon:
         eventually(daemon.daemon.first_round_done, within=60)
         build(house, "failure")
-        eventually(lambda: all_told(daemon, Reason.FIRST), within=60)
+        eventually(lambda: all_told(daemon, Reason.FIRST), within=150)
         room = house.slack.room
         assert len(room("ci").messages) <= 2
         assert len(room("web").messages) <= 2
@@ -90,7 +90,7 @@ def test_three_hundred_pipelines_that_fail_at_once_are_at_most_two_messages_a_ch
         assert set(named(house).values()) == {1}
         before = len(house.smtp.mails)
         build(house, "success")
-        eventually(lambda: all_told(daemon, Reason.FIRST, Reason.RESOLVED), within=60)
+        eventually(lambda: all_told(daemon, Reason.FIRST, Reason.RESOLVED), within=150)
         assert len(replies(house)) <= 4  # two for each of the two cards
         assert len(cards(house)) <= 2
         assert all("All" in text or "fixed" in text for text in cards(house)), cards(house)

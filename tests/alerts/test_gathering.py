@@ -129,10 +129,12 @@ def test_a_crowd_waits_until_the_time_for_company_is_over() -> None:
 
 
 def test_a_crowd_that_still_grows_is_waited_for_twice_as_long_at_most() -> None:
-    rows = [row(number, seconds=number) for number in range(1, 70)]
-    assert wait(*rows[:29], before=(told(0),), now=29.5) == 34
-    assert wait(*rows[:40], before=(told(0),), now=29.5) == 45
-    assert wait(*rows, before=(told(0),), now=29.5) == 60
+    rows = [row(number, seconds=number) for number in range(1, 61)]
+    assert wait(*rows[:29], before=(told(0),), now=29.5) == 30
+    assert wait(*rows[:29], before=(told(0),), now=30) == 34
+    assert len(ids(parcel(*rows[:29], before=(told(0),), now=34))) == 29
+    assert wait(*rows, before=(told(0),), now=59.5) == 60
+    assert len(ids(parcel(*rows, before=(told(0),), now=60))) == 60
 
 
 def test_a_crowd_never_waits_longer_than_the_time_for_company() -> None:
