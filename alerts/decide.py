@@ -60,7 +60,12 @@ def decide(
         decisions += _switched_off(stored, AlertKind.FLAPPING, now)
     else:
         decisions += decide_flapping(
-            scope=scope, tail=tail, stored=stored, rule=rules.flapping, watched_since=watched_since
+            scope=scope,
+            tail=tail,
+            stored=stored,
+            rule=rules.flapping,
+            watched_since=watched_since,
+            reruns=bool(rules.rerun_wait),
         )
     if rules.failure is None:
         decisions += _switched_off(stored, AlertKind.FAILURE, now)

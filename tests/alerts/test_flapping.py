@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -5,8 +6,9 @@ from hypothesis import strategies as st
 
 from alerts.rules import FailureRule, FlappingRule, Rules
 from domain.alert import AlertKind, AlertState, Reason
+from domain.build import Verdict
 from tests.support.builders import NOON
-from tests.support.verdicts import Memory
+from tests.support.verdicts import Memory, tail
 
 ONLY = Rules(failure=None, success_rate_drop=None, duration=None, flapping=FlappingRule())
 CALM = "P" * 20
@@ -27,6 +29,14 @@ def test_changes_that_are_far_apart_are_not() -> None:
     memory = Memory(ONLY)
     assert memory.see("PPPF" * 30) == [Reason.FIRST]  # 10 in 20
     assert Memory(ONLY).see(("P" * 9 + "F") * 10) == []  # 4 in 20
+
+
+def test_a_re_run_with_a_number_of_its_own_is_no_change_of_sides_where_re_runs_are_awaited() -> None:
+    line = tail(CALM + "FPFPFPFP")
+    turned = [each._replace(flaky=each.number > 20 and each.verdict is Verdict.PASSED) for each in line]
+    assert Memory(replace(ONLY, rerun_wait=timedelta(minutes=10))).see(turned) == []
+    assert Memory(replace(ONLY, rerun_wait=timedelta(minutes=10))).see(line) == [Reason.FIRST]
+    assert Memory(ONLY).see(turned) == [Reason.FIRST]  # each of them was told, and that is enough
 
 
 def test_it_is_over_with_three_changes_or_fewer() -> None:
