@@ -155,7 +155,7 @@ def _news(units: Sequence[Unit], lead: Message, standing: Standing | None, now: 
     lines = [_line(unit, now) for unit in units]
     words = _kinds(unit.first.kind for unit in units)
     if not ended:
-        text = f"{plural(len(units), 'alert')} of before: {words.still}: {_names(unit.first for unit in units)}"
+        text = f"{len(units)} {words.still}: {_names(unit.first for unit in units)}"
         return _message(lead, lead.tone, text, lines, now)
     if any(unit.last.reason is Reason.CLOSED for unit in ended):
         words.over = "are over"
@@ -190,7 +190,8 @@ def _because(rows: Sequence[Waiting]) -> str:
     if cause.text is not None:
         return f", same cause: {cause.text}"
     times = [row.created_at for row in rows]
-    at_once = " within a minute" if len(rows) > 1 and max(times) - min(times) <= _MOMENT else ""
+    fails = len(rows) > 1 and all(row.kind in _FAILS for row in rows)
+    at_once = " within a minute" if fails and max(times) - min(times) <= _MOMENT else ""
     return at_once + (f" on {cause.on}" if cause.on is not None else "")
 
 
