@@ -37,7 +37,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return channel
 
     monkeypatch.setattr(poller.connections, "make_channel", unpaced)
-    monkeypatch.setattr(poller.daemon, "CHORES", timedelta(seconds=0.5))
+    monkeypatch.setattr(poller.daemon, "TICK", timedelta(seconds=0.5))
     monkeypatch.setattr(poller.standing, "SETTLING", timedelta(seconds=1.5))
 
 
