@@ -7,6 +7,7 @@ import typer
 
 from alerts.handled import acknowledgement
 from poller.cli.alerts import summarized
+from poller.cli.conditions import MOST
 from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, login, opened, present
 from poller.cli.showing import GOOD, complain, print_json, say
@@ -17,7 +18,9 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 @app.command()
 def ack(
-    alert_id: Annotated[int, typer.Argument(metavar="ALERT_ID", help="As `buildwatch alerts` shows it.")],
+    alert_id: Annotated[
+        int, typer.Argument(metavar="ALERT_ID", min=1, max=MOST, help="As `buildwatch alerts` shows it.")
+    ],
     *,
     config: ConfigOption = None,
     reason: Annotated[str | None, typer.Option("--reason", help="What is being done about it.")] = None,

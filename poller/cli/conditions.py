@@ -11,10 +11,16 @@ from alerts.globs import matches
 from domain.alert import AlertKind
 from domain.duration import parse_duration
 from domain.silence import Ends
+from domain.text import clean
 from poller.config import Configuration
 from poller.config.problems import did_you_mean
 
+MOST = 2**63 - 1
+"""Of a number: a store knows no greater ones."""
+
 ENDS = "--for, --until-fixed, --until-build or --until-new-bucket"
+
+_LIMIT = 1_000  # characters of a pattern
 
 
 def match_from(
@@ -57,11 +63,11 @@ def _glob(pattern: str | None, where: str) -> str | None:
         matches(pattern or "", "")
     except re.error as error:
         raise typer.BadParameter(f'"{pattern}" is not a pattern: {error}', param_hint=where) from error
-    return pattern
+    return clean(pattern, _LIMIT) if pattern is not None else None  # as the names that it is compared with
 
 
 def _label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise typer.BadParameter(f'"{text}" is not KEY=GLOB, like cloud=aws', param_hint="--label")
-    return name, _glob(value, "--label") or ""
+    return clean(name), _glob(value, "--label") or ""

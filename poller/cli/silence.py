@@ -10,7 +10,7 @@ from alerts.silence import conditions, holds, until
 from domain.alert import AlertKind
 from domain.silence import Silence
 from poller.cli.alerts import place, summarized
-from poller.cli.conditions import ends_from, match_from
+from poller.cli.conditions import MOST, ends_from, match_from
 from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, login, opened, opened_to_read, present
 from poller.cli.showing import DIM, GOOD, WARN, Cell, ago, complain, iso, print_json, print_table, say
@@ -45,12 +45,14 @@ def silence(
     ] = None,
     kind: Annotated[AlertKind | None, typer.Option("--kind", help="Only alerts of this kind.")] = None,
     alert: Annotated[
-        int | None, typer.Option("--alert", metavar="ID", help="What this alert is about, instead of a pipeline.")
+        int | None,
+        typer.Option("--alert", metavar="ID", min=1, max=MOST, help="What this alert is about, instead of a pipeline."),
     ] = None,
     lasting: Annotated[str | None, typer.Option("--for", metavar="4h", help="Until so long from now.")] = None,
     until_fixed: Annotated[bool, typer.Option("--until-fixed", help="Until nothing it covers is broken.")] = False,
     until_build: Annotated[
-        int | None, typer.Option("--until-build", metavar="N", min=1, help="Until build N has passed or failed.")
+        int | None,
+        typer.Option("--until-build", metavar="N", min=1, max=MOST, help="Until build N has passed or failed."),
     ] = None,
     until_new_bucket: Annotated[
         bool, typer.Option("--until-new-bucket", help="Until something else is wrong: another cause, or other tests.")

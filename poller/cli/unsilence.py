@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from poller.cli.conditions import MOST
 from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, login, opened, present
 from poller.cli.showing import GOOD, complain, print_json, say
@@ -16,7 +17,9 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 @app.command(name="unsilence")
 def end_silence(
-    silence_id: Annotated[int, typer.Argument(metavar="ID", help="As `buildwatch silence --list` shows it.")],
+    silence_id: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=MOST, help="As `buildwatch silence --list` shows it.")
+    ],
     config: ConfigOption = None,
     by: Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who ends it; default: your login.")] = None,
     as_json: JsonOption = False,

@@ -138,3 +138,28 @@ def test_alerts_say_what_withholds_them(buildwatch: Commands, store: Database, t
 def test_without_a_store_nothing_can_be_silenced(buildwatch: Commands) -> None:
     assert buildwatch("silence", "web/*", "--until-fixed", "--reason", "x").status != 0
     assert buildwatch("ack", "1").status != 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("silence", "web/*", "--until-build", str(10**30), "--reason", "x"),
+        ("silence", "--alert", str(10**30), "--until-fixed", "--reason", "x"),
+        ("unsilence", str(10**30)),
+        ("ack", str(10**30)),
+    ],
+)
+@pytest.mark.usefixtures("store")
+def test_a_number_that_no_store_can_hold_is_refused(buildwatch: Commands, command: tuple[str, ...]) -> None:
+    ran = buildwatch(*command)
+    assert ran.status == 2
+    assert "9223372036854775807" in ran.err
+
+
+@pytest.mark.usefixtures("store")
+def test_a_name_that_is_no_text_is_compared_as_the_store_has_it(buildwatch: Commands) -> None:
+    ran = buildwatch(
+        "silence", "caf\udce9/*", "--label", "a\udce9=b\udce9", "--until-fixed", "--reason", "\udce9", "--json"
+    )
+    assert ran.status == 0, ran.err
+    assert ran.json["match"] == {"pipeline": "caf\ufffd/*", "labels": {"a\ufffd": "b\ufffd"}}
