@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.decide import Decision, closed
+from alerts.decide import Decision
 from alerts.missing import decide_missing
 from alerts.routing import watched
 from alerts.rules import Rules
 from alerts.verdict import verdict_of
-from domain.alert import Alert, AlertState, Scope
+from domain.alert import Alert, Scope
 from domain.build import Build, Pipeline, Verdict
 from domain.counted import Counted
 from poller import settling
 from poller.config import Configuration
+from poller.gone import given_up, judge_gone
 from poller.judging import BEFORE_EVERYTHING, judge_stream
 from poller.tell import tell_all
 from poller.undecided import judge_no_verdict
@@ -31,7 +32,6 @@ from store.pipelines import Key, Known
 CLOCKS_DISAGREE = timedelta(minutes=1)  # between a provider and us, at most, in the usual case
 UNKNOWN_PAST = timedelta(hours=1)  # what a pipeline without builds may have finished before first contact
 INSTANT = timedelta(milliseconds=1)
-BRANCH_GONE = "the branch is gone"
 DECIDING = frozenset({Verdict.PASSED, Verdict.FAILED})
 
 
@@ -77,8 +77,10 @@ def ingest(
             session, changes, known, since, configuration=configuration, now=now, last_poll=last_poll
         )
         judged += judge_no_verdict(session, changes, known, configuration=configuration, now=now)
-        judged += _judge_ended(session, page, provider=provider, now=now)
+        judged += judge_gone(session, page, provider=provider, now=now)
         judged += _judge_missing(session, page, known, configuration, provider=provider, now=now)
+        given_up_now = given_up(session, page, provider=provider, now=now)
+        changes += stored_builds.upsert(session, given_up_now, lambda build: _verdict(build, configuration), now)
     return Ingested(
         changes=changes,
         counted=stored_counted.touched(session, [change.id for change in changes]),
@@ -139,7 +141,8 @@ def _judge_streams(
             touched.watched_since = since[provider, key]
         wait = touched.rules.rerun_wait
         if wait:
-            settling.await_reruns(session, touched.changes, wait, touched.watched_since, now)
+            marked = settling.await_reruns(session, touched.changes, wait, touched.watched_since, now)
+            touched.fresh = [each for each in touched.fresh if each not in marked]
     _add_settled(session, streams_touched, known, configuration=configuration, now=now, last_poll=last_poll)
     for (provider, key, stream), touched in streams_touched.items():
         decisions = judge_stream(
@@ -199,30 +202,11 @@ def _add_settled(
     found = settling.settled(session, configuration, now, among=known, known_until=lambda _: until)
     for (provider, key, stream), fresh in found.items():
         pipeline = known[provider, key].pipeline
-        entry = configuration.entry_of(pipeline)
-        if entry is None:
-            continue
         where = provider, key, stream
         if where not in touched:
-            rules = configuration.rules_of(entry)
+            rules = configuration.rules_of(configuration.entry_of(pipeline))
             touched[where] = _Touched(pipeline=pipeline, rules=rules, changes=[], fresh=[])
         touched[where].fresh += fresh
-
-
-def _judge_ended(
-    session: Session, page: Page, *, provider: str, now: datetime
-) -> Iterator[tuple[Decision, Pipeline | None]]:
-    """Nothing can pass any more where the branch is gone: its alerts would fire for ever."""
-    if not page.ended:
-        return
-    known = pipelines.find(session, [(provider, key) for key, _ in page.ended])
-    for key, stream in page.ended:
-        if (provider, key) not in known:
-            continue
-        settling.forget(session, (provider, key, stream))
-        for alert in stored_alerts.of_scope(session, Scope(provider=provider, pipeline=key, branch=stream)):
-            if alert.state is AlertState.FIRING:
-                yield closed(alert, because=BRANCH_GONE, at=now), known[provider, key].pipeline
 
 
 def _judge_missing(

@@ -4,17 +4,18 @@ Until then they are marked in the store and left out of their streams. Time alon
 is asked for at every tick; without marked builds it costs one look into an empty index.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from alerts.routing import watched
 from alerts.settling import is_awaited, patience
 from domain.alert import AlertKind, Scope
-from domain.build import Pipeline, Verdict
+from domain.build import Build, Pipeline, Verdict
 from domain.stream import Awaited
 from poller.config import Configuration
 from poller.judging import judge_stream
 from poller.tell import tell
-from store import alerts, awaited, pipelines
+from store import alerts, awaited, builds, pipelines
 from store.builds import Change
 from store.engine import Session
 
@@ -30,8 +31,11 @@ Stream = tuple[str, str, str]
 
 def await_reruns(
     session: Session, changes: Iterable[Change], wait: timedelta, watched_since: datetime, now: datetime
-) -> None:
-    """Mark those of these builds that may be run again. What had failed before first contact is baseline at once."""
+) -> Collection[int]:
+    """Mark those of these builds that may be run again, and return them: they are news when they have settled.
+
+    What had failed before first contact is baseline at once.
+    """
     since = max(watched_since, now - patience(wait))
     marked = [
         change.id
@@ -43,6 +47,7 @@ def await_reruns(
     ]
     if marked:
         awaited.mark(session, marked)
+    return marked
 
 
 def settled(
@@ -55,7 +60,8 @@ def settled(
 ) -> dict[Stream, list[int]]:
     """Builds that have settled by now, by stream: from now on their streams show them.
 
-    A build whose re-run has passed is not among them, although its stream is: nobody has to hear of it.
+    A build whose re-run has passed is not among them, although its stream is: nobody has to hear of it. Nor is any
+    of a stream that is not watched, or is not any more: no alert of it could end.
     `among` limits this to some pipelines. `known_until` says up to when a pipeline is known: what its re-runs have
     come to since then, and while it cannot be read, nobody knows. Without it all is known now.
     """
@@ -63,19 +69,32 @@ def settled(
     if not waiting:
         return {}
     known = pipelines.find(session, {(build.provider, build.pipeline) for build in waiting})
-    found: dict[Stream, list[int]] = {}
-    released: list[int] = []
+    released: list[Awaited] = []
     for build in waiting:
         pipeline = known[build.provider, build.pipeline].pipeline
         until = now if known_until is None else known_until((build.provider, build.pipeline))
         if until is not None and not is_awaited(build, _wait(pipeline, configuration), min(until, now)):
-            released.append(build.build_id)
+            released.append(build)
+    return _released(session, released, configuration) if released else {}
+
+
+def _released(session: Session, released: Sequence[Awaited], configuration: Configuration) -> dict[Stream, list[int]]:
+    ids = [build.build_id for build in released]
+    awaited.release(session, ids)
+    views = builds.get(session, ids)
+    found: dict[Stream, list[int]] = {}
+    for build in released:
+        if _is_watched(views[build.build_id].build, configuration):
             news = found.setdefault(_stream(build), [])
             if not build.passed:
                 news.append(build.build_id)
-    if released:
-        awaited.release(session, released)
     return found
+
+
+def _is_watched(build: Build, configuration: Configuration) -> bool:
+    """As configured now: that may have changed while the build waited."""
+    entry = configuration.entry_of(build.pipeline)
+    return entry is not None and watched(build, entry.branches, build.pipeline.default_branch)
 
 
 def settle_due(
@@ -96,21 +115,18 @@ def settle_due(
     told: Told = frozenset()
     for (provider, key, stream), fresh in settled(session, configuration, now, known_until=readable_until).items():
         pipeline = pipelines.find(session, [(provider, key)])[provider, key].pipeline
-        entry = configuration.entry_of(pipeline)
-        if entry is None:
-            continue
+        rules = configuration.rules_of(configuration.entry_of(pipeline))
         scope = Scope(provider=provider, pipeline=key, branch=stream)
-        decisions = judge_stream(
-            session, scope, configuration.rules_of(entry), configuration=configuration, now=now, fresh=fresh
-        )
+        decisions = judge_stream(session, scope, rules, configuration=configuration, now=now, fresh=fresh)
         for decision in decisions:
             told |= tell(session, decision, pipeline, configuration, now)
     return told
 
 
-def forget(session: Session, stream: Stream) -> None:
-    """Await nothing any more in a stream that has ended. Nobody hears of these builds."""
-    awaited.release(session, [build.build_id for build in awaited.all(session) if _stream(build) == stream])
+def forget(session: Session, is_gone: Callable[[Awaited], bool]) -> None:
+    """Await these builds no more, where no re-run can come. Nobody hears of them."""
+    if awaited.any(session):
+        awaited.release(session, [build.build_id for build in awaited.all(session) if is_gone(build)])
 
 
 def _wait(pipeline: Pipeline, configuration: Configuration) -> timedelta:

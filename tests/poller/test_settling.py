@@ -166,6 +166,12 @@ def test_a_newer_build_of_the_same_commit_is_a_rerun_too(here: House) -> None:
     assert here.said() == []
 
 
+def test_a_rerun_with_a_number_of_its_own_may_come_on_the_same_page(here: House) -> None:
+    here.now = minutes(30)
+    here.comes(failed(commit="c" * 40), build(2, commit="c" * 40), last_poll=minutes(5))
+    assert (here.passes(300), here.said(), here.waiting()) == (frozenset(), [], 0)
+
+
 def test_the_same_commit_on_another_cloud_is_no_rerun(here: House) -> None:
     here.comes(failed(commit="c" * 40, labels={"cloud": "aws"}))
     here.comes(build(2, commit="c" * 40, labels={"cloud": "gcp"}))
@@ -230,6 +236,14 @@ def test_a_pipeline_that_is_no_longer_watched_awaits_nothing(here: House, tmp_pa
     assert here.waiting() == 0
 
 
+def test_a_branch_that_is_no_longer_watched_awaits_nothing(here: House, tmp_path: Path) -> None:
+    here.comes(failed())
+    here.configuration = loaded(
+        tmp_path / "config.yaml", CONFIG.replace('"web/*",', '"web/*", branches: ["release/*"],')
+    )
+    assert (here.passes(60), here.waiting(), here.alerts()) == (frozenset(), 0, [])
+
+
 def test_a_page_releases_what_it_finds_settled_even_of_a_pipeline_no_longer_watched(
     here: House, tmp_path: Path
 ) -> None:
@@ -257,20 +271,3 @@ def test_rates_do_not_count_what_is_awaited(here: House) -> None:
     assert rate() == (1, 0)
     here.passes(10)
     assert rate() == (1, 1)
-
-
-def test_the_alerts_of_a_branch_that_is_gone_are_closed(here: House) -> None:
-    here.now = minutes(60)
-    here.comes(failed())
-    here.passes(0)
-    assert here.comes(ended=[("web/deploy", "main"), ("web/unknown", "main")]) == {"desk"}
-    (found,) = here.alerts()
-    assert (found.state, found.evidence["closed_because"]) == (AlertState.CLOSED, "the branch is gone")
-    assert here.comes(ended=[("web/deploy", "main")]) == frozenset()
-
-
-def test_nothing_is_awaited_on_a_branch_that_is_gone(here: House) -> None:
-    here.comes(failed())
-    here.comes(ended=[("web/deploy", "main")])
-    assert here.passes(60) == frozenset()
-    assert (here.said(), here.waiting()) == ([], 0)
