@@ -110,7 +110,7 @@ class Daemon:
         self._return_by = self._clock.monotonic() + FIRST_ROUND_MAY_TAKE
         self._baseline_due = True  # a summary may have been left untold by an earlier run
         self._jumps = JumpDetector(self._clock)
-        self._jumped = False  # and the store does not know yet
+        self._jump: timedelta | None = None  # of the clock, and the store does not know yet
         self._orphans_due = True  # what config.yaml does not watch or know any more
         self._live = Live()
 
@@ -148,7 +148,7 @@ class Daemon:
         if jump is not None:
             log.warning("clock was set or the machine slept, rescheduling jump=%s", format_duration(jump))
             self._schedule.clock_jumped()
-            self._jumped = True
+            self._jump = jump
         asked = self.signals.reload
         if asked:  # a SIGHUP between these two lines is answered by this very look; none is lost
             self.signals.reload = False
@@ -242,18 +242,18 @@ class Daemon:
 
     def _look_again(self) -> None:
         """What was looked at could not be written: it is not seen yet."""
-        self._jumped = self._orphans_due = self._baseline_due = True
+        self._orphans_due = self._baseline_due = True
         self._reload.look_again()
         for health in list(self._polling.health.values()):
             health.look_again()
 
     def _judge_standing(self) -> None:
         told: frozenset[str] = frozenset()
-        if self._jumped:
-            self._jumped = False
+        if self._jump is not None:
             self._dispatcher.clock_jumped()
-            self._timers.begin_anew()
+            self._timers.clock_jumped(self._jump)
             self._recount()
+            self._jump = None
         if self._orphans_due:
             self._orphans_due = False
             told |= self._write(lambda session, now: standing.clear_away(session, self._configuration, now))

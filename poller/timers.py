@@ -34,6 +34,8 @@ Told = frozenset[str]
 TICK = timedelta(seconds=5)
 EACH = timedelta(0)  # every tick
 MINUTE = timedelta(minutes=1)
+ABSURD = timedelta(days=30)  # no machine sleeps for so long: a clock that jumped further is wrong
+CALM = timedelta(minutes=5)  # for a wrong clock to be put right, before what is late by it is told
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Duty:
     name: str
     every: timedelta
     work: Callable[[datetime], Told]
+    by_the_wall: bool = True  # compares the time of day with what was long ago
     due: float = 0.0  # monotonic seconds
     trouble: str | None = None  # how it stumbled last, as it was logged
 
@@ -67,7 +70,7 @@ class Timers:
         self._deadlines = Deadlines(database, at_once=at_once)
         self._baseline = False
         self._duties: tuple[Duty, ...] = (
-            Duty("settling", EACH, self._settle),
+            Duty("settling", EACH, self._settle, by_the_wall=False),
             Duty("deadlines", EACH, self._look_at_deadlines),
             Duty("handling", EACH, self._write(look_after)),
             Duty("windows", MINUTE, self._compare_windows),
@@ -75,7 +78,7 @@ class Timers:
             Duty("selfcheck", MINUTE, self._write(check_due)),
         )
         if statuses is not None:
-            self._duties += (Duty("channels", 3 * TICK, self._judging_channels(statuses)),)
+            self._duties += (Duty("channels", 3 * TICK, self._judging_channels(statuses), by_the_wall=False),)
 
     def touched(self, ingested: Ingested) -> None:
         """Builds have been stored: their pipelines are looked at anew."""
@@ -86,6 +89,15 @@ class Timers:
         self._deadlines.rebuild()
         for duty in self._duties:
             duty.due = 0.0
+
+    def clock_jumped(self, jump: timedelta) -> None:
+        """The clock was set by so much. What is late by a clock that is wrong is not told at once."""
+        self.begin_anew()
+        if jump > ABSURD:
+            until = self._clock.monotonic() + CALM.total_seconds()
+            for duty in self._duties:
+                if duty.by_the_wall:
+                    duty.due = until
 
     def tick(self) -> Told:
         """Do what is due. Raises StoreError when the store is not available; what could not be done stays due."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from poller import dispatch
+from poller import courier
 from simulator import faults
 from simulator.house import Simulator
 from tests.support.daemon import eventually, running
@@ -66,8 +66,8 @@ def test_asked_twice_it_leaves_at_once_although_a_message_is_under_way(house: Si
 def test_a_thread_that_hangs_stops_the_pings(
     house: Simulator, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(dispatch, "SEND_LIMIT", 0.3)
-    monkeypatch.setattr(dispatch, "IDLE_WAIT", 0.1)
+    monkeypatch.setattr(courier, "SEND_LIMIT", 0.3)
+    monkeypatch.setattr(courier, "IDLE_WAIT", 0.1)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(str(tmp_path / "notify"))
         environ = {

@@ -135,3 +135,19 @@ def test_a_store_that_is_away_ends_the_round_and_everything_stays_due(timers: Ti
         timers.tick()
     first.work = lambda _: frozenset()
     assert timers.tick() == {"desk"}
+
+
+def test_a_clock_that_jumped_absurdly_far_has_time_to_be_put_right(hands: Hands, timers: Timers) -> None:
+    done: list[str] = []
+    for duty in timers._duties:
+        duty.work = lambda _, name=duty.name: done.append(name) or frozenset()
+    timers.clock_jumped(timedelta(days=3650))
+    timers.tick()
+    assert done == ["settling", "channels"]
+    hands.pass_by(301)
+    timers.tick()
+    assert set(done) == {duty.name for duty in timers._duties}
+    done.clear()
+    timers.clock_jumped(timedelta(hours=9))  # a machine that slept
+    timers.tick()
+    assert set(done) == {duty.name for duty in timers._duties}
