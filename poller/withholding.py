@@ -47,7 +47,9 @@ def withheld(
     if flapping is None or alert.evidence.get("in_a_row", 1) >= flapping.break_through:
         return None
     hider = flapping_of(session, alert)
-    return _because(alert, "hidden", hider.id, now) if hider is not None else None
+    if hider is None or not hider.channels:  # nobody knows of it: it would hide the failure from everybody
+        return None
+    return _because(alert, "hidden", hider.id, now)
 
 
 def released(alert: Alert, now: datetime) -> Alert:

@@ -289,6 +289,14 @@ def test_failures_on_a_flapping_stream_are_told_in_its_thread(database: Database
     assert hidden.channels == ()
 
 
+def test_flapping_that_nobody_was_told_of_hides_no_failure(desk: Desk) -> None:
+    desk.with_rules(flapping=FlappingRule(transitions=1000, calm=-1))
+    desk.quiet({"kind": "flapping"}, at=minutes(1000))
+    assert desk.decides(flapping(), Reason.FIRST).channels == ()
+    desk.builds("F")
+    assert desk.said() == [FIRST]
+
+
 def test_many_failures_in_a_row_break_through_flapping(desk: Desk) -> None:
     desk.with_rules(flapping=FlappingRule(transitions=1000, calm=-1, break_through=5))
     desk.decides(flapping(), Reason.FIRST)
