@@ -4,15 +4,11 @@
 """
 
 import argparse
-import json
 import random
 import statistics
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 from alerts import cusum
@@ -29,7 +25,9 @@ from bench.histories import (
     run_length,
 )
 from bench.measure import goal, heading, note, rows
+from bench.recorded import recorded
 from domain.alert import Alert, Reason, Scope
+from domain.build import Outcome
 from domain.stream import Settled
 
 RATES = (0.005, 0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35)
@@ -37,7 +35,6 @@ OUTAGES = [(rate, length, apart) for rate in (0.005, 0.02, 0.05) for length in (
 SHIFTS = ((0.05, 0.50, 20), (0.05, 0.30, 35), (0.10, 0.50, 30))  # from, to, at most so many builds in the median
 EXACT = ((0.02, "high"), (0.05, "medium"), (0.10, "medium"), (0.20, "medium"), (0.35, "high"))
 MIN_BASELINE = RateDropRule().min_baseline
-DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,25 +211,10 @@ def real() -> None:
 
 def _recorded() -> Mapping[str, list[bool]]:
     """Whether each build failed, by stream, in the order of the builds."""
-    words: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for record in _records("github/devlake_runs.jsonl"):
-        run = record["data"]
-        stream = f"{run['repository']['full_name']} {run['name']} {run['head_branch']}"
-        words[stream].append((run["run_number"], str(run["conclusion"]).lower()))
-    for name in ("devlake_builds_folder_freestyle", "devlake_builds_multibranch"):
-        for record in _records(f"jenkins/{name}.jsonl"):
-            job = record["input"]["Path"].strip("/").rpartition("job/")[2]
-            words[job].append((record["data"]["number"], str(record["data"]["result"]).lower()))
-    deciding = {"success": False, "failure": True, "unstable": True}
     return {
-        stream: [deciding[word] for _, word in sorted(found) if word in deciding] for stream, found in words.items()
+        stream: [build.outcome is not Outcome.SUCCESS for build in builds if build.outcome is not Outcome.CANCELLED]
+        for stream, builds in recorded().items()
     }
-
-
-def _records(path: str) -> Iterator[Mapping[str, Any]]:
-    file = DATA / path
-    for text in file.read_text("utf-8").splitlines() if file.exists() else ():
-        yield json.loads(text)
 
 
 def main() -> None:
