@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +65,16 @@ class Day:
     proof: Mapping[str, Any]  # the last check of the nightly proof
 
 
-def live(count: int, days: int, mix: Mix, wait: str, folder: Path) -> Day:
+def live(world: World, wait: str, folder: Path, until: datetime = START + DAY + AFTERWARDS) -> Day:
     """The day, from the first build of its history to the last message."""
     configuration = configured(folder, wait)
     database = open_database(configuration.store.url.get_secret_value())
-    world = make_world(count, days, mix)
     watch = Watch(database, configuration, world)
     watch.remember(world.history)
-    watch.live(START + DAY + AFTERWARDS)
+    watch.live(until)
 
     def checked(session: Session) -> Mapping[str, Any]:
-        return selfcheck.check(session, configuration, START + DAY + AFTERWARDS)
+        return selfcheck.check(session, configuration, until)
 
     found = Day(
         world=world,
@@ -200,7 +199,7 @@ def main() -> None:
     mix = Mix(flaky=0.05, breaks=0.005, every=DAY / BUILDS_A_DAY)
     began = time.process_time()
     with tempfile.TemporaryDirectory() as name:
-        day = live(count, options.history, mix, options.wait, Path(name))
+        day = live(make_world(count, options.history, mix), options.wait, Path(name))
     took = time.process_time() - began
     title = f"{count:,} pipelines, {day.world.builds:,} builds, 5 % flaky, rerun.wait {options.wait}"
     heading(f"24 hours: {title}; a cloud down for an hour, and a server")

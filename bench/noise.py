@@ -280,7 +280,7 @@ def real(folder: Path) -> None:
     for stream, builds in sorted(recorded().items()):
         if len(builds) > 1:
             said = [policy(builds).messages for policy in NAIVE.values()]
-            told = ours({stream: Story(_compressed(builds), [])}, *OURS[SETTLED], folder)
+            told = ours({builds[0].pipeline.key: Story(_compressed(builds), [])}, *OURS[SETTLED], folder)
             table.append([stream, len(builds), *said, told.messages])
     if table:
         rows(["stream", "builds", *NAIVE, SETTLED], table)
