@@ -24,6 +24,9 @@ _MANY = 10_000  # numbers of a range
 _POWER = 64
 _WORDS_LIMIT = 200  # characters of an error
 _INSERTED = 1_000  # characters that go between, or in place of, others
+_PARTS = 1_000  # that a list is cut into, or that one of these may have
+_DIGITS = 15  # behind the point, or before it
+_INDENTED = 8  # characters
 _TEXT_METHODS = frozenset(
     {"capitalize", "count", "endswith", "find", "lower", "lstrip", "partition", "removeprefix", "removesuffix"}
     | {"rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "title", "upper"}
@@ -84,7 +87,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         for name in _LEFT_OUT:
             del self.filters[name]
         self.globals = {"range": _range, "dict": dict, "namespace": self.globals["namespace"]}
-        self.filters |= {"join": _join, "replace": _replace, _PACED: self._paced, _BOUNDED: bounded}
+        self.filters |= {"join": _join, "replace": _replace, "batch": _batch, "slice": _slice, "round": _round}
+        self.filters |= {"tojson": _tojson, _PACED: self._paced, _BOUNDED: bounded}
 
     def begin(self) -> None:
         """From now on a rendering may take a second."""
@@ -146,6 +150,19 @@ class _Bounding(NodeTransformer):
         """`a ~ b`."""
         return _filtered(self.generic_visit(node), _BOUNDED)
 
+    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802 - a name of Jinja2's
+        """`[a, a]`: a list of lists of lists is written as a text that no memory can hold."""
+        return _filtered(self.generic_visit(node), _BOUNDED)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802 - a name of Jinja2's
+        """`{"a": a}`."""
+        return _filtered(self.generic_visit(node), _BOUNDED)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802 - a name of Jinja2's
+        """`(a, a)`, unless it is what something is assigned to."""
+        found = self.generic_visit(node)
+        return _filtered(found, _BOUNDED) if node.ctx == "load" else found
+
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802 - a name of Jinja2's
         """`a|b`."""
         return _filtered(self.generic_visit(node), _BOUNDED)
@@ -161,11 +178,25 @@ def _filtered(expression: Any, name: str) -> nodes.Filter:
 
 def bounded(value: Any) -> Any:
     """The value, unless it is too long a text or list, or too great a number. Raises OutOfBounds."""
-    if isinstance(value, str | list | tuple) and len(value) > TEXT_LIMIT:
-        raise OutOfBounds(f"makes more than {TEXT_LIMIT} characters")
+    if isinstance(value, str | list | tuple | dict):
+        _measured(value, 0)
     if isinstance(value, int) and value.bit_length() > TEXT_LIMIT:
         raise OutOfBounds("makes too great a number")
     return value
+
+
+def _measured(value: Any, size: int) -> int:
+    """`size` and that of the value, with everything inside it. Looks no further than to the limit."""
+    size += len(value) if isinstance(value, str | list | tuple | dict) else 0
+    if size > TEXT_LIMIT:
+        raise OutOfBounds(f"makes more than {TEXT_LIMIT} characters")
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return size
+    for each in value:
+        size = _measured(each, size)
+    return size
 
 
 def _range(*limits: int) -> range:
@@ -187,6 +218,31 @@ def _replace(context: EvalContext, text: str, old: str, new: str, count: int | N
     if len(new) > _INSERTED:
         raise OutOfBounds(f"replaces with more than {_INSERTED} characters")
     return built_in.do_replace(context, text, old, new, count)
+
+
+def _batch(values: Iterable[Any], linecount: int, fill_with: Any = None) -> Iterator[list[Any]]:
+    if linecount > _PARTS:
+        raise OutOfBounds(f"makes rows of more than {_PARTS}")
+    return built_in.do_batch(values, linecount, fill_with)
+
+
+def _slice(values: Iterable[Any], slices: int, fill_with: Any = None) -> Iterator[list[Any]]:
+    if slices > _PARTS:
+        raise OutOfBounds(f"cuts into more than {_PARTS} parts")
+    return built_in.sync_do_slice(list(values), slices, fill_with)
+
+
+def _round(value: float, precision: int = 0, method: Any = "common") -> float:
+    if abs(precision) > _DIGITS:
+        raise OutOfBounds(f"rounds to more than {_DIGITS} digits")
+    return built_in.do_round(value, precision, method)
+
+
+@pass_eval_context
+def _tojson(context: EvalContext, value: Any, indent: int | None = None) -> Any:
+    if (indent or 0) > _INDENTED:
+        raise OutOfBounds(f"indents by more than {_INDENTED} characters")
+    return built_in.do_tojson(context, value, indent)
 
 
 def _why(error: BaseException) -> str:

@@ -114,6 +114,18 @@ BOMBS = [
 ]
 
 
+GROWING = "{%% set ns = namespace(x=%s) %%}{%% for i in range(40) %%}{%% set ns.x = %s %%}{%% endfor %%}{{ ns.x }}"
+BOMBS += [
+    ("{{ range(9)|batch(100000000, 'x')|list|length }}", "makes rows of more than 1000"),
+    ("{{ [1]|slice(100000000)|list|length }}", "cuts into more than 1000 parts"),
+    ("{{ 10|round(-999999999) }}", "rounds to more than 15 digits"),
+    ("{{ range(9)|list|tojson(indent=100000000) }}", "indents by more than 8 characters"),
+    (GROWING % ("[1]", "[ns.x, ns.x]"), "makes more than 100000 characters"),
+    (GROWING % ("[1]", "(ns.x, ns.x)"), "makes more than 100000 characters"),
+    (GROWING % ("{}", "{1: ns.x, 2: ns.x}"), "makes more than 100000 characters"),
+]
+
+
 @pytest.mark.parametrize(("text", "says"), BOMBS)
 def test_a_bomb_does_not_go_off(text: str, says: str) -> None:
     assert says in _error(text)
@@ -131,6 +143,8 @@ def test_what_is_allowed_works() -> None:
         _rendered("{% for a in [1, 2] recursive %}{{ a }}{% endfor %}{% for i in range(3) %}{{ i }}{% endfor %}")
         == "12012"
     )
+    assert _rendered("{{ [1, 2, 3]|batch(2)|list }}{{ [1, 2]|slice(2)|list }}") == "[[1, 2], [3]][[1], [2]]"
+    assert _rendered("{% for a, b in {1: 2}.items() %}{{ a }}{{ b }}{% endfor %}{{ 1.26|round(1) }}") == "121.3"
 
 
 def test_html_is_escaped_and_nothing_switches_that_off() -> None:
