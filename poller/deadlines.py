@@ -58,6 +58,7 @@ class Deadlines:
             if self._changed is not None:
                 pipelines_of = (change.seen.pipeline for change in ingested.changes)
                 self._changed.update((each.provider, each.key) for each in pipelines_of)
+                self._changed.update(ingested.turned)
 
     def earliest(self) -> datetime | None:
         """The next deadline of all, as far as it is known before what was touched has been read; None without any."""

@@ -3,7 +3,7 @@
 This is the only way in for builds, whether polled, backfilled or pushed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,6 +45,7 @@ class Ingested:
     transitions: Sequence[Alert] = ()  # what has begun or ended, for the log
     baseline: bool = False  # something was already failing at first contact: a summary is due
     unreadable: int = 0
+    turned: Collection[Key] = ()  # pipelines that are new, gone, back, or have another key: with or without builds
 
 
 def ingest(
@@ -88,7 +89,13 @@ def ingest(
         transitions=[decision.alert for decision, _ in judged if decision.reason is not None],
         baseline=any(decision.baseline for decision, _ in judged),
         unreadable=len(page.unreadable),
+        turned=_turned(page, known, provider),
     )
+
+
+def _turned(page: Page, known: Mapping[Key, Known], provider: str) -> set[Key]:
+    named = *page.missing, *page.renamed.values(), *(key for key, _ in page.ended)
+    return {key for key, each in known.items() if each.is_new or each.is_back} | {(provider, key) for key in named}
 
 
 def _verdict(build: Build, configuration: Configuration) -> Verdict | None:

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,8 +10,8 @@ from domain.alert import Alert, AlertKind, AlertState
 from domain.build import Build, Status
 from poller.config import Configuration
 from poller.deadlines import Deadlines, Looked
-from poller.ingest import Ingested
-from providers._base import Waiting
+from poller.ingest import Ingested, ingest
+from providers._base import Page, Waiting
 from store import alerts, builds, pipelines
 from store.engine import Database
 from store.errors import StoreUnavailable
@@ -48,6 +49,22 @@ class Watch:
         changes = self.database.transact(lambda session: builds.upsert(session, given, verdict_of, now))
         self.deadlines.touched(Ingested(changes=changes))
 
+    def reads_page(self, now: datetime, **content: Any) -> None:
+        """A page without builds comes in."""
+        self.deadlines.touched(
+            self.database.transact(
+                lambda session: ingest(
+                    session,
+                    Page(**content),
+                    provider="ci",
+                    target="jobs",
+                    configuration=self.configuration,
+                    now=now,
+                    last_poll=now - timedelta(minutes=5),
+                )
+            )
+        )
+
     def look(self, now: datetime) -> Looked:
         return self.deadlines.look(
             self.configuration,
@@ -77,6 +94,27 @@ def watch(database: Database, configuration: Configuration) -> Watch:
 
 def nightly(number: int, at: datetime) -> Build:
     return build(number, pipeline=pipeline("nightly/all"), started_at=at)
+
+
+def test_a_pipeline_that_comes_or_moves_without_a_build_has_a_deadline_too(watch: Watch) -> None:
+    watch.comes(nightly(1, NOON))
+    watch.look(NOON)
+    moved, new = pipeline("nightly/moved"), pipeline("nightly/new")
+    watch.reads_page(NOON, pipelines=[moved, new], renamed={NIGHTLY[1]: moved.key})
+    assert watch.look(NOON + timedelta(hours=24)) == Looked()
+    for _ in range(2):  # two are read at once, and the old key is one
+        watch.look(NOON + timedelta(hours=26))
+    assert watch.firing() == [(AlertKind.STALE, moved.key), (AlertKind.STALE, new.key)]
+
+
+def test_a_pipeline_that_is_back_without_a_build_has_a_deadline_again(watch: Watch) -> None:
+    watch.comes(nightly(1, NOON))
+    watch.reads_page(NOON, missing=[NIGHTLY[1]])
+    watch.look(NOON + timedelta(hours=26))
+    assert AlertKind.STALE not in {kind for kind, _ in watch.firing()}
+    watch.reads_page(NOON + timedelta(hours=27), pipelines=[pipeline("nightly/all")])
+    watch.look(NOON + timedelta(hours=28))
+    assert watch.firing() == [(AlertKind.STALE, NIGHTLY[1])]
 
 
 def only(alerts: Sequence[Alert]) -> Alert:
