@@ -16,6 +16,7 @@ from alerts.flapping import decide_flapping
 from alerts.rate_below import decide_rate_below
 from alerts.rate_drop import decide_rate_drop
 from alerts.rules import Rules
+from alerts.settling import without_turned_around
 from domain.alert import Alert, AlertKind, Scope
 from domain.stream import Settled, Signature
 from domain.timed import Timed
@@ -56,16 +57,12 @@ def decide(
         before the failure that is told in its thread.
     """
     decisions: tuple[Decision, ...] = ()
+    line = without_turned_around(tail) if rules.rerun_wait else tail
     if rules.flapping is None:
         decisions += _switched_off(stored, AlertKind.FLAPPING, now)
     else:
         decisions += decide_flapping(
-            scope=scope,
-            tail=tail,
-            stored=stored,
-            rule=rules.flapping,
-            watched_since=watched_since,
-            reruns=bool(rules.rerun_wait),
+            scope=scope, tail=line, stored=stored, rule=rules.flapping, watched_since=watched_since
         )
     if rules.failure is None:
         decisions += _switched_off(stored, AlertKind.FAILURE, now)
@@ -86,7 +83,7 @@ def decide(
     else:
         decisions += decide_rate_drop(
             scope=scope,
-            tail=tail,
+            tail=line,
             stored=stored,
             rule=rules.success_rate_drop,
             hidden=failing,

@@ -25,16 +25,11 @@ def decide_flapping(
     stored: Sequence[Alert],
     rule: FlappingRule,
     watched_since: datetime,
-    reruns: bool = False,
 ) -> tuple[Decision, ...]:
-    """Count how often the verdict changes among the newest builds. What flapped at first contact is baseline.
-
-    Where `reruns` are awaited, a failure that one has turned around was no break, and is no change of sides.
-    """
+    """Count how often the verdict changes among the newest builds. What flapped at first contact is baseline."""
     if not tail:
         return ()
-    line = _without_turned_around(tail[-2 * rule.within :]) if reruns else tail
-    recent = line[-rule.within :]
+    recent = tail[-rule.within :]
     changes = [after for before, after in pairwise(recent) if before.verdict is not after.verdict]
     current = firing(stored, KIND)
     if current is not None:
@@ -57,16 +52,6 @@ def decide_flapping(
         evidence=evidence | ({"baseline": True} if baseline else {}),
     )
     return (decision(alert, None if baseline else Reason.FIRST, baseline=baseline),)
-
-
-def _without_turned_around(tail: Sequence[Settled]) -> list[Settled]:
-    """Where re-runs are attempts, the stream shows no failure; some servers give them a number of their own."""
-    following = [*tail[1:], None]
-    return [
-        each
-        for each, then in zip(tail, following, strict=True)
-        if not (each.verdict is Verdict.FAILED and then is not None and then.flaky and then.attempt == 1)
-    ]
 
 
 def _is_judged(newest: Settled, over: Sequence[Alert]) -> bool:

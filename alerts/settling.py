@@ -1,9 +1,10 @@
 """When a failed build counts. Pure: depends on how far its re-run has come and on the clock alone."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from domain.build import Status
-from domain.stream import Awaited
+from domain.build import Status, Verdict
+from domain.stream import Awaited, Settled
 
 _LEAST = timedelta(hours=2)
 _TIMES = 4
@@ -23,3 +24,16 @@ def is_awaited(build: Awaited, wait: timedelta, now: datetime) -> bool:
     if not wait or build.rerun is Status.FINISHED:
         return False
     return now - build.finished_at < (patience(wait) if build.rerun is not None else wait)
+
+
+def without_turned_around(tail: Sequence[Settled]) -> Sequence[Settled]:
+    """The stream without the failures that a re-run has turned around: together they are one build that passed.
+
+    Where re-runs are attempts the stream shows no such failure; some servers give them a number of their own.
+    """
+    following = [*tail[1:], None]
+    return [
+        each
+        for each, then in zip(tail, following, strict=True)
+        if not (each.verdict is Verdict.FAILED and then is not None and then.flaky and then.attempt == 1)
+    ]

@@ -11,6 +11,7 @@ START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 MINUTE = timedelta(minutes=1)
 
 LENGTHS = (1, 2, 3, 5, 8)  # builds that a break lasts, each as often
+LONGEST_PAUSE = 1.5  # from one build to the next, by the mean
 RERUN_LATE = 0.1  # of the re-runs: somebody looks at it only later
 BROKEN_RERUN = 0.3  # of the builds that are broken for real: run again in vain
 
@@ -72,9 +73,8 @@ def tell_story(
     story, broken = Story([], []), list[Build]()
     while at < end:
         if left == 0 and chance.random() < mix.breaks:
-            left = chance.choice(LENGTHS)
-            if at + (left + 1) * 2 * mix.every >= end:  # it would not be over in time
-                left = 0
+            fits = (end - at) // (mix.every * LONGEST_PAUSE) - 1  # more would not be over in time
+            left = max(min(chance.choice(LENGTHS), fits), 0)
         attempts = maker.attempts(number, at, broken=left > 0, keep=not broken)
         story.builds += attempts
         if left:
@@ -83,7 +83,7 @@ def tell_story(
             if not left:
                 story.breaks.append(_break(broken))
                 broken = []
-        number, at = attempts[-1].number + 1, at + mix.every * chance.uniform(0.5, 1.5)
+        number, at = attempts[-1].number + 1, at + mix.every * chance.uniform(0.5, LONGEST_PAUSE)
     story.builds.sort(key=lambda build: build.finished_at or begin)
     return story
 

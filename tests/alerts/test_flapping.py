@@ -39,6 +39,14 @@ def test_a_re_run_with_a_number_of_its_own_is_no_change_of_sides_where_re_runs_a
     assert Memory(ONLY).see(turned) == [Reason.FIRST]  # each of them was told, and that is enough
 
 
+def test_nor_does_the_rate_drop_by_what_such_re_runs_turn_around() -> None:
+    rules = Rules(failure=None, duration=None, flapping=None, rerun_wait=timedelta(minutes=10))
+    line = tail("P" * 60 + "FPFPFFPFPFPFFPFP")
+    turned = [each._replace(flaky=each.number > 60 and each.verdict is Verdict.PASSED) for each in line]
+    assert Memory(rules).see(line) == [Reason.FIRST]
+    assert Memory(rules).see(turned) == []
+
+
 def test_it_is_over_with_three_changes_or_fewer() -> None:
     memory = Memory(ONLY)
     told = [reason for end in range(20, 60) for reason in memory.see((WILD + "P" * 40)[:end])]
