@@ -8,7 +8,7 @@ from typing import Any
 from alerts.background import NOTHING_KNOWN, Background
 from alerts.silence import labels_of
 from alerts.wording import both_ends, duration
-from domain.alert import Alert, AlertState, Reason
+from domain.alert import Alert, AlertKind, AlertState, Reason
 from domain.build import Build, Pipeline
 
 
@@ -36,10 +36,12 @@ class Case:
 
     @property
     def where(self) -> str:
-        """`web / main`: the pipeline, and the branch where there is one; a provider's name; a label value."""
+        """`web / main`: the pipeline, and the branch where there is one; a provider, a label value, a channel."""
         scope = self.alert.scope
         if labels_of(scope):
             return both_ends(scope.branch or "")
+        if self.alert.kind is AlertKind.DELIVERY_FAILED and scope.branch and scope.pipeline is None:
+            return f"channel {both_ends(scope.branch)}"
         name = self.pipeline.name if self.pipeline is not None else scope.pipeline or scope.provider
         return f"{both_ends(name)} / {both_ends(scope.branch)}" if scope.branch else both_ends(name)
 

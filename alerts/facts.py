@@ -14,6 +14,7 @@ from domain.build import Build
 from domain.message import Fact
 
 _REASON_LIMIT = 500
+_OF_OURSELVES = frozenset({AlertKind.CONFIGURATION_BROKEN, AlertKind.STARTED})  # their provider is no CI server
 
 
 def facts(case: Case) -> tuple[Fact, ...]:
@@ -31,7 +32,10 @@ def _where(case: Case) -> Iterator[Fact]:
         yield Fact(name="Label", value=scope.branch or "")
         return
     if scope.pipeline is None:
-        yield Fact(name="Provider", value=scope.provider)
+        if case.alert.kind is AlertKind.DELIVERY_FAILED:
+            yield Fact(name="Channel", value=scope.branch or "")
+        elif case.alert.kind not in _OF_OURSELVES:
+            yield Fact(name="Provider", value=scope.provider)
         return
     name = pipeline.name if pipeline is not None else scope.pipeline
     full = name if name == scope.pipeline else f"{name} ({scope.pipeline})"

@@ -59,6 +59,11 @@ def _unreachable(case: Case) -> str:
     return case.alert.summary
 
 
+def _undelivered(case: Case) -> str:
+    error = case.evidence.get("error")
+    return f"{case.alert.summary}: {error}" if error and not case.over else case.alert.summary
+
+
 def _missing(case: Case) -> str:
     return "is there again" if case.over else "is gone: deleted, renamed, or not to be seen by our account any more"
 
@@ -68,6 +73,7 @@ _WORDS: Mapping[AlertKind, Callable[[Case], str]] = {
     AlertKind.SUCCESS_RATE_DROP: _rate_drop,
     AlertKind.SUCCESS_RATE_BELOW: _rate_below,
     AlertKind.PROVIDER_UNREACHABLE: _unreachable,
+    AlertKind.DELIVERY_FAILED: _undelivered,
     AlertKind.PIPELINE_MISSING: _missing,
     AlertKind.WINDOW_REGRESSION: change_words.window_regression,
     AlertKind.DURATION: change_words.duration,
@@ -82,6 +88,8 @@ _ABOUT = {
     AlertKind.SUCCESS_RATE_DROP: "success rate",
     AlertKind.SUCCESS_RATE_BELOW: "success rate",
     AlertKind.PROVIDER_UNREACHABLE: "provider",
+    AlertKind.DELIVERY_FAILED: "delivery",
+    AlertKind.CONFIGURATION_BROKEN: "configuration",
     AlertKind.PIPELINE_MISSING: "missing pipeline",
     AlertKind.WINDOW_REGRESSION: "success rate",
     AlertKind.DURATION: "duration",

@@ -44,17 +44,26 @@ def compose(
         background: what else is known.
     """
     case = Case(alert=alert, reason=reason, pipeline=pipeline, builds=builds, now=now, zone=zone, background=background)
-    tone, told = _tone(alert), case.told
+    tone = _tone(alert)
     return Message(
         tone=tone,
         headline=f"{SIGNS[tone]} {case.where} {headline(case)}",
         facts=facts(case),
-        details=excerpt(told.log_excerpt or "") if told is not None and tone is Tone.BROKEN else None,
+        details=_details(case, tone),
         tables=sections(case) if tone is Tone.BROKEN else (),
         links=links(case),
         thread=thread_of(alert),
         at=now,
     )
+
+
+def _details(case: Case, tone: Tone) -> str | None:
+    """The log of what broke; what is wrong with config.yaml."""
+    if case.alert.kind is AlertKind.CONFIGURATION_BROKEN and not case.over:
+        problems: str | None = case.evidence.get("problems")
+        return problems
+    told = case.told
+    return excerpt(told.log_excerpt or "") if told is not None and tone is Tone.BROKEN else None
 
 
 def thread_of(alert: Alert) -> str:

@@ -4,12 +4,13 @@ from datetime import datetime, timedelta, tzinfo
 
 from alerts import digest_message
 from alerts.digest import Digest, Open, Polls, Report, Slower, Strip, Tally, Unsteady
-from domain.message import SIGNS, Cell, Message, Table, Tone
+from domain.message import SIGNS, Cell, Fact, Message, Table, Tone
 from domain.window import Window
 
 _NAMES = ("web", "api", "auth", "billing", "search", "mail", "images", "reports", "gateway", "docs", "mobile", "admin")
 _WHAT = '"quota exceeded for m5.large" in stage Provision'
 _DAYS = 7
+_GAP = "02:10\N{EN DASH}06:40 (4 h 30 m)"
 
 
 def group(now: datetime) -> Message:
@@ -30,6 +31,20 @@ def storm(now: datetime) -> Message:
     states = [(Tone.BROKEN, _WHAT), (Tone.WORSE, "success rate 94 % → 68 %"), (Tone.FIXED, "fixed after 12 m")] * 4
     headline = "Too much at once, 12 alerts in one message: 4 failed, 4 success rate dropped, 4 over"
     return _summary(now, Tone.BROKEN, headline, states)
+
+
+def started(now: datetime) -> Message:
+    """The daemon is back after a night."""
+    return Message(
+        tone=Tone.NOTE,
+        headline=f"{SIGNS[Tone.NOTE]} buildwatch was down {_GAP}: 37 builds filled in, 2 alerts late",
+        facts=(
+            Fact(name="web / main", value="2 failures in a row since #811, since Sat 03:05"),
+            Fact(name="api / main", value="failed (#412), since Sat 05:50"),
+        ),
+        thread="sample-summary",
+        at=now,
+    )
 
 
 def digest(now: datetime, zone: tzinfo) -> Message:

@@ -7,7 +7,7 @@ from typing import Any
 
 from alerts.background import Background
 from alerts.message import baseline_message, compose
-from alerts.sample_summaries import digest, group, group_over, storm
+from alerts.sample_summaries import digest, group, group_over, started, storm
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Build, Outcome, Pipeline, Status
 from domain.message import Message
@@ -50,6 +50,7 @@ def samples(now: datetime, zone: tzinfo = UTC) -> Mapping[str, Message]:
         pipeline = _WEB if known else None
         builds = {11: _build(812, Outcome.FAILURE, now), 12: _build(813, Outcome.SUCCESS, now)} if known else {}
         over = replace(alert, state=AlertState.RESOLVED, resolved_at=now, transition=2, evidence=_over(alert))
+        over = replace(over, summary=_ENDS.get(alert.kind, alert.summary))
         for name, each, reason in (
             (alert.kind, alert, Reason.FIRST),
             (f"{alert.kind}_resolved", over, Reason.RESOLVED),
@@ -57,6 +58,7 @@ def samples(now: datetime, zone: tzinfo = UTC) -> Mapping[str, Message]:
             found[name] = compose(each, reason, pipeline=pipeline, builds=builds, now=now, zone=zone)
     return found | {
         "baseline": baseline_message([_failure_alert(now)], {_WEB.key: _WEB}, now),
+        "started": started(now),
         "group": group(now),
         "group_resolved": group_over(now),
         "storm": storm(now),
@@ -173,18 +175,30 @@ def _of_the_daemon() -> Iterator[_Given]:
         "does not answer; 7 pipelines frozen",
         {"trouble": "timeout", "text": "no answer within 30 s", "failures": 4, "frozen": 7},
     )
-    yield AlertKind.DELIVERY_FAILED, "the channel team refuses our messages: invalid_auth", {}
-    yield AlertKind.CONFIGURATION_BROKEN, 'config.yaml:12:3: unknown key "chanels", did you mean channels?', {}
-    yield AlertKind.STARTED, "was away for 42 m; 3 builds were missed and are evaluated now", {}
+    yield (
+        AlertKind.DELIVERY_FAILED,
+        "takes no messages",
+        {"channel": "team", "error": "invalid_auth", "given_up": 0},
+    )
+    yield (
+        AlertKind.CONFIGURATION_BROKEN,
+        "config.yaml is broken, the old configuration stays in use",
+        {"problems": 'config.yaml:12:3: unknown key "chanels", did you mean "channels"?'},
+    )
 
 
-_OF_THE_DAEMON = frozenset({AlertKind.DELIVERY_FAILED, AlertKind.CONFIGURATION_BROKEN, AlertKind.STARTED})
+_OF_THE_DAEMON = frozenset({AlertKind.DELIVERY_FAILED, AlertKind.CONFIGURATION_BROKEN})
+_ENDS = {
+    AlertKind.DELIVERY_FAILED: "takes messages again",
+    AlertKind.CONFIGURATION_BROKEN: "config.yaml is valid again and in use",
+}
 
 
 def _alert(kind: AlertKind, summary: str, evidence: Mapping[str, Any], started_at: datetime) -> Alert:
     scope = Scope(provider=_WEB.provider, pipeline=_WEB.key, branch="main")
     if kind is AlertKind.PROVIDER_UNREACHABLE or kind in _OF_THE_DAEMON:
-        scope = Scope(provider="buildwatch" if kind in _OF_THE_DAEMON else _WEB.provider)
+        channel = "team" if kind is AlertKind.DELIVERY_FAILED else None
+        scope = Scope(provider="buildwatch" if kind in _OF_THE_DAEMON else _WEB.provider, branch=channel)
     return Alert(
         kind=kind,
         scope=scope,

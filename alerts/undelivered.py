@@ -133,7 +133,7 @@ def message_of(verdict: Verdict, facts: Facts, waiting: Sequence[Line], count: i
     if alert.state is AlertState.FIRING and verdict.reason is Reason.UPDATE:
         what = _given_up(len(facts.given_up))
     elif alert.state is AlertState.FIRING and facts.failing_since is not None:
-        what = f"takes no messages since {duration(now - facts.failing_since)}"
+        what = f"has taken no messages for {duration(now - facts.failing_since)}"
     why = f": {facts.error}" if facts.error and not is_over else ""
     tables = [_table("Given up", facts.given_up, len(facts.given_up))]
     if not is_over:

@@ -164,7 +164,8 @@ def _escalate(session: Session, due: _Due, subject: Subject, configuration: Conf
         if each.match.obstacle(subject) is not None or due.alert.id is None:
             continue
         alert = alerts.get(session, [due.alert.id])[due.alert.id]
-        new = tuple(name for name in each.to if name not in alert.channels)
+        deaf = alert.scope.branch if alert.kind is AlertKind.DELIVERY_FAILED else None  # never told of itself
+        new = tuple(name for name in each.to if name not in alert.channels and name != deaf)
         handling = {
             **alert.handling,
             "escalated": [*alert.handling.get("escalated", ()), escalation.trace(each, now)],

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from alerts.handled import acknowledged
+from alerts.silence import labels_of
 from domain.alert import Alert, AlertKind, AlertState, Delivery, Notification, Severity
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened_to_read, present
 from poller.cli.showing import BAD, DIM, GOOD, WARN, Cell, ago, iso, print_json, print_table, say
@@ -71,7 +72,9 @@ def summarized(alert: Alert) -> dict[str, Any]:
 
 
 def place(alert: Alert) -> str:
-    """`web / main`: where an alert is."""
+    """`web / main`: where an alert is. That of a label value is the value, that of a channel its name."""
+    if labels_of(alert.scope) or (alert.kind is AlertKind.DELIVERY_FAILED and alert.scope.branch):
+        return alert.scope.branch or ""
     where = "-" if alert.kind in SUMMARIES else alert.scope.pipeline or alert.scope.provider
     branch = alert.scope.branch if alert.scope.pipeline else None
     return f"{where} / {branch}" if branch else where

@@ -8,7 +8,7 @@ from domain.alert import AlertKind
 from domain.message import Tone
 from tests.support.builders import NOON
 
-SUMMARIES = {AlertKind.BASELINE, AlertKind.DIGEST}
+SUMMARIES = {AlertKind.BASELINE, AlertKind.DIGEST, AlertKind.STARTED}
 
 
 def test_there_is_a_sample_of_every_kind_firing_and_over() -> None:
@@ -37,3 +37,14 @@ def test_the_sample_messages_belong_together_and_say_that_they_are_a_test() -> N
     assert resolved.headline.startswith("🟢 web / main is fixed after 2 failures (2 h 10 m)")
     assert all("a test of this channel" in message.headline for message in (firing, resolved))
     assert "IST" in next(fact.value for fact in firing.facts if fact.name == "Since")
+
+
+def test_what_is_wrong_with_ourselves_is_no_matter_of_a_provider() -> None:
+    found = samples(NOON, UTC)
+    assert found["delivery_failed"].headline == "🟠 channel team takes no messages: invalid_auth"
+    assert found["delivery_failed_resolved"].headline == "🟢 channel team takes messages again"
+    assert found["configuration_broken"].headline.startswith("🟠 buildwatch config.yaml is broken")
+    assert "unknown key" in (found["configuration_broken"].details or "")
+    assert found["configuration_broken_resolved"].details is None
+    names = {fact.name for name in found for fact in found[name].facts if "delivery" in name or "config" in name}
+    assert names == {"Channel", "Since", "Until"}

@@ -56,7 +56,7 @@ def test_a_slack_that_does_not_take_messages_is_told_by_mail(name: str, daemon: 
     else:
         house.slack.fault(faults.html() if name == "a login page" else faults.answer(500, "<html>oops</html>"))
     house.world.jenkins.job("api").build("FAILURE")
-    eventually(lambda: subjects(house, "the channel bot takes no messages"))
+    eventually(lambda: subjects(house, "the channel bot has taken no messages"))
     assert cards(house) == []
     house.slack.heal()
     house.slack.revoked = False
@@ -70,7 +70,7 @@ def test_the_queue_of_a_broken_channel_is_kept_until_its_settings_are_right(
 ) -> None:
     house.slack.token = "xoxb-another"
     house.world.jenkins.job("api").build("FAILURE")
-    eventually(lambda: subjects(house, "the channel bot takes no messages"))
+    eventually(lambda: subjects(house, "the channel bot has taken no messages"))
     house.world.jenkins.job("worker").build("FAILURE")
     eventually(lambda: subjects(house, "worker failed"))
     assert daemon.daemon._dispatcher.statuses()["bot"].state == "broken"

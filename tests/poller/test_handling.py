@@ -422,3 +422,25 @@ def test_only_a_saved_alert_can_be_told(desk: Desk) -> None:
             lambda s: say(s, alert(), message(), desk.configuration, reason=Reason.FIRST, now=desk.now)
         )
     assert desk.database.read(stored_alerts.firing) == []
+
+
+def test_a_channel_that_takes_no_messages_is_not_told_of_itself_when_that_lasts(
+    database: Database, tmp_path: Path
+) -> None:
+    desk = Desk(database, tmp_path, ESCALATE)
+    scope = Scope(provider="buildwatch", branch="boss")
+    deaf = Alert(
+        kind=AlertKind.DELIVERY_FAILED,
+        scope=scope,
+        severity=Severity.WARNING,
+        state=AlertState.FIRING,
+        started_at=desk.now,
+        summary="takes no messages",
+        evidence={"channel": "boss", "error": "invalid_auth", "given_up": 0},
+        channels=("wall",),
+    )
+    database.transact(lambda session: stored_alerts.save(session, deaf))
+    desk.pass_by(hours=2)
+    assert desk.looks() == [FIRST]
+    assert desk.alerts()[0].channels == ("wall", "desk")
+    assert desk.rows()[-1].message.headline == "🟠 channel boss takes no messages: invalid_auth"

@@ -80,7 +80,7 @@ def test_a_channel_that_takes_nothing_for_a_quarter_of_an_hour_is_told_on_anothe
     assert judge(15, wall=DOWN) == {"desk"}
     assert judge(16, wall=DOWN) == frozenset()
     assert said(database) == [
-        ("desk", Reason.FIRST, "🟠 buildwatch: the channel wall takes no messages since 15 m: invalid_auth")
+        ("desk", Reason.FIRST, "🟠 buildwatch: the channel wall has taken no messages for 15 m: invalid_auth")
     ]
     (told,) = firing(database)
     assert (told.scope, told.started_at) == (Scope(provider="buildwatch", branch="wall"), NOON)

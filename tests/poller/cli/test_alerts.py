@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
+import pytest
+
 from domain.alert import AlertKind, AlertState, Delivery, Scope
 from store import alerts as stored_alerts
 from store.engine import Database
@@ -63,6 +65,21 @@ def test_what_was_told_in_the_summary_at_first_contact_says_so(buildwatch: Comma
     lines = buildwatch("alerts", "--all").out.splitlines()
     assert "  -  " in lines[1]
     assert lines[2].endswith("in the summary at first contact: team")
+
+
+@pytest.mark.parametrize(
+    ("kind", "scope", "shown"),
+    [
+        (AlertKind.DELIVERY_FAILED, Scope(provider="buildwatch", branch="wall"), "wall"),
+        (AlertKind.WINDOW_REGRESSION, Scope(provider="*", branch="cloud=aws"), "cloud=aws"),
+        (AlertKind.PROVIDER_UNREACHABLE, Scope(provider="ci"), "ci"),
+    ],
+)
+def test_what_is_about_no_pipeline_says_what_it_is_about(
+    buildwatch: Commands, told: Callable[..., object], kind: AlertKind, scope: Scope, shown: str
+) -> None:
+    told(kind=kind, scope=scope)
+    assert buildwatch("alerts").out.splitlines()[1].split()[4] == shown
 
 
 def test_a_store_that_does_not_exist_has_no_alerts(buildwatch: Commands) -> None:
