@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from domain.build import Status, Verdict
 from domain.stream import Awaited, Settled
@@ -31,9 +32,8 @@ def without_turned_around(tail: Sequence[Settled]) -> Sequence[Settled]:
 
     Where re-runs are attempts the stream shows no such failure; some servers give them a number of their own.
     """
-    following = [*tail[1:], None]
     return [
         each
-        for each, then in zip(tail, following, strict=True)
+        for each, then in zip_longest(tail, tail[1:])
         if not (each.verdict is Verdict.FAILED and then is not None and then.flaky and then.attempt == 1)
     ]

@@ -98,6 +98,12 @@ def test_a_failure_is_told_when_nobody_has_run_it_again_for_the_wait(here: House
     assert (here.said(), here.waiting()) == ([Reason.FIRST], 0)
 
 
+def test_the_first_build_of_a_branch_may_be_awaited(here: House) -> None:
+    """Then there is nothing in its stream yet."""
+    here.comes(failed(branch="release"), failed(pipeline=pipeline("web/new")), last_poll=minutes(10))
+    assert here.passes(10) == {"desk"}
+
+
 def test_a_failure_that_passes_on_rerun_within_the_wait_is_told_to_nobody(here: House) -> None:
     here.comes(failed())
     here.passes(5)
