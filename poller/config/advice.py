@@ -4,13 +4,15 @@ import ipaddress
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from alerts.routing import Route
+from alerts.globs import matches
+from alerts.quiet import ends
+from alerts.routing import Match, Route, Subject
 from alerts.rules import Rules
 from poller.config.configuration import Configuration
 from poller.config.document import Document
@@ -23,6 +25,8 @@ from poller.config.tree import Items, Section
 from providers._base import PipelineEntry
 
 _WILDCARD = re.compile(r"[*?\[]")
+_WEEK = timedelta(days=7)
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def literal_texts(tree: Any, path: KeyPath = ()) -> dict[KeyPath, Mark]:
@@ -55,6 +59,8 @@ def advise(
     _later_keys(document, entries, checking)
     _unused(configuration, checking)
     _unreachable(configuration, entries, checking)
+    _idle_routes(document, configuration.routes, entries, checking)
+    _never_told(configuration, checking)
     _duplicates(entries, checking)
     _rules(configuration, entries, checking)
     _digests(configuration, checking)
@@ -135,6 +141,55 @@ def _may_tell_of(route: Route, provider: str) -> bool:
     return match.provider in {None, provider} and match.kind in {None, "provider_unreachable"}
 
 
+def _idle_routes(
+    document: Document, routes: Sequence[Route], entries: Mapping[int, PipelineEntry], checking: Checking
+) -> None:
+    """Routes behind one that takes everything that they would, and routes for a pipeline that nobody watches."""
+    if document.routes is None:
+        return
+    watched = [entry for entry in entries.values() if entry.enabled]
+    for index, route in enumerate(routes):
+        before = (place for place, other in enumerate(routes[:index]) if _takes_all(other, route.match))
+        if (taker := next(before, None)) is not None:
+            checking.warn(("routes", index), f"can never match: routes[{taker}] takes all that it would")
+            continue
+        wanted = route.match.pipeline
+        if watched and wanted is not None and not _WILDCARD.search(wanted):
+            known = any(_may_match(route, entry) or hasattr(entry, "repo") for entry in watched)
+            if not known:  # the names of workflows are not known here
+                text = f'pipeline: no entry of `pipelines:` watches "{wanted}"'
+                checking.warn(("routes", index, "match", "pipeline"), text)
+
+
+def _takes_all(route: Route, match: Match) -> bool:
+    """Whether everything that meets these conditions is taken by the route."""
+    own = route.match
+    same = ("provider", "kind", "severity", "bucket")
+    return (
+        not route.then_continue
+        and all(getattr(own, key) in {None, getattr(match, key)} for key in same)
+        and _is_within(match.pipeline, own.pipeline)
+        and _is_within(match.branch, own.branch)
+        and all(_is_within(match.labels.get(name), wanted) for name, wanted in own.labels.items())
+    )
+
+
+def _is_within(narrow: str | None, wide: str | None) -> bool:
+    """Whether whatever one pattern matches is surely matched by the other."""
+    if wide is None or narrow == wide:
+        return True
+    return narrow is not None and (wide == "**" or (not _WILDCARD.search(narrow) and matches(wide, narrow)))
+
+
+def _never_told(configuration: Configuration, checking: Checking) -> None:
+    """Quiet hours for everything that follow each other around the week."""
+    general = [each for each in configuration.quiet_hours if each.match == Match()]
+    anything = Subject(provider="", kind="", severity="")
+    until = ends(_ANY_TIME, general, anything, configuration.timezone)
+    if until is not None and until - _ANY_TIME >= _WEEK:
+        checking.warn(("quiet_hours",), "never end: every message would wait for a week")
+
+
 def _duplicates(entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
     """Entries that choose the same pipelines: only the first one counts."""
     first: dict[str, int] = {}
@@ -194,6 +249,8 @@ def _readable_secrets(
     places: list[KeyPath] = []
     for section, settings in (("providers", configuration.providers), ("channels", configuration.channels)):
         places += [(section, *path) for path, secret in secrets_of(settings) if secret]
+    if configuration.heartbeat_url is not None:
+        places.append(("heartbeat_url",))
     if password_of(document.store.url.get_secret_value()):
         places.append(("store", "url"))
     for path in places:
@@ -221,12 +278,21 @@ def _plain_http(configuration: Configuration, checking: Checking) -> None:
                 text = "verify: certificates are not checked, anybody in between can read along: use ca_file"
                 checking.warn((section, name, "verify"), text)
 
+    url = configuration.heartbeat_url
+    if url is not None and _is_exposed(url.get_secret_value()):
+        text = "heartbeat_url: who reads along could send its calls in our place: use https"
+        checking.warn(("heartbeat_url",), text)
+
 
 def _exposed_urls(settings: BaseModel) -> Iterator[str]:
     for key, value in settings:
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        if text.startswith("http://") and not _is_loopback(text):
+        if _is_exposed(text):
             yield key
+
+
+def _is_exposed(url: str) -> bool:
+    return url.startswith("http://") and not _is_loopback(url)
 
 
 def _is_loopback(url: str) -> bool:

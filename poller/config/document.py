@@ -38,7 +38,9 @@ class Document(BaseSettings):
     log: Log = Field(default=Log(), description="What the daemon writes to stderr.")
     include: Names = Field(default=(), description="Globs of more files, relative to this one: conf.d/*.yaml.")
     group_wait: Duration = Field(
-        default=timedelta(seconds=30), description="What follows a message with the same cause is gathered for so long."
+        default=timedelta(seconds=30),
+        le=timedelta(hours=1),
+        description="What follows a message with the same cause is gathered for so long.",
     )
     quiet_hours: list[QuietHoursEntry] = Field(default_factory=list, description="Hours in which messages wait.")
     escalate: list[EscalationEntry] = Field(

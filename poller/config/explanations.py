@@ -36,6 +36,7 @@ _SENTENCES: Mapping[str, str] = {
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
 }
+_NO_TIME = "datetime.timedelta(0)"  # as pydantic names it
 _FOUND: Mapping[type, str] = {
     dict: ", not a mapping",
     list: ", not a list",
@@ -99,6 +100,7 @@ def _sentence(detail: Any, model: type[BaseModel], value: object) -> str:
     if sentence is None:
         text = str(detail["msg"])
         return text[:1].lower() + text[1:]
+    context = {key: "0" if given == _NO_TIME else given for key, given in context.items()}
     return sentence.format(found=_found(kind, value), **context)
 
 

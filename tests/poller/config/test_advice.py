@@ -19,6 +19,8 @@ def with_routes(routes: str, job: str = "nightly", entry: str = "") -> str:
 
 
 CONDITIONAL = "some alerts of this pipeline would go nowhere: every route that matches it has further conditions"
+IDLE = "config.yaml:8:22: can never match: routes[0] takes all that it would"
+BEHIND = "config.yaml:8:45: can never match: routes[0] takes all that it would"
 DEAF = 'config.yaml:2:3: nobody would hear that provider "ci" cannot be read: every route asks for a pipeline'
 
 
@@ -83,6 +85,35 @@ DEAF = 'config.yaml:2:3: nobody would hear that provider "ci" cannot be read: ev
                     "such a build is rarely seen running"
                 )
             ],
+        ),
+        (
+            with_routes("[{match: {provider: ci}, to: desk}, {match: {provider: ci, kind: failure}, to: desk}]"),
+            ["config.yaml:8:45: can never match: routes[0] takes all that it would"],
+        ),
+        (
+            with_routes("[{match: {pipeline: n*}, to: desk}, {match: {pipeline: nightly}, to: desk}, {to: desk}]"),
+            ["config.yaml:8:45: can never match: routes[0] takes all that it would"],
+        ),
+        (
+            with_routes("[{match: {pipeline: n*, labels: {a: b}}, to: desk}, {match: {pipeline: n*}, to: desk}]"),
+            [DEAF],
+        ),
+        (with_routes("[{to: desk}, {match: {pipeline: nightly}, to: desk}]"), [IDLE]),
+        (with_routes("[{to: desk, continue: true}, {match: {pipeline: nightly}, to: desk}]"), []),
+        (with_routes("[{match: {branch: '**'}, to: desk}, {match: {branch: 'r*'}, to: desk}, {to: desk}]"), [BEHIND]),
+        (
+            with_routes("[{match: {pipeline: nigthly}, to: desk}, {to: desk}]"),
+            ['config.yaml:8:29: pipeline: no entry of `pipelines:` watches "nigthly"'],
+        ),
+        (
+            WORKING + 'quiet_hours: [{from: "07:00", to: "22:00"}, {from: "22:00", to: "07:00"}]\n',
+            ["config.yaml:8:1: never end: every message would wait for a week"],
+        ),
+        (WORKING + 'quiet_hours: [{days: mon-sat, from: "00:00", to: "24:00"}]\n', []),
+        (WORKING + 'quiet_hours: [{from: "00:00", to: "24:00", match: {severity: info}}]\n', []),
+        (
+            WORKING + "heartbeat_url: http://hc.example.com/${T:-x}\n",
+            ["config.yaml:8:16: heartbeat_url: who reads along could send its calls in our place: use https"],
         ),
     ],
 )
@@ -182,3 +213,22 @@ def test_an_override_is_not_a_secret_in_the_file(file: Path) -> None:
     file.chmod(0o644)
     over = {"BUILDWATCH_PROVIDERS__CI__TOKEN": "new-token"}
     assert load(file, environ=over, plugins=fake_plugins()).warnings == ()
+
+
+def test_a_heartbeat_s_address_is_a_secret_in_the_file(file: Path) -> None:
+    file.write_text(WORKING + "heartbeat_url: https://hc.example.com/x-secret\n")
+    file.chmod(0o644)
+    (warning,) = load(file, environ={}, plugins=fake_plugins()).warnings
+    assert warning.path == "heartbeat_url"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("alerts: {failure: {remind: [0s]}}", "must be more than 0"),
+        ("group_wait: 2h", "must be at most 1 hour"),
+    ],
+)
+def test_a_duration_that_does_not_do_is_told_as_people_write_them(text: str, expected: str, wrong: Wrong) -> None:
+    (found,) = wrong(WORKING + text + "\n")
+    assert found.endswith(expected)
