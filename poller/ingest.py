@@ -18,7 +18,7 @@ from domain.counted import Counted
 from poller import settling
 from poller.config import Configuration
 from poller.gone import given_up, judge_gone
-from poller.judging import BEFORE_EVERYTHING, judge_stream
+from poller.judging import BEFORE_EVERYTHING, Line, judge_streams
 from poller.tell import tell_all
 from poller.undecided import judge_no_verdict
 from providers._base import Page
@@ -142,27 +142,27 @@ def _judge_streams(
     now: datetime,
     last_poll: datetime | None,
 ) -> Iterator[tuple[Decision, Pipeline | None]]:
-    streams_touched = _touched(changes, configuration)
-    for (provider, key, stream), touched in streams_touched.items():
-        if _is_first_contact(session, known[provider, key], stream, touched.changes):
-            touched.watched_since = since[provider, key]
-        wait = touched.rules.rerun_wait
-        if wait:
-            marked = settling.await_reruns(session, touched.changes, wait, touched.watched_since, now)
-            touched.fresh = [each for each in touched.fresh if each not in marked]
-    _add_settled(session, streams_touched, known, configuration=configuration, now=now, last_poll=last_poll)
-    for (provider, key, stream), touched in streams_touched.items():
-        decisions = judge_stream(
-            session,
-            Scope(provider=provider, pipeline=key, branch=stream),
-            touched.rules,
-            configuration=configuration,
-            now=now,
-            watched_since=touched.watched_since,
-            fresh=touched.fresh,
+    touched = _touched(changes, configuration)
+    for where in _first_contacts(session, touched, known):
+        touched[where].watched_since = since[where[:2]]
+    given = [(each.changes, each.rules.rerun_wait, each.watched_since) for each in touched.values()]
+    awaited = settling.await_reruns(session, given, now)
+    for each in touched.values() if awaited else ():
+        each.fresh = [build for build in each.fresh if build not in awaited]
+    _add_settled(session, touched, known, configuration=configuration, now=now, last_poll=last_poll)
+    lines = [
+        Line(
+            scope=Scope(provider=provider, pipeline=key, branch=stream),
+            rules=each.rules,
+            watched_since=each.watched_since,
+            fresh=each.fresh,
         )
+        for (provider, key, stream), each in touched.items()
+    ]
+    judged = judge_streams(session, lines, configuration=configuration, now=now)
+    for each, decisions in zip(touched.values(), judged, strict=True):
         for decision in decisions:
-            yield decision, touched.pipeline
+            yield decision, each.pipeline
 
 
 def _touched(changes: Sequence[stored_builds.Change], configuration: Configuration) -> dict[settling.Stream, _Touched]:
@@ -183,13 +183,17 @@ def _touched(changes: Sequence[stored_builds.Change], configuration: Configurati
     return touched
 
 
-def _is_first_contact(session: Session, known: Known, stream: str, changes: Sequence[stored_builds.Change]) -> bool:
+def _first_contacts(
+    session: Session, touched: Mapping[settling.Stream, _Touched], known: Mapping[Key, Known]
+) -> set[settling.Stream]:
     """The branches of a pipeline may come on several pages, and each has its first contact."""
-    if known.is_new:
-        return True
-    if any(change.before is not None for change in changes):
-        return False
-    return not streams.is_met(session, known.id, stream, before=min(change.id for change in changes))
+    new = {where for where in touched if known[where[:2]].is_new}
+    perhaps = {
+        where: min(change.id for change in each.changes)
+        for where, each in touched.items()
+        if where not in new and all(change.before is None for change in each.changes)
+    }
+    return new | (perhaps.keys() - streams.met(session, perhaps))
 
 
 def _add_settled(

@@ -1,6 +1,7 @@
-"""One stream is judged: what is stored of it goes to the rules, and what they decide comes back."""
+"""Streams are judged: what is stored of them goes to the rules, and what they decide comes back."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from alerts.decide import Decision, decide
@@ -12,47 +13,61 @@ from domain.stream import Settled
 from metrics.windows import daily, rolling
 from poller.config import Configuration
 from store import alerts, streams
-from store.durations import newest_passed
 from store.engine import Session
 
+_AT_ONCE = 50  # streams whose past is in memory: up to 600 builds each
 BEFORE_EVERYTHING = datetime(1970, 1, 1, tzinfo=UTC)  # after first contact whatever arrives is news
 
 
-def judge_stream(
-    session: Session,
-    scope: Scope,
-    rules: Rules,
-    *,
-    configuration: Configuration,
-    now: datetime,
-    watched_since: datetime = BEFORE_EVERYTHING,
-    fresh: Collection[int] | None = None,
-) -> tuple[Decision, ...]:
-    """What becomes of the alerts of one stream, from what is stored of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A stream that is to be judged, and how."""
+
+    scope: Scope  # provider, pipeline and stream
+    rules: Rules  # those of the pipeline's entry
+    watched_since: datetime = BEFORE_EVERYTHING  # what finished until then is baseline
+    fresh: Collection[int] | None = None  # the builds whose verdict is new or different, by id; None: not known
+
+    @property
+    def place(self) -> streams.Place:
+        """As the store names it."""
+        return self.scope.provider, self.scope.pipeline or "", self.scope.branch or ""
+
+
+def judge_streams(
+    session: Session, lines: Iterable[Line], *, configuration: Configuration, now: datetime
+) -> Iterator[tuple[Decision, ...]]:
+    """What becomes of the alerts of streams, in their order, from what is stored of them.
 
     Args:
         session: an open transaction.
-        scope: provider, pipeline and stream.
-        rules: those of the pipeline's entry.
+        lines: the streams.
         configuration: for the zone of windows.
         now: aware UTC.
-        watched_since: what finished until then is baseline.
-        fresh: the builds whose verdict is new or different, by id; None: not known.
     """
-    where = session, scope.provider, scope.pipeline or "", scope.branch or ""
-    tail = streams.tail(*where)
-    return decide(
-        scope=scope,
-        tail=tail,
-        stored=alerts.of_scope(session, scope),
-        rules=rules,
-        counts=_counts(session, scope, rules, configuration, now),
-        timed=newest_passed(*where, limit=WANTED) if rules.duration and _passed(tail, fresh) else None,
-        watched_since=watched_since,
-        now=now,
-        fresh=fresh,
-        signatures=streams.signatures(session, [each.build_id for each in tail[-1:] if each.verdict is Verdict.FAILED]),
-    )
+    wanted = list(lines)
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        pasts = streams.pasts(session, [each.place for each in some])
+        stored = alerts.of_streams(session, [each.scope for each in some])
+        tails = {place: past.tail() for place, past in pasts.items()}
+        failed = [tail[-1].build_id for tail in tails.values() if tail and tail[-1].verdict is Verdict.FAILED]
+        signatures = streams.signatures(session, failed)
+        for each in some:
+            tail = tails[each.place]
+            timed = each.rules.duration is not None and _passed(tail, each.fresh)
+            yield decide(
+                scope=each.scope,
+                tail=tail,
+                stored=stored[each.scope],
+                rules=each.rules,
+                counts=_counts(session, each, configuration, now),
+                timed=pasts[each.place].passed(WANTED) if timed else None,
+                watched_since=each.watched_since,
+                now=now,
+                fresh=each.fresh,
+                signatures=signatures,
+            )
 
 
 def _passed(tail: Sequence[Settled], fresh: Collection[int] | None) -> bool:
@@ -60,15 +75,13 @@ def _passed(tail: Sequence[Settled], fresh: Collection[int] | None) -> bool:
     return not fresh or any(each.verdict is Verdict.PASSED and each.build_id in fresh for each in tail)
 
 
-def _counts(
-    session: Session, scope: Scope, rules: Rules, configuration: Configuration, now: datetime
-) -> tuple[int, int] | None:
-    rule = rules.success_rate_below
+def _counts(session: Session, line: Line, configuration: Configuration, now: datetime) -> tuple[int, int] | None:
+    rule = line.rules.success_rate_below
     if rule is None:
         return None
-    where = session, scope.provider, scope.pipeline or "", scope.branch or ""
     if isinstance(rule.window, int):
-        return streams.counts(*where, last=rule.window)
+        return streams.counts(session, *line.place, last=rule.window)
     if isinstance(rule.window, timedelta):
-        return streams.counts(*where, window=rolling(now, rule.window))
-    return streams.counts(*where, window=daily(now, configuration.day_starts_at, configuration.timezone))
+        return streams.counts(session, *line.place, window=rolling(now, rule.window))
+    window = daily(now, configuration.day_starts_at, configuration.timezone)
+    return streams.counts(session, *line.place, window=window)

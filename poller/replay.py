@@ -25,7 +25,7 @@ from poller.config import Configuration
 from poller.deadlines import Deadlines
 from poller.handling import acknowledge, look_after
 from poller.ingest import ingest
-from poller.judging import judge_stream
+from poller.judging import Line, judge_streams
 from poller.parcels import Claim, Pause, claim
 from poller.rehearsal import copied
 from poller.replay_history import People, Poll, people, polls
@@ -136,15 +136,13 @@ class Replay:
             entry = self.configuration.entry_of(pipeline)
             if entry is None or not watched(build, entry.branches, pipeline.default_branch):
                 continue
-            decisions = judge_stream(
-                self.session,
-                Scope(provider=pipeline.provider, pipeline=pipeline.key, branch=build.stream),
-                self.configuration.rules_of(entry),
-                configuration=self.configuration,
-                now=now,
+            line = Line(
+                scope=Scope(provider=pipeline.provider, pipeline=pipeline.key, branch=build.stream),
+                rules=self.configuration.rules_of(entry),
                 watched_since=now,
                 fresh=(),
             )
+            [decisions] = judge_streams(self.session, [line], configuration=self.configuration, now=now)
             for decision in decisions:
                 self._keep(decision.alert, pipeline, now)
         return _NOBODY

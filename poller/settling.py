@@ -4,7 +4,7 @@ Until then they are marked in the store and left out of their streams. Time alon
 is asked for at every tick; without marked builds it costs one look into an empty index.
 """
 
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from alerts.routing import watched
@@ -13,8 +13,8 @@ from domain.alert import AlertKind, Scope
 from domain.build import Build, Pipeline, Verdict
 from domain.stream import Awaited
 from poller.config import Configuration
-from poller.judging import judge_stream
-from poller.tell import tell
+from poller.judging import Line, judge_streams
+from poller.tell import tell_all
 from store import alerts, awaited, builds, pipelines
 from store.builds import Change
 from store.engine import Session
@@ -30,24 +30,31 @@ Stream = tuple[str, str, str]
 
 
 def await_reruns(
-    session: Session, changes: Iterable[Change], wait: timedelta, watched_since: datetime, now: datetime
+    session: Session, streams: Iterable[tuple[Sequence[Change], timedelta, datetime]], now: datetime
 ) -> Collection[int]:
-    """Mark those of these builds that may be run again, and return them: they are news when they have settled.
+    """Mark those of the builds that may be run again, and return them: they are news when they have settled.
 
-    What had failed before first contact is baseline at once.
+    `streams` are, for each stream, what has changed in it, how long a re-run is waited for, and since when it is
+    watched: what had failed before first contact is baseline at once.
     """
-    since = max(watched_since, now - patience(wait))
-    marked = [
-        change.id
-        for change in changes
-        if change.verdict is Verdict.FAILED is not change.before_verdict
-        and change.seen.attempt == 1
-        and change.seen.finished_at is not None
-        and change.seen.finished_at > since
-    ]
+    marked = {
+        build
+        for changes, wait, watched_since in streams
+        if wait
+        for build in _rerunnable(changes, max(watched_since, now - patience(wait)))
+    }
     if marked:
         awaited.mark(session, marked)
     return marked
+
+
+def _rerunnable(changes: Sequence[Change], since: datetime) -> Iterator[int]:
+    for change in changes:
+        build = change.seen
+        if change.verdict is not Verdict.FAILED or change.before_verdict is Verdict.FAILED or build.attempt != 1:
+            continue
+        if build.finished_at is not None and build.finished_at > since:
+            yield change.id
 
 
 def settled(
@@ -112,15 +119,23 @@ def settle_due(
             return None
         return now if known_until is None else known_until(pipeline)
 
-    told: Told = frozenset()
-    for (provider, key, stream), fresh in settled(session, configuration, now, known_until=readable_until).items():
-        pipeline = pipelines.find(session, [(provider, key)])[provider, key].pipeline
-        rules = configuration.rules_of(configuration.entry_of(pipeline))
-        scope = Scope(provider=provider, pipeline=key, branch=stream)
-        decisions = judge_stream(session, scope, rules, configuration=configuration, now=now, fresh=fresh)
-        for decision in decisions:
-            told |= tell(session, decision, pipeline, configuration, now)
-    return told
+    found = settled(session, configuration, now, known_until=readable_until)
+    known = pipelines.find(session, {stream[:2] for stream in found})
+    lines = [
+        Line(
+            scope=Scope(provider=provider, pipeline=key, branch=stream),
+            rules=configuration.rules_of(configuration.entry_of(known[provider, key].pipeline)),
+            fresh=fresh,
+        )
+        for (provider, key, stream), fresh in found.items()
+    ]
+    judged = judge_streams(session, lines, configuration=configuration, now=now)
+    decided = [
+        (decision, known[line.place[:2]].pipeline)
+        for line, decisions in zip(lines, judged, strict=True)
+        for decision in decisions
+    ]
+    return tell_all(session, decided, configuration, now)
 
 
 def forget(session: Session, is_gone: Callable[[Awaited], bool]) -> None:

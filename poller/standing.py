@@ -15,7 +15,8 @@ from domain.build import Pipeline
 from domain.message import SIGNS, Message, Tone
 from poller.config import Configuration
 from poller.reload import Broken
-from poller.tell import first_told, matter_of, say, tell, tell_all
+from poller.tell import first_told, matters, say, tell, tell_all
+from poller.withholding import Hush
 from store import alerts, builds, outbox, pipelines, streams
 from store import providers as stored_providers
 from store.engine import Session
@@ -50,10 +51,10 @@ def tell_baseline(session: Session, configuration: Configuration, now: datetime)
         return frozenset()
     known = _known(session)
     by_channel: dict[str, list[Alert]] = {}
-    for alert in untold:
-        pipeline = _pipeline_of(alert, known)
-        matter = matter_of(session, Decision(alert=alert, reason=None), pipeline)
-        saved = alerts.save(session, first_told(session, matter, configuration, now))
+    hush = Hush(session)
+    first = [(Decision(alert=alert, reason=Reason.FIRST), _pipeline_of(alert, known)) for alert in untold]
+    for _, matter in matters(session, first):
+        saved = alerts.save(session, first_told(hush, matter, configuration, now))
         for channel in saved.channels:
             by_channel.setdefault(channel, []).append(saved)
     alerts.mark_baseline_told(session, [alert.id for alert in untold if alert.id is not None])

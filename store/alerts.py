@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, select, upda
 
 from domain.alert import Alert, AlertKind, AlertState, Notification, Scope
 from store import outbox
+from store.among import among, each
 from store.database import Session
 from store.schema import alerts
 
@@ -29,6 +30,18 @@ def of_scope(session: Session, scope: Scope) -> list[Alert]:
     return [_from_row(row) for row in sorted(rows, key=lambda row: int(row.id))]
 
 
+def of_streams(session: Session, scopes: Iterable[Scope]) -> dict[Scope, list[Alert]]:
+    """What `of_scope` says, for many streams at once: their scopes have a pipeline and a branch."""
+    found: dict[Scope, list[Alert]] = {scope: [] for scope in scopes}
+    if not found:
+        return found
+    given, values = each(session, [(one.provider, one.pipeline, one.branch) for one in found], *3 * ["text"])
+    ids = [row[0] for row in session.exec_driver_sql(_OF_STREAMS.format(given=given), values)]
+    for alert in get(session, ids).values() if ids else ():
+        found[alert.scope].append(alert)
+    return found
+
+
 # Asked for every build that is judged: put together once, because that costs more than running them.
 _THERE = and_(
     alerts.c.provider == bindparam("provider"),
@@ -42,6 +55,11 @@ _ENDED_THERE = (
     .order_by(alerts.c.id.desc())
     .limit(_ENDED_KEPT_IN_SIGHT)
 )
+_OF_STREAMS = f"""SELECT id FROM (
+    SELECT a.id, a.state, row_number() OVER (
+        PARTITION BY a.provider, a.pipeline, a.branch, a.state = 0 ORDER BY a.id DESC) AS place
+    FROM {{given}} CROSS JOIN alerts a WHERE a.provider = k.a AND a.pipeline = k.b AND a.branch = k.c
+    ) theirs WHERE state = 0 OR place <= {_ENDED_KEPT_IN_SIGHT}"""  # noqa: S608  (no values)
 
 
 def save(session: Session, alert: Alert, *, untold: bool = False) -> Alert:
@@ -53,10 +71,13 @@ def save(session: Session, alert: Alert, *, untold: bool = False) -> Alert:
     """
     values = _values(alert)
     if alert.id is not None:
-        session.execute(update(alerts).where(alerts.c.id == alert.id).values(**values))
+        session.execute(_UPDATE, {**values, "alert_id": alert.id})
         return alert
-    created = session.execute(insert(alerts).values(**values, untold=untold).returning(alerts.c.id)).scalar_one()
-    return replace(alert, id=created)
+    return replace(alert, id=session.execute(_INSERT, {**values, "untold": untold}).scalar_one())
+
+
+_INSERT = insert(alerts).returning(alerts.c.id)
+_UPDATE = update(alerts).where(alerts.c.id == bindparam("alert_id"))
 
 
 def rename(session: Session, provider: str, old: str, new: str) -> None:
@@ -68,7 +89,7 @@ def rename(session: Session, provider: str, old: str, new: str) -> None:
 
 def get(session: Session, ids: Iterable[int]) -> dict[int, Alert]:
     """The alerts with these ids, those that exist."""
-    return {row.id: _from_row(row) for row in _all(session, alerts.c.id.in_(list(ids)))}
+    return {row.id: _from_row(row) for row in _all(session, among(session, alerts.c.id, list(ids)))}
 
 
 def firing(session: Session) -> list[Alert]:
@@ -89,8 +110,8 @@ def listing(session: Session, *, all: bool = False, limit: int = 200) -> list[Al
     if not all:
         query = query.where(alerts.c.state == AlertState.FIRING)
     found = [_from_row(row) for row in session.execute(query)]
-    told = outbox.of_alerts(session, [each.id for each in found if each.id is not None])
-    return [AlertView(alert=each, notifications=tuple(told.get(each.id or 0, ()))) for each in found]
+    told = outbox.of_alerts(session, [one.id for one in found if one.id is not None])
+    return [AlertView(alert=one, notifications=tuple(told.get(one.id or 0, ()))) for one in found]
 
 
 def untold_baseline(session: Session) -> list[Alert]:

@@ -1,6 +1,6 @@
-"""`column IN (many values)` with one parameter: compiled once, whatever the number of values."""
+"""Many values in one parameter: a statement is compiled once, whatever their number."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -16,3 +16,16 @@ def among(session: Session, column: ColumnElement[Any], values: Collection[Any])
         given = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
         return column.in_(select(given.c.value))
     return column == any_(literal(list(values), ARRAY(column.type)))
+
+
+def each(session: Session, rows: Sequence[Sequence[Any]], *kinds: str) -> tuple[str, tuple[Any, ...]]:
+    """Rows as a table `k` with the columns a, b, c ... for a statement to the driver: the text, and its parameters.
+
+    `kinds` are the types of the columns for PostgreSQL.
+    """
+    letters = "abcdef"[: len(kinds)]
+    if session.dialect.name == "sqlite":
+        columns = ", ".join(f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(letters))
+        return f"(SELECT {columns} FROM json_each(?)) k", (orjson.dumps(rows).decode(),)  # noqa: S608  (no values)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
+    return f"unnest({arrays}) k({', '.join(letters)})", tuple(list(column) for column in zip(*rows, strict=True))

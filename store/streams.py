@@ -1,42 +1,87 @@
 """Streams: the ordered settled verdicts of one line of builds, as the alert rules read them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from domain.stream import Settled, Signature
 from domain.testreport import TestStatus
+from domain.timed import Timed
 from domain.window import Window
 from store import names as words
-from store import sql
+from store import pipelines, sql
+from store.among import each
 from store.columns import from_ms, to_ms
 from store.database import Session
-from store.schema import AWAITED, FAILED, FLAKY, PASSED, SETTLED, UNFINISHED, VERDICTS, builds, names, pipelines
+from store.schema import AWAITED, FAILED, FLAKY, PASSED, SETTLED, UNFINISHED, VERDICTS, builds
 
 _DEFAULT_TAIL = 600
 _FAILING = frozenset({TestStatus.FAILED, TestStatus.ERROR})
 
 
-def tail(session: Session, provider: str, key: str, stream: str, *, limit: int = _DEFAULT_TAIL) -> list[Settled]:
-    """The newest settled verdicts of a stream, oldest first; of each build its newest passed or failed attempt.
+Place = tuple[str, str, str]
+"""Provider, key of the pipeline, stream."""
 
-    A build that passed is flaky when an earlier attempt of it had failed, and when the build before it failed on
-    the same commit with the same labels: some servers give a re-run a number of its own. What awaits a re-run is
-    left out.
-    """
-    line = line_of(session, provider, key, stream)
-    if line is None:
-        return []
-    rows = session.execute(_TAIL, {"pipeline": line[0], "stream": line[1], "limit": limit}).all()
-    found: list[Settled] = []
-    broken: tuple[bytes, int | None] | None = None  # what failed just before
-    for generation, number, verdict, finished_at, identity, attempt, flags, commit, labels in reversed(rows):
-        failed, what = verdict == FAILED, (commit, labels) if commit else None
-        flaky = bool(flags & FLAKY) or (not failed and what is not None and what == broken)
-        found.append(Settled(generation, number, VERDICTS[verdict], from_ms(finished_at), identity, attempt, flaky))
-        broken = what if failed else None
-    return found
+
+class Past:
+    """What is stored of a stream: its newest builds that passed or failed."""
+
+    def __init__(self, newest: Sequence[Sequence[Any]]) -> None:
+        """Rows of `_COLUMNS`, newest first."""
+        self._newest = newest
+
+    def tail(self) -> list[Settled]:
+        """The settled verdicts, oldest first; of each build its newest passed or failed attempt.
+
+        A build that passed is flaky when an earlier attempt of it had failed, and when the build before it failed on
+        the same commit with the same labels: some servers give a re-run a number of its own.
+        """
+        found: list[Settled] = []
+        broken: tuple[bytes, int | None] | None = None  # what failed just before
+        for generation, number, verdict, finished_at, identity, attempt, flags, commit, labels, *_ in reversed(
+            self._newest
+        ):
+            failed, what = verdict == FAILED, (commit, labels) if commit else None
+            flaky = bool(flags & FLAKY) or (not failed and what is not None and what == broken)
+            found.append(Settled(generation, number, VERDICTS[verdict], from_ms(finished_at), identity, attempt, flaky))
+            broken = what if failed else None
+        return found
+
+    def passed(self, most: int) -> list[Timed]:
+        """The newest of them that passed, oldest first. A re-run has no time in the queue of its own."""
+        rows = list(islice((row for row in self._newest if row[2] == PASSED), most))
+        return [
+            Timed(row[0], row[1], row[4], from_ms(row[3]), _seconds(row[9]), _seconds(row[10]))
+            for row in reversed(rows)
+        ]
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    """Never negative: clocks disagree by a second."""
+    return None if milliseconds is None else max(milliseconds, 0) / 1000
+
+
+_NOTHING = Past(())
+
+
+def pasts(session: Session, places: Iterable[Place], *, limit: int = _DEFAULT_TAIL) -> dict[Place, Past]:
+    """What is stored of each of these streams. What awaits a re-run is left out. It may be much: ask in portions."""
+    wanted = list(places)
+    given, values = each(session, [(count, *place) for count, place in enumerate(wanted)], "int", *3 * ["text"])
+    template = _PASTS_SQLITE if session.dialect.name == "sqlite" else _PASTS_POSTGRESQL
+    rows = session.exec_driver_sql(template.format(given=given, limit=int(limit)), values).all() if wanted else ()
+    found = {wanted[count]: Past(list(its)) for count, its in groupby(rows, key=itemgetter(_COUNT))}
+    return {place: found.get(place, _NOTHING) for place in wanted}
+
+
+def tail(session: Session, provider: str, key: str, stream: str, *, limit: int = _DEFAULT_TAIL) -> list[Settled]:
+    """The newest settled verdicts of a stream, oldest first; see `Past.tail`."""
+    place = provider, key, stream
+    return pasts(session, [place], limit=limit)[place].tail()
 
 
 def signatures(session: Session, ids: Collection[int]) -> dict[int, Signature]:
@@ -67,53 +112,37 @@ def counts(
     return found.get(PASSED, 0), found.get(FAILED, 0)
 
 
-def is_met(session: Session, pipeline_id: int, stream: str, *, before: int) -> bool:
-    """Whether a stream has builds with a lower id that passed, failed, or have not ended."""
-    number = words.number_of(session, stream)
-    ours = and_(builds.c.pipeline_id == pipeline_id, builds.c.stream_id == number, builds.c.id < before)
-    found = (select(builds.c.id).where(ours, state).limit(1) for state in (SETTLED, UNFINISHED))
-    return number is not None and any(session.execute(query).first() is not None for query in found)
-
-
-def line_of(session: Session, provider: str, key: str, stream: str) -> tuple[int, int] | None:
-    """(number of the pipeline, number of the stream's name); None when either is not known."""
-    found = session.execute(_LINE, {"provider": provider, "key": key, "stream": stream}).one()
-    return None if None in found else (found[0], found[1])
+def met(session: Session, places: Mapping[Place, int]) -> set[Place]:
+    """Those of the streams that have builds with a lower id than this which passed, failed, or have not ended."""
+    if not places:
+        return set()
+    given, values = each(session, [(*place, before) for place, before in places.items()], *3 * ["text"], "bigint")
+    rows = session.exec_driver_sql(_MET.format(given=given), values)
+    return {(provider, key, stream) for provider, key, stream in rows}
 
 
 def _stream(session: Session, provider: str, key: str, stream: str) -> ColumnElement[bool] | None:
-    line = line_of(session, provider, key, stream)
-    if line is None:
+    pipeline, name = pipelines.numbers(session, [(provider, key)]), words.number_of(session, stream)
+    if not pipeline or name is None:
         return None
     settled = and_(SETTLED, builds.c.flags < AWAITED)
-    return and_(builds.c.pipeline_id == line[0], builds.c.stream_id == line[1], settled)
+    return and_(builds.c.pipeline_id == pipeline[provider, key], builds.c.stream_id == name, settled)
 
 
-# Asked for every build that is judged: put together once, because that costs more than running them.
-_LINE = select(
-    select(pipelines.c.id)
-    .where(pipelines.c.provider == bindparam("provider"), pipelines.c.key == bindparam("key"))
-    .scalar_subquery(),
-    select(names.c.id).where(names.c.text == bindparam("stream")).scalar_subquery(),
-)
-_TAIL = (
-    select(
-        builds.c.generation,
-        builds.c.number,
-        builds.c.verdict,
-        func.coalesce(builds.c.finished_at, builds.c.started_at, builds.c.queued_at, 0),
-        builds.c.id,
-        builds.c.attempt,
-        builds.c.flags,
-        builds.c.commit,
-        builds.c.labels_id,
-    )
-    .where(
-        builds.c.pipeline_id == bindparam("pipeline"),
-        builds.c.stream_id == bindparam("stream"),
-        SETTLED,
-        builds.c.flags < AWAITED,
-    )
-    .order_by(builds.c.generation.desc(), builds.c.number.desc(), builds.c.queued_at.desc(), builds.c.id.desc())
-    .limit(bindparam("limit"))
-)
+# For the driver itself: a page of builds may touch a thousand streams. `k` are the streams that are asked for.
+_LINES = """FROM {given} CROSS JOIN pipelines p CROSS JOIN names n"""
+_THEIRS = "p.provider = k.{} AND p.key = k.{} AND n.text = k.{}"
+_COLUMNS = """b.generation, b.number, b.verdict, coalesce(b.finished_at, b.started_at, b.queued_at, 0), b.id, b.attempt,
+    b.flags, b."commit", b.labels_id, b.duration, CASE WHEN b.attempt = 1 THEN b.started_at - b.queued_at END, k.a"""
+_COUNT = 11  # k.a among them: which stream it is
+_ORDER = "generation DESC, number DESC, queued_at DESC, id DESC"
+_NEWEST = f"""FROM builds WHERE pipeline_id = p.id AND stream_id = n.id AND {SETTLED} AND flags < {AWAITED}
+    ORDER BY {_ORDER} LIMIT {{limit}}"""
+_SORTED = f"ORDER BY k.a, {', '.join(f'b.{name}' for name in _ORDER.split(', '))}"
+_PASTS_SQLITE = f"""SELECT {_COLUMNS} {_LINES} CROSS JOIN builds b
+    WHERE {_THEIRS.format(*"bcd")} AND b.id IN (SELECT id {_NEWEST}) {_SORTED}"""
+_PASTS_POSTGRESQL = f"""SELECT {_COLUMNS} {_LINES} CROSS JOIN LATERAL (SELECT * {_NEWEST}) b
+    WHERE {_THEIRS.format(*"bcd")} {_SORTED}"""
+_OURS = "SELECT 1 FROM builds WHERE pipeline_id = p.id AND stream_id = n.id AND id < k.d AND"
+_MET = f"""SELECT k.a, k.b, k.c {_LINES} WHERE {_THEIRS.format(*"abc")}
+    AND (EXISTS ({_OURS} {SETTLED}) OR EXISTS ({_OURS} {UNFINISHED}))"""
