@@ -20,8 +20,8 @@ from bench.breaks import MINUTE, START, Break, Mix
 from bench.measure import goal, heading, note, peak, rows
 from bench.world import BUILDS_A_DAY, CLOUD_DOWN, DAY, PROVIDERS, Watch, World, make_world
 from domain.alert import Alert, AlertKind, AlertState, Delivery, Notification, Reason
-from poller import selfcheck
 from poller.config import Configuration, load
+from poller.proof import selfcheck
 from store import proof
 from store.engine import Session, open_database
 

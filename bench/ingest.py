@@ -25,7 +25,7 @@ from alerts.verdict import verdict_of
 from bench.measure import Timing, add_round, goal, heading, note, peak, rows
 from domain.build import Build, Outcome, Pipeline, Status
 from poller.config import Configuration, load
-from poller.ingest import ingest
+from poller.intake.ingest import ingest
 from providers._base import Page
 from store import builds, schema
 from store.engine import Database, open_database

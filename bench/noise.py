@@ -20,8 +20,8 @@ from bench.recorded import recorded
 from domain.alert import Alert, AlertKind, Notification, Reason
 from domain.build import Build, Outcome, Pipeline
 from poller.config import Configuration, load
-from poller.replay import Replay
-from poller.replay_history import People, Poll
+from poller.rehearsing.replay import Replay
+from poller.rehearsing.replay_history import People, Poll
 from store import proof
 from store.engine import Session, open_database
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from bench.measure import goal, heading, note, rows
-from poller.schedule import Schedule
-from poller.trigger import EveryTrigger
+from poller.watching.schedule import Schedule
+from poller.watching.trigger import EveryTrigger
 from providers._base import Target
 
 JOBS = 1000

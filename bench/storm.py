@@ -20,10 +20,10 @@ from typing import Any
 from bench.measure import goal, heading, rows
 from domain.alert import Alert, AlertKind, AlertState, Delivery, Notification, Reason, Scope, Severity
 from domain.message import Message, Tone
-from poller.clock import Clock
-from poller.courier import Courier
-from poller.failpoint import Failpoints
-from poller.progress import Progress
+from poller.delivery.courier import Courier
+from poller.running.clock import Clock
+from poller.running.failpoint import Failpoints
+from poller.running.progress import Progress
 from store import alerts, outbox, outcomes
 from store.engine import Database, Session, open_database
 

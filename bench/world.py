@@ -12,16 +12,16 @@ from bench.breaks import MINUTE, START, Break, Mix, Outage, arrivals, tell_story
 from domain.alert import Notification, Reason
 from domain.build import Build, Pipeline
 from poller import standing
-from poller.clock import Clock
 from poller.config import Configuration
-from poller.courier import Courier
-from poller.failpoint import Failpoints
-from poller.health import Health
-from poller.ingest import Ingested
-from poller.polling import Polling
-from poller.progress import Progress
-from poller.timers import Timers
-from poller.undelivered import judge_channels
+from poller.delivery.courier import Courier
+from poller.delivery.undelivered import judge_channels
+from poller.intake.ingest import Ingested
+from poller.running.clock import Clock
+from poller.running.failpoint import Failpoints
+from poller.running.progress import Progress
+from poller.timing.timers import Timers
+from poller.watching.health import Health
+from poller.watching.polling import Polling
 from providers._base import Candidate, Cursor, Page, Probe, Target, Trouble, Unavailable
 from store import outbox
 from store.engine import Database

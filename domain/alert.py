@@ -139,7 +139,9 @@ class Notification:
     root: Mapping[str, Any] = field(
         default_factory=_nothing
     )  # the receipt of the alert's first message on this channel
-    about: Mapping[str, Any] = field(default_factory=_nothing)  # JSON; what it may share with others: see poller.tell
+    about: Mapping[str, Any] = field(
+        default_factory=_nothing
+    )  # JSON, what it may share with others: poller.telling.tell
     hold_until: datetime | None = None  # not before this time, whatever else is due (quiet hours)
     held: str | None = None  # why it is held, in words
     batch: int | None = None  # the id of the notification that it was sent together with

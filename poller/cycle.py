@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from poller import standing
-from poller.clock import Clock
 from poller.config import Configuration
-from poller.connections import Connections
-from poller.courier import Courier
-from poller.failpoint import Failpoints
-from poller.health import Health
-from poller.ingest import Ingested
-from poller.polling import Polling
-from poller.progress import Progress
+from poller.delivery.courier import Courier
+from poller.intake.ingest import Ingested
 from poller.record import record_standing
-from poller.redaction import Redaction
-from poller.schedule import THREADS_PER_PROVIDER
-from poller.timers import Timers
+from poller.running.clock import Clock
+from poller.running.failpoint import Failpoints
+from poller.running.progress import Progress
+from poller.running.redaction import Redaction
+from poller.timing.timers import Timers
+from poller.watching.connections import Connections
+from poller.watching.health import Health
+from poller.watching.polling import Polling
+from poller.watching.schedule import THREADS_PER_PROVIDER
 from providers._base import Provider, ProviderError, Target
 from store import outbox, outcomes
 from store import providers as stored_providers

@@ -9,27 +9,27 @@ from typing import TypeVar
 from domain.duration import format_duration
 from metrics.live import DAY, WEEK, Live
 from poller import standing
-from poller.clock import Clock, JumpDetector
 from poller.config import Configuration
 from poller.config.changes import diff
-from poller.connections import Connections, connect, reconnect
-from poller.dispatch import Dispatcher
-from poller.failpoint import Failpoints
-from poller.health import Health
-from poller.heartbeat import Heartbeat
-from poller.ingest import Ingested
-from poller.listing import Listings
-from poller.notify import Systemd
-from poller.polling import Polling
-from poller.progress import Progress
+from poller.delivery.dispatch import Dispatcher
+from poller.delivery.undelivered import judge_channels
+from poller.intake.ingest import Ingested
 from poller.record import record_configuration, record_standing, record_start
-from poller.redaction import Redaction
 from poller.reload import Reload
-from poller.schedule import Schedule
-from poller.signals import Signals
+from poller.running.clock import Clock, JumpDetector
+from poller.running.failpoint import Failpoints
+from poller.running.notify import Systemd
+from poller.running.progress import Progress
+from poller.running.redaction import Redaction
+from poller.running.signals import Signals
 from poller.startup import tell_return
-from poller.timers import TICK, Timers
-from poller.undelivered import judge_channels
+from poller.timing.timers import TICK, Timers
+from poller.watching.connections import Connections, connect, reconnect
+from poller.watching.health import Health
+from poller.watching.heartbeat import Heartbeat
+from poller.watching.listing import Listings
+from poller.watching.polling import Polling
+from poller.watching.schedule import Schedule
 from store import counted, retention
 from store import providers as stored_providers
 from store.engine import Database, Session

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 
 from poller.config import Configuration
-from poller.courier import ChannelStatus
-from poller.polling import POLLS, Polling
+from poller.delivery.courier import ChannelStatus
 from poller.reload import Broken
 from poller.startup import record_alive, record_return
+from poller.watching.polling import POLLS, Polling
 from providers._base import Target
 from store import notes
 from store.engine import Session

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from poller.clock import Clock
 from poller.config import Configuration, ConfigurationError
 from poller.config.watch import Watcher
+from poller.running.clock import Clock
 
 log = logging.getLogger(__name__)
 

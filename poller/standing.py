@@ -15,8 +15,8 @@ from domain.build import Pipeline
 from domain.message import SIGNS, Message, Tone
 from poller.config import Configuration
 from poller.reload import Broken
-from poller.tell import first_told, matters, say, tell, tell_all
-from poller.withholding import Hush
+from poller.telling.tell import first_told, matters, say, tell, tell_all
+from poller.telling.withholding import Hush
 from store import alerts, builds, outbox, pipelines, streams
 from store import providers as stored_providers
 from store.engine import Session

@@ -9,8 +9,8 @@ from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.message import SIGNS, Fact, Message, Tone
 from domain.window import Window
 from poller.config import Configuration
-from poller.subject import pipeline_of
-from poller.tell import say
+from poller.telling.subject import pipeline_of
+from poller.telling.tell import say
 from store import absence, alerts, notes
 from store.engine import Session
 

@@ -11,7 +11,7 @@ from poller.cli.conditions import MOST
 from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, login, opened, present
 from poller.cli.showing import GOOD, complain, print_json, say
-from poller.handling import CannotHandleError, acknowledge, unacknowledge
+from poller.telling.handling import CannotHandleError, acknowledge, unacknowledge
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 

@@ -16,10 +16,10 @@ from poller.cli.exits import Exit
 from poller.cli.history import Asked, History, Progress
 from poller.cli.opening import ConfigOption, load_configuration, opened, present
 from poller.cli.showing import complain, is_terminal, say
-from poller.clock import Clock
 from poller.config import Configuration
-from poller.connections import connect
-from poller.logs import form_for, set_up
+from poller.running.clock import Clock
+from poller.running.logs import form_for, set_up
+from poller.watching.connections import connect
 from providers._base import Provider, ProviderError, Target
 from store import pipelines
 from store.engine import Database

@@ -18,10 +18,10 @@ from poller.cli.arguments import span
 from poller.cli.demo_observer import Observer, WatchedDaemon
 from poller.cli.demo_screen import LogLines, Screen
 from poller.cli.exits import Exit
-from poller.clock import Clock
 from poller.config import Configuration, load
 from poller.daemon import Surroundings
-from poller.logs import set_up
+from poller.running.clock import Clock
+from poller.running.logs import set_up
 from simulator.house import Simulator
 from store.engine import open_database
 from store.lock import hold
@@ -73,7 +73,7 @@ def _introduce(screen: Screen, house: Simulator, path: Path) -> None:
 def _watch(screen: Screen, house: Simulator, path: Path, limit: timedelta | None, stopping: threading.Event) -> bool:
     """Run the daemon until the end; whether it was still alive then."""
     set_up("warning", "text", (), LogLines(screen))
-    for name in ("apscheduler", "poller.schedule"):
+    for name in ("apscheduler", "poller.watching.schedule"):
         logging.getLogger(name).setLevel(logging.ERROR)  # at one poll a second, a round left out is no news
 
     def read() -> Configuration:

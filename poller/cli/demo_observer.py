@@ -12,7 +12,7 @@ from domain.build import Build, Status, Verdict
 from poller.cli.demo_cards import card, colour_of, headline_of, letter
 from poller.cli.demo_screen import Screen
 from poller.daemon import Daemon
-from poller.ingest import Ingested
+from poller.intake.ingest import Ingested
 from simulator.house import Simulator
 from simulator.slack_messages import Message
 from store import alerts as stored_alerts

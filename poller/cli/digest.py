@@ -26,7 +26,7 @@ def digest(
 ) -> None:
     """What a digest would say now; nothing is sent."""
     from alerts.channels._plain import plain, tidy
-    from poller.digesting import preview
+    from poller.digests.digesting import preview
 
     configuration, now = load_configuration(config), present()
     wanted = _chosen(name, configuration)

@@ -10,7 +10,7 @@ import typer
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration
 from poller.cli.showing import complain, iso, print_json
 from poller.config.problems import did_you_mean
-from poller.connections import make_provider
+from poller.watching.connections import make_provider
 from providers._base import Candidate
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)

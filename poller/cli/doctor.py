@@ -13,7 +13,7 @@ from poller.cli.opening import ConfigOption, JsonOption, load_configuration, pre
 from poller.cli.reaching import Reached, reach_all
 from poller.cli.showing import BAD, DIM, GOOD, WARN, print_json, print_table, say
 from poller.cli.trust import of_trust
-from poller.logs import form_for, set_up
+from poller.running.logs import form_for, set_up
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 

@@ -13,10 +13,10 @@ from poller.cli.opening import ConfigOption, JsonOption, load_configuration, ope
 from poller.cli.outbox import described as described_message
 from poller.cli.showing import BAD, GOOD, WARN, ago, complain, iso, print_json, say
 from poller.config import Configuration
-from poller.explaining import Explanation, Told, explain
-from poller.fates import Fate, Said
-from poller.inquiry import Inquiry
-from poller.selfcheck import SELFCHECK, configured_at
+from poller.proof.explaining import Explanation, Told, explain
+from poller.proof.fates import Fate, Said
+from poller.proof.inquiry import Inquiry
+from poller.proof.selfcheck import SELFCHECK, configured_at
 from store import builds as stored_builds
 from store import notes, pipelines, proof
 from store.builds import BuildView

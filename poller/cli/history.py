@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from poller.clock import Clock
 from poller.config import Configuration
-from poller.ingest import CLOCKS_DISAGREE, Ingested, ingest
-from poller.polling import recall
+from poller.intake.ingest import CLOCKS_DISAGREE, Ingested, ingest
+from poller.running.clock import Clock
+from poller.watching.polling import recall
 from providers._base import Page, Provider, Target, Trouble, Unavailable
 from store import cursors
 from store.engine import Database, Session

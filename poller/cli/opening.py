@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poller.clock import Clock
 from poller.config import Configuration, load
 from poller.config.problems import ConfigurationError, Problem
+from poller.running.clock import Clock
 from store.errors import StoreAbsent, StoreError
 
 if TYPE_CHECKING:

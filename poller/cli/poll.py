@@ -11,10 +11,10 @@ from domain.alert import Notification
 from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened
 from poller.cli.showing import print_json, say
-from poller.clock import Clock
 from poller.config import Configuration
 from poller.cycle import Cycle, Round
-from poller.logs import form_for, set_up
+from poller.running.clock import Clock
+from poller.running.logs import form_for, set_up
 from store.lock import hold
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -34,7 +34,7 @@ def poll(
 
 
 def _poll(configuration: Configuration, *, as_json: bool) -> Round:
-    from poller.connections import connect
+    from poller.watching.connections import connect
 
     with opened(configuration) as database, hold(database, owner="buildwatch poll"):
         done = Cycle(configuration, connect(configuration), database, Clock()).run()
@@ -46,7 +46,7 @@ def _poll(configuration: Configuration, *, as_json: bool) -> Round:
 
 
 def _rehearse(configuration: Configuration, *, as_json: bool) -> Round:
-    from poller.rehearsal import copied, staged
+    from poller.rehearsing.rehearsal import copied, staged
 
     messages: list[dict[str, Any]] = []
 

@@ -9,8 +9,8 @@ from functools import partial
 from alerts.channels._base import ChannelError
 from domain.duration import format_duration
 from poller.config import Configuration
-from poller.connections import make_channel, make_provider
-from poller.redaction import Redaction
+from poller.running.redaction import Redaction
+from poller.watching.connections import make_channel, make_provider
 from providers._base import Probe, ProviderError
 
 AT_ONCE = 8

@@ -16,10 +16,10 @@ from poller.cli.opening import ConfigOption, JsonOption, load_configuration, pre
 from poller.cli.showing import BAD, DIM, GOOD, Cell, iso, print_json, print_table, say
 from poller.config import Configuration
 from poller.config.problems import ConfigurationError
-from poller.logs import form_for, set_up
-from poller.rehearsal import copied
-from poller.replay import Report, replayed
-from poller.replay_report import NOT_IN_HISTORY, Comparison, Line, Mark
+from poller.rehearsing.rehearsal import copied
+from poller.rehearsing.replay import Report, replayed
+from poller.rehearsing.replay_report import NOT_IN_HISTORY, Comparison, Line, Mark
+from poller.running.logs import form_for, set_up
 from store.engine import open_database
 from store.errors import StoreAbsent
 from store.rewind import first_contact
@@ -75,11 +75,11 @@ def _store(configuration: Configuration) -> str:
 
 def _progress(begin: datetime, end: datetime) -> Report:
     """A line on stderr at each whole percent, where a person reads along."""
-    whole = max((end - begin).total_seconds(), 1.0)
+    whole = max(end - begin, timedelta(seconds=1))
     shown = [-1]
 
     def report(at: datetime) -> None:
-        percent = int(100 * (at - begin).total_seconds() / whole)
+        percent = 100 * (at - begin) // whole
         if percent > shown[0] and _is_watched():
             shown[0] = percent
             print(f"\r{percent:3d} %  {at:%Y-%m-%d}", end="" if at < end else "\n", file=sys.stderr, flush=True)

@@ -11,9 +11,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from poller.cli.opening import ConfigOption, load_configuration, opened
-from poller.clock import Clock
 from poller.config import Configuration
-from poller.logs import form_for, set_up
+from poller.running.clock import Clock
+from poller.running.logs import form_for, set_up
 from store.engine import Database
 from store.errors import StoreUnavailable
 from store.lock import LockHeld, StoreLock, hold
@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Poll, judge and deliver until SIGTERM. SIGHUP reads config.yaml again at once."""
     from poller.daemon import STUCK, Daemon, Surroundings
-    from poller.process import share_one_heap, spare_the_collector
+    from poller.running.process import share_one_heap, spare_the_collector
 
     share_one_heap()
     configuration = load_configuration(config)

@@ -15,9 +15,9 @@ from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, login, opened, opened_to_read, present
 from poller.cli.showing import DIM, GOOD, WARN, Cell, ago, complain, iso, print_json, print_table, say
 from poller.config import Configuration
-from poller.handling import CannotHandleError, Silenced
-from poller.handling import silence as keep_quiet
-from poller.handling import silence_alert as keep_quiet_about
+from poller.telling.handling import CannotHandleError, Silenced
+from poller.telling.handling import silence as keep_quiet
+from poller.telling.handling import silence_alert as keep_quiet_about
 from store import silences
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, present
 from poller.cli.showing import GOOD, complain, print_json, say
 from poller.config.problems import did_you_mean
-from poller.connections import make_channel
-from poller.redaction import Redaction
+from poller.running.redaction import Redaction
+from poller.watching.connections import make_channel
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 

@@ -9,8 +9,8 @@ from domain.alert import AlertKind
 from poller.cli.findings import Finding, State, found
 from poller.cli.showing import ago
 from poller.config import Configuration
-from poller.fates import until
-from poller.selfcheck import AT, SELFCHECK
+from poller.proof.fates import until
+from poller.proof.selfcheck import AT, SELFCHECK
 from store import alerts, notes, pipelines, silences
 from store.engine import Database, Session
 

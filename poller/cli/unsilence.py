@@ -10,7 +10,7 @@ from poller.cli.exits import Exit
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, login, opened, present
 from poller.cli.showing import GOOD, complain, print_json, say
 from poller.cli.silence import described
-from poller.handling import CannotHandleError, unsilence
+from poller.telling.handling import CannotHandleError, unsilence
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 

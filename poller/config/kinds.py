@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from domain.duration import parse_duration
-from poller import cron
+from poller.config import cron
 from poller.config.sections import Zone
 from providers._base import Duration
 

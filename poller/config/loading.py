@@ -30,7 +30,7 @@ from poller.config.sections import RouteEntry, RouteMatch, Store
 from poller.config.sources import Override, applied, from_credentials, from_environment
 from poller.config.store_url import password_of, resolved_url
 from poller.config.tree import plain
-from poller.redaction import Redaction
+from poller.running.redaction import Redaction
 from providers._base import PipelineEntry, ProviderSettings
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import poller.connections
 import poller.daemon
-import poller.heartbeat
-import poller.timers
+import poller.timing.timers
+import poller.watching.connections
+import poller.watching.heartbeat
 from poller.startup import ALIVE
 from simulator.house import Simulator
 from store import notes
@@ -25,9 +25,9 @@ BEFORE_THE_FOLD = "2026-10-25 00:10:00"  # 02:10 in Berlin, for the first time t
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon looks after its own things often."""
     monkeypatch.setattr(poller.daemon, "TICK", timedelta(seconds=0.3))
-    monkeypatch.setattr(poller.timers, "TICK", timedelta(seconds=0.3))
+    monkeypatch.setattr(poller.timing.timers, "TICK", timedelta(seconds=0.3))
     monkeypatch.setattr(poller.daemon, "NOTE_EVERY", 0.5)
-    monkeypatch.setattr(poller.heartbeat, "AT_MOST_EVERY", 0.5)
+    monkeypatch.setattr(poller.watching.heartbeat, "AT_MOST_EVERY", 0.5)
 
 
 def lives(daemon: Running, clock: TravellingClock) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from domain.alert import Alert, AlertState
 from domain.silence import Ends
-from poller.handling import silence
+from poller.telling.handling import silence
 from simulator.house import Simulator
 from store import alerts, outbox, silences
 from tests.support.daemon import Running, eventually, running

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import poller.connections
 import poller.daemon
 import poller.standing
+import poller.watching.connections
 from poller.record import CONFIGURATION
 from simulator.house import Simulator
 from simulator.jenkins import JenkinsServer
@@ -29,14 +29,14 @@ Edit = dict[str, Any]
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon looks after its own things often, spares no channel, and takes a file for broken after a second."""
-    make = poller.connections.make_channel
+    make = poller.watching.connections.make_channel
 
     def unpaced(*given: Any) -> Any:
         channel = make(*given)
         channel.min_interval = 0.0
         return channel
 
-    monkeypatch.setattr(poller.connections, "make_channel", unpaced)
+    monkeypatch.setattr(poller.watching.connections, "make_channel", unpaced)
     monkeypatch.setattr(poller.daemon, "TICK", timedelta(seconds=0.5))
     monkeypatch.setattr(poller.standing, "SETTLING", timedelta(seconds=1.5))
 

@@ -7,7 +7,7 @@ from alerts.routing import Subject
 from alerts.silence import about, broken_by, conditions, covers, holds, until
 from domain.alert import AlertKind, Scope, Severity
 from domain.silence import Ends, Silence
-from poller.subject import subject_of
+from poller.telling.subject import subject_of
 from tests.support.builders import NOON, alert, minutes, pipeline
 
 

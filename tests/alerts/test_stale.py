@@ -8,7 +8,7 @@ from alerts.decision import Decision
 from alerts.rules import Expectation
 from alerts.stale import Begun, Due, decide_stale, due
 from domain.alert import Alert, AlertState, Reason, Scope
-from poller.cron import next_after
+from poller.config.cron import next_after
 from tests.support.builders import NOON
 
 SCOPE = Scope(provider="ci", pipeline="web/nightly")

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-import poller.connections
-import poller.courier
 import poller.daemon
+import poller.delivery.courier
+import poller.watching.connections
 from alerts.channels._base import Channel
 from poller.config import Configuration
 
@@ -14,13 +14,13 @@ from poller.config import Configuration
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon looks after its own things often, tries messages again soon, and spares no channel."""
-    make = poller.connections.make_channel
+    make = poller.watching.connections.make_channel
 
     def unpaced(configuration: Configuration, name: str) -> Channel:
         channel = make(configuration, name)
         channel.min_interval = 0.0
         return channel
 
-    monkeypatch.setattr(poller.connections, "make_channel", unpaced)
+    monkeypatch.setattr(poller.watching.connections, "make_channel", unpaced)
     monkeypatch.setattr(poller.daemon, "TICK", timedelta(seconds=0.5))
-    monkeypatch.setattr(poller.courier, "FIRST_WAIT", timedelta(seconds=0.2))
+    monkeypatch.setattr(poller.delivery.courier, "FIRST_WAIT", timedelta(seconds=0.2))

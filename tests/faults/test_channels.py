@@ -11,7 +11,7 @@ import pytest
 import alerts.channels._slack_bot
 import alerts.channels._smtp_session
 import alerts.channels.smtp
-import poller.courier
+import poller.delivery.courier
 from alerts.channels._slack_http import exchange
 from domain.alert import Delivery, Notification
 from simulator import faults
@@ -27,7 +27,7 @@ A, B = "a@example.com", "b@example.com"
 @pytest.fixture
 def impatient(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """Calls give up after a second; what waits is tried again within one."""
-    monkeypatch.setattr(poller.courier, "LONGEST_WAIT", timedelta(seconds=0.5))
+    monkeypatch.setattr(poller.delivery.courier, "LONGEST_WAIT", timedelta(seconds=0.5))
     monkeypatch.setattr(alerts.channels._slack_bot, "CALL_SECONDS", CALL)
     monkeypatch.setitem(exchange.__kwdefaults__, "seconds", CALL)
     for module in (alerts.channels.smtp, alerts.channels._smtp_session):

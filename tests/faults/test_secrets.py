@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from poller.config import load
-from poller.connections import connect
+from poller.watching.connections import connect
 from providers._base import ProviderError
 from simulator import faults
 from simulator.github_quota import Identity

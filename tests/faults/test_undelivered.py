@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-import poller.courier
+import poller.delivery.courier
 from domain.alert import AlertKind, Delivery
-from poller.undelivered import NOTE
+from poller.delivery.undelivered import NOTE
 from simulator import faults
 from simulator.house import Simulator
 from store import alerts, notes, outbox
@@ -37,7 +37,7 @@ def path(tmp_path: Path, configuration: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def daemon(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    monkeypatch.setattr(poller.courier, "LONGEST_WAIT", poller.courier.FIRST_WAIT * 3)
+    monkeypatch.setattr(poller.delivery.courier, "LONGEST_WAIT", poller.delivery.courier.FIRST_WAIT * 3)
     with running(path) as found:
         eventually(found.daemon.first_round_done)
         yield found

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from domain.alert import AlertState, Reason, Scope
 from domain.build import Build, Outcome, Pipeline
 from poller.config import Configuration
-from poller.ingest import ingest
-from poller.settling import settle_due
+from poller.intake.ingest import ingest
+from poller.intake.settling import settle_due
 from providers._base import Page
 from store import alerts, awaited, outbox
 from store.alerts import AlertView

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from poller.clock import Clock
 from poller.config import load
-from poller.connections import connect
 from poller.cycle import Cycle, Round
+from poller.running.clock import Clock
+from poller.watching.connections import connect
 from simulator import faults
 from simulator.house import Simulator
 from store.engine import open_database

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from poller import polling as module
-from poller.failpoint import Failpoints
-from poller.health import Health
-from poller.polling import Polling
-from poller.progress import Progress
+from poller.running.failpoint import Failpoints
+from poller.running.progress import Progress
+from poller.watching import polling as module
+from poller.watching.health import Health
+from poller.watching.polling import Polling
 from providers._base import Page, ProviderError, Target, Trouble, Unavailable
 from store.engine import Database
 from store.errors import StoreUnavailable

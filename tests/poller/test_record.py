@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from poller.config import Configuration
-from poller.failpoint import Failpoints
-from poller.polling import POLLS, Polling
-from poller.progress import Progress
 from poller.record import CONFIGURATION, record_configuration, record_standing, record_start
 from poller.reload import Broken
+from poller.running.failpoint import Failpoints
+from poller.running.progress import Progress
+from poller.watching.polling import POLLS, Polling
 from providers._base import Target
 from store import notes
 from store.engine import Database

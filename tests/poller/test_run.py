@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from poller import courier
+from poller.delivery import courier
 from simulator import faults
 from simulator.house import Simulator
 from tests.support.daemon import eventually, running

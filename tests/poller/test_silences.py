@@ -8,8 +8,8 @@ import pytest
 from domain.alert import AlertState, Reason
 from domain.build import Outcome
 from domain.silence import Ends
-from poller.handling import CannotHandleError, silence, silence_alert, unsilence
 from poller.standing import tell_baseline
+from poller.telling.handling import CannotHandleError, silence, silence_alert, unsilence
 from store import silences
 from store.engine import Database
 from tests.support.builders import build, minutes, pipeline

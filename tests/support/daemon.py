@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from poller.clock import Clock
 from poller.config import Configuration, load
 from poller.daemon import Daemon, Surroundings
+from poller.running.clock import Clock
 from store import pipelines
 from store.engine import Database, open_database
 from store.lock import hold

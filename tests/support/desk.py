@@ -11,9 +11,9 @@ from alerts.decision import Decision
 from domain.alert import Alert, AlertKind, AlertState, Notification, Reason, Scope, Severity
 from domain.build import Build
 from domain.silence import Ends, Silence
-from poller.handling import look_after, silence
-from poller.ingest import ingest
-from poller.tell import tell
+from poller.intake.ingest import ingest
+from poller.telling.handling import look_after, silence
+from poller.telling.tell import tell
 from providers._base import Page
 from store import alerts, outbox, silences
 from store.engine import Database

@@ -18,10 +18,10 @@ from typing import Any, Literal
 from alerts.channels._base import ChannelPlugin, ChannelSettings
 from domain.alert import Notification
 from domain.build import Build, Outcome, Pipeline, Status
-from poller.clock import Clock
 from poller.config import load
 from poller.config.plugins import Kinds, Plugins
 from poller.daemon import Daemon, Surroundings
+from poller.running.clock import Clock
 from providers._base import Cursor, Page, PipelineEntry, ProviderPlugin, ProviderSettings, Target
 from store.engine import open_database
 from store.lock import hold

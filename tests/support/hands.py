@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from poller.clock import Clock
+from poller.running.clock import Clock
 from tests.support.builders import NOON
 
 

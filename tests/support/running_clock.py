@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-from poller.clock import Clock
+from poller.running.clock import Clock
 
 
 class RunningClock:

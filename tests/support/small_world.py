@@ -11,18 +11,18 @@ from typing import Any
 
 from domain.alert import Notification
 from domain.build import Build, Outcome, Status
-from poller.clock import Clock
 from poller.config import Configuration
-from poller.courier import Courier
-from poller.deadlines import Deadlines
-from poller.failpoint import Failpoints
-from poller.handling import look_after
-from poller.ingest import ingest
-from poller.progress import Progress
-from poller.rehearsal import Stage
-from poller.selfcheck import check_due
-from poller.settling import settle_due
+from poller.delivery.courier import Courier
+from poller.intake.ingest import ingest
+from poller.intake.settling import settle_due
+from poller.proof.selfcheck import check_due
+from poller.rehearsing.rehearsal import Stage
+from poller.running.clock import Clock
+from poller.running.failpoint import Failpoints
+from poller.running.progress import Progress
 from poller.standing import tell_baseline
+from poller.telling.handling import look_after
+from poller.timing.deadlines import Deadlines
 from providers._base import Page
 from store import outbox
 from store.engine import Database, Session

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from poller.clock import Clock
+from poller.running.clock import Clock
 
 
 class TravellingClock:

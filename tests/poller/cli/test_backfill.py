@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from poller.cli.history import Asked, History, Progress, without_news
-from poller.clock import Clock
 from poller.config import load
-from poller.polling import POLLS
+from poller.running.clock import Clock
+from poller.watching.polling import POLLS
 from providers._base import Cursor, Page, Refused, Target, Trouble, Unavailable
 from simulator.house import Simulator
 from store import builds, cursors, notes

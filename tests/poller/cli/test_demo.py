@@ -24,7 +24,7 @@ from poller.cli import demo as demo_command
 from poller.cli.demo_cards import Line, card, colour_of, headline_of, letter, spoken
 from poller.cli.demo_observer import Observer
 from poller.cli.demo_screen import LogLines, Screen
-from poller.ingest import Ingested
+from poller.intake.ingest import Ingested
 from simulator.house import Simulator
 from store import builds
 from store.engine import Database
@@ -172,9 +172,11 @@ def test_on_a_terminal_messages_have_boxes_and_nothing_foreign_gets_through(
 
 def test_the_log_stands_among_the_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
     log = LogLines(Screen())
-    log.write("12:00:00 WARNING poller.polling: poll failed\n    Traceback\n")
+    log.write("12:00:00 WARNING poller.watching.polling: poll failed\n    Traceback\n")
     log.write("\n")
-    assert re.fullmatch(r"00:00  log     WARNING poller.polling: poll failed\n +Traceback\n", capsys.readouterr().out)
+    assert re.fullmatch(
+        r"00:00  log     WARNING poller.watching.polling: poll failed\n +Traceback\n", capsys.readouterr().out
+    )
 
 
 class Interrupting(threading.Event):
@@ -205,7 +207,7 @@ def _logging_as_before() -> Any:
     yield
     root.handlers[:], root.level = handlers, level
     logging.captureWarnings(capture=False)
-    for name in ("apscheduler", "poller.schedule"):
+    for name in ("apscheduler", "poller.watching.schedule"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 

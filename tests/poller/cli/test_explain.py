@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from domain.alert import Delivery
 from domain.build import Build, Outcome
 from poller.config import Configuration, load
-from poller.ingest import ingest
+from poller.intake.ingest import ingest
 from providers._base import Page
 from store import builds as stored_builds
 from store import outbox, outcomes, schema
@@ -157,7 +157,7 @@ def test_a_late_failure_beside_a_break_is_part_of_it(buildwatch: Commands, comes
 def test_a_build_far_back_in_a_long_stream_is_found_in_it(
     buildwatch: Commands, store: Database, comes: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poller.inquiry.BACK", 3)
+    monkeypatch.setattr("poller.proof.inquiry.BACK", 3)
     comes(build(1), build(2, Outcome.FAILURE), *(build(number) for number in range(3, 9)))
     assert buildwatch("explain", "deploy#2", "--json").json["fate"] == "waiting"
     assert store.read(lambda session: stored_builds.get(session, [2])) != {}

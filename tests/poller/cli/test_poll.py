@@ -4,7 +4,7 @@ import pytest
 
 from alerts.verdict import verdict_of
 from domain.alert import Delivery
-from poller.rehearsal import copied
+from poller.rehearsing.rehearsal import copied
 from simulator.house import Simulator
 from store import alerts as stored_alerts
 from store import builds, outbox

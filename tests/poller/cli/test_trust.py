@@ -8,7 +8,7 @@ import pytest
 
 from domain.alert import AlertKind, Scope
 from domain.silence import Ends, Silence
-from poller.selfcheck import SELFCHECK
+from poller.proof.selfcheck import SELFCHECK
 from store import alerts, notes, pipelines, silences
 from store.engine import Database
 from tests.support.builders import alert, pipeline

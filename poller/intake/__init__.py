@@ -1,0 +1,1 @@
+"""Builds come in: stored, settled and judged, a page in a transaction."""

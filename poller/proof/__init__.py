@@ -1,0 +1,1 @@
+"""For any build: who was told, or exactly why nobody."""

@@ -1,0 +1,1 @@
+"""What time alone changes, without a build arriving."""

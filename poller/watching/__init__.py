@@ -1,0 +1,1 @@
+"""Providers are polled: when, how far, and how they are."""

@@ -1,0 +1,128 @@
+"""What is stored of a stream reaches the rules that need it, and hides what it must."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain.alert import Alert, AlertKind, Reason
+from domain.build import Build, Outcome
+from poller.config import Configuration
+from poller.intake.ingest import ingest
+from providers._base import Page
+from store import alerts, outbox
+from store.engine import Database
+from tests.support.builders import NOON, build
+from tests.support.configurations import loaded
+
+CONFIG = """
+providers:
+  ci: {kind: fake}
+pipelines:
+  - {provider: ci, job: "web/*"}
+channels:
+  desk: {kind: lamp}
+routes: [{to: [desk]}]
+"""
+QUICK, SLOW = timedelta(minutes=10), timedelta(minutes=14)
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    return loaded(tmp_path / "config.yaml", CONFIG)
+
+
+class House:
+    """A store, and builds that come one after the other."""
+
+    def __init__(self, database: Database, configuration: Configuration) -> None:
+        self.database = database
+        self.configuration = configuration
+        self.count = 0
+
+    def comes(self, letters: str, takes: timedelta = QUICK, queued: timedelta = timedelta(0)) -> None:
+        for letter in letters:
+            self.count += 1
+            start = NOON + self.count * timedelta(hours=1)
+            outcome = Outcome.FAILURE if letter == "F" else Outcome.SUCCESS
+            self.page(build(self.count, outcome, queued_at=start - queued, started_at=start, finished_at=start + takes))
+
+    def page(self, *given: Build) -> None:
+        page = Page(builds=given, pipelines=[each.pipeline for each in given])
+        long_ago, now = NOON - timedelta(days=9), given[-1].finished_at or NOON
+        self.database.transact(
+            lambda session: ingest(
+                session,
+                page,
+                provider="ci",
+                target="jobs",
+                configuration=self.configuration,
+                now=now,
+                last_poll=long_ago,
+            )
+        )
+
+    def firing(self) -> dict[AlertKind, Alert]:
+        return {each.kind: each for each in self.database.read(alerts.firing)}
+
+    def told(self) -> list[tuple[AlertKind, Reason]]:
+        kinds = {view.alert.id: view.alert.kind for view in self._views()}
+        notes = reversed(self.database.read(outbox.listing))
+        return [(kinds[note.alert_id], note.reason) for note in notes]
+
+    def _views(self) -> list[alerts.AlertView]:
+        return self.database.read(lambda session: alerts.listing(session, all=True))
+
+
+@pytest.fixture
+def here(database: Database, configuration: Configuration) -> House:
+    return House(database, configuration)
+
+
+def test_builds_that_take_longer_are_told_once_and_are_over_with_the_third_quick_one(here: House) -> None:
+    here.comes("P" * 30)
+    here.comes("PPP", SLOW)
+    assert here.told() == []
+    here.comes("P", SLOW)
+    assert here.told() == [(AlertKind.DURATION, Reason.FIRST)]
+    assert here.firing()[AlertKind.DURATION].evidence["onset"]["number"] == 31
+    here.comes("PP")
+    assert here.firing()
+    here.comes("P")
+    assert here.told()[1:] == [(AlertKind.DURATION, Reason.RESOLVED)]
+
+
+def test_failed_builds_say_nothing_about_times_and_hide_them(here: House) -> None:
+    here.comes("P" * 30)
+    here.comes("PPP", SLOW)
+    here.comes("F", SLOW)
+    assert set(here.firing()) == {AlertKind.FAILURE}
+    here.comes("P", SLOW)
+    assert [each for each in here.told() if each[0] is AlertKind.DURATION] == [(AlertKind.DURATION, Reason.FIRST)]
+
+
+def test_waiting_longer_is_told_too(here: House) -> None:
+    here.comes("P" * 30, queued=timedelta(seconds=20))
+    here.comes("P" * 5, queued=timedelta(minutes=6))
+    assert here.firing()[AlertKind.DURATION].evidence["measure"] == "queue"
+
+
+def test_a_stream_that_flaps_is_told_once_and_its_failures_are_not(here: House) -> None:
+    here.comes("P" * 20 + "FPFPFP")
+    before = len(here.told())
+    here.comes("FPFPFP")
+    firsts = [kind for kind, reason in here.told()[before:] if reason is Reason.FIRST]
+    assert firsts.count(AlertKind.FLAPPING) == 1
+    assert AlertKind.FAILURE not in firsts
+    here.comes("P" * 20)
+    assert AlertKind.FLAPPING not in here.firing()
+    assert (AlertKind.FLAPPING, Reason.RESOLVED) in here.told()
+
+
+def test_asked_again_with_nothing_new_nothing_is_told(here: House) -> None:
+    here.comes("P" * 20 + "FPFPFPFP")
+    told, stored = here.told(), here.firing()
+    last = here.count
+    start = NOON + last * timedelta(hours=1)
+    here.page(build(last, queued_at=start, started_at=start, finished_at=start + QUICK))
+    assert (here.told(), here.firing()) == (told, stored)
