@@ -19,17 +19,6 @@ for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ftp_proxy")
     os.environ.pop(_name.upper(), None)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file stay with one worker, and all that need a machine of their own, too.
-
-    First, because pytest-xdist reads the marks in this hook of its own.
-    """
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "systemd" else str(item.path)))
-
-
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody but this machine is asked anything: what a test forgot to fake fails at once."""
