@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import override
 
 from domain.build import Build, Pipeline
+from domain.details import Artifact, Details
 from domain.duration import parse_duration
 
 Cursor = Mapping[str, Any]
@@ -235,6 +236,36 @@ class TellsQueue(Protocol):
 
     def queue(self) -> Sequence[Waiting]:
         """Everything that waits on the server now. Raises like every method of a provider."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is wanted of the details of a build; each costs a request or more."""
+
+    stages: bool = True  # and the reason
+    log_bytes: int = 1 << 20  # of all logs together, at most; 0: none
+    tests: bool = True  # a report that the server keeps itself (Jenkins' testReport)
+    since: Build | None = None  # the newest build before that passed: the changes since then are wanted
+
+
+@runtime_checkable
+class TellsDetails(Protocol):
+    """A provider that can tell more about a finished build than its result. All methods raise like every other."""
+
+    def details(self, build: Build, wanted: Wanted) -> Details:
+        """Stages, logs, tests and changes. A part that cannot be read is a note, never an error.
+
+        Raises only when nothing at all could be read and a later try may help.
+        """
+        ...
+
+    def artifacts(self, build: Build) -> Sequence[Artifact]:
+        """The files that the build left behind and that have not expired."""
+        ...
+
+    def read_artifact(self, build: Build, artifact: Artifact, limit: int) -> bytes:
+        """The content. Raises `Refused` with `Trouble.TOO_LARGE` beyond `limit` bytes, `NOT_FOUND` when it is gone."""
         ...
 
 

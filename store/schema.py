@@ -184,6 +184,20 @@ build_details = Table(
     Column("log_excerpt", Text),
     Column("tests", Text),  # JSON
     Column("measurements", Text),  # JSON
+    Column("bucket_class", Text),  # code, test, infra, env
+    Column("stages", Text),  # JSON
+    Column("changes", Text),  # JSON
+    Column("notes", Text),  # JSON: what could not be read, and why
+)
+
+# Finished builds whose details are still to be read: the row goes when they have been, or will never be.
+details_due = Table(
+    "details_due",
+    metadata,
+    Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("due_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index("details_due_at", "due_at"),
 )
 
 alerts = Table(
@@ -320,7 +334,7 @@ notes = Table(
 # Alembic's own table, declared here so that a new store gets it without importing Alembic.
 alembic_version = Table("alembic_version", metadata, Column("version_num", Text, primary_key=True))
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that these tables are."""
 
 

@@ -74,6 +74,8 @@ def _policies(configuration: Configuration) -> list[Any]:
         configuration.escalations,
         configuration.digests,
         configuration.heartbeat_url,
+        configuration.details,
+        configuration.suspects,
     ]
 
 

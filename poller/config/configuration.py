@@ -16,6 +16,7 @@ from alerts.routing import Route
 from alerts.rules import Rules
 from domain.build import Pipeline
 from poller.config.alerting import Alerts, rules_from
+from poller.config.explained import DetailsSettings, Reports, Suspects
 from poller.config.problems import Problem
 from poller.config.sections import Log
 from providers._base import PipelineEntry, ProviderPlugin, ProviderSettings
@@ -72,6 +73,8 @@ class Configuration:
     digests: tuple[Digest, ...] = ()
     templates: Mapping[str, TemplateFile] = field(default_factory=dict)  # by kind of channel
     heartbeat_url: SecretStr | None = None
+    details: DetailsSettings | None = field(default_factory=DetailsSettings)  # None: nothing is read about builds
+    suspects: Suspects = field(default_factory=Suspects)
     include: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -112,3 +115,11 @@ class Configuration:
     def unstable_passes(self, entry: PipelineEntry | None) -> bool:
         """Whether an unstable build of an entry's pipelines counts as passed."""
         return getattr(entry, "unstable", "failed") == "passed"
+
+    def reports_of(self, entry: PipelineEntry | None) -> Reports:
+        """What is read off every build of an entry's pipelines."""
+        return Reports(
+            parsers=getattr(entry, "parsers", ()),
+            require=getattr(entry, "require", ()),
+            measurements=getattr(entry, "measurements", ()),
+        )

@@ -19,6 +19,7 @@ from poller.config.alerting import Alerts, EntryAlerts, rules_from
 from poller.config.configuration import Configuration, Keep, StoreSettings, TemplateFile
 from poller.config.document import TOP_LEVEL, Document, read_document
 from poller.config.entries import Checking, check_channels, check_pipelines, check_providers, secrets_of
+from poller.config.explained import details_from, suspects_from
 from poller.config.explanations import explained, is_secret
 from poller.config.files import Reading, read_files
 from poller.config.places import Places
@@ -228,6 +229,8 @@ class _Loader:
             routes=_routes(document.routes, channels),
             log=document.log,
             group_wait=document.group_wait,
+            details=details_from(document.details),
+            suspects=suspects_from(document.suspects),
             quiet_hours=tuple(_quiet(entry) for entry in document.quiet_hours),
             escalations=tuple(_escalation(entry) for entry in document.escalate),
             digests=tuple(_digest(entry) for entry in document.digests),

@@ -17,11 +17,11 @@ import alerts.channels
 import providers
 from alerts.channels._base import ChannelPlugin
 from poller.config.alerting import EntryAlerts, ExpectOrOff, Rerun
-from poller.config.later import later
+from poller.config.explained import Measurements, Parsers, Requires
 from providers._base import PipelineEntry, ProviderPlugin
 
 _Unstable = Literal["passed", "failed"]
-OURS = frozenset({"alerts", "unstable", "expect", "rerun"})
+OURS = frozenset({"alerts", "unstable", "expect", "rerun", "parsers", "require", "measurements"})
 """The keys of an entry that its provider does not look at: only what its builds mean depends on them."""
 
 P = TypeVar("P", ProviderPlugin, ChannelPlugin)
@@ -120,7 +120,7 @@ def _with_our_keys(base: type[PipelineEntry]) -> type[PipelineEntry]:
         unstable=(_Unstable, unstable),
         expect=(ExpectOrOff, expect),
         rerun=(Rerun, rerun),
-        parsers=(list[Any] | dict[str, Any] | None, later("Which reports are read.")),
-        require=(list[Any] | dict[str, Any] | None, later("What a build must contain.")),
-        measurements=(list[Any] | dict[str, Any] | None, later("Figures read off each build.")),
+        parsers=(Parsers, Field(default=(), description="Test reports that builds leave behind: [{junit: GLOB}].")),
+        require=(Requires, Field(default=(), description="What each build must leave behind: {artifact: GLOB}.")),
+        measurements=(Measurements, Field(default=(), description="JSON files with figures: [{artifact: GLOB}].")),
     )

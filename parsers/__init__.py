@@ -1,0 +1,1 @@
+"""What builds leave behind, read: logs, test reports, archives, figures. Pure: bytes and text in, values out."""

@@ -1,0 +1,26 @@
+"""What is read about builds beside their results: stages, changes, logs, tests, figures."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Add columns and tables; what they hold is explained in store/schema.py."""
+    for name in ("bucket_class", "stages", "changes", "notes"):
+        op.add_column("build_details", sa.Column(name, sa.Text))
+    op.create_table(
+        "details_due",
+        sa.Column(
+            "build_id",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            sa.ForeignKey("builds.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("due_at", sa.BigInteger, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+    )
+    op.create_index("details_due_at", "details_due", ["due_at"])
