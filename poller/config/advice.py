@@ -56,7 +56,7 @@ def advise(
 ) -> None:
     """Add warnings. `indices` are the places of the configuration's entries in `pipelines:`."""
     entries = dict(zip(indices, configuration.pipelines, strict=True))
-    _later_keys(document, entries, checking)
+    _later_keys(document, checking)
     _unused(configuration, checking)
     _unreachable(configuration, entries, checking)
     _idle_routes(document, configuration.routes, entries, checking)
@@ -68,15 +68,9 @@ def advise(
     _plain_http(configuration, checking)
 
 
-def _later_keys(document: Document, entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
-    told: set[tuple[str, ...]] = set()
-    paths: list[KeyPath] = list(without_effect(document))
-    paths += [("pipelines", index, *path) for index, entry in entries.items() for path in without_effect(entry)]
-    for path in paths:
-        words = tuple(part for part in path if isinstance(part, str))
-        if words not in told:
-            told.add(words)
-            checking.warn(path, f'"{path[-1]}" is accepted but has no effect in this version yet', at_key=True)
+def _later_keys(document: Document, checking: Checking) -> None:
+    for path in without_effect(document):
+        checking.warn(path, f'"{path[-1]}" is accepted but has no effect in this version yet', at_key=True)
 
 
 def _unused(configuration: Configuration, checking: Checking) -> None:

@@ -38,7 +38,7 @@ class Changes:
     store: bool
     log: bool
     days: bool  # timezone or day_starts_at
-    policies: bool  # grouping, quiet hours, escalations, digests, heartbeat
+    policies: bool  # grouping, quiet hours, escalations, digests, heartbeat, details, suspects
 
     def __bool__(self) -> bool:
         return any(getattr(self, each.name) for each in fields(self))
@@ -97,8 +97,14 @@ def _entries(configuration: Configuration, provider: str) -> list[Any]:
 
 
 def _rules(configuration: Configuration) -> list[Any]:
+    """What the builds of each entry mean, and what is read off them."""
     entries = [
-        (entry.provider, configuration.rules_of(entry), configuration.unstable_passes(entry))
+        (
+            entry.provider,
+            configuration.rules_of(entry),
+            configuration.unstable_passes(entry),
+            configuration.reports_of(entry),
+        )
         for entry in configuration.pipelines
     ]
     return [configuration.rules, *entries]

@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from domain.duration import parse_duration
+from poller.config.kinds import switched
 from poller.config.sections import Glob, Part
-from providers._base import Duration
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20}
 _SIZE = re.compile(r"(\d+)\s*([a-z]*)", re.IGNORECASE)
@@ -30,24 +31,47 @@ def _as_bytes(value: object) -> object:
     return size
 
 
+def _as_wait(value: object) -> object:
+    if value in {0, "0"} and not isinstance(value, bool):
+        return timedelta(0)
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+_Wait = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(minutes=5)), BeforeValidator(_as_wait)]
+
 Bytes = Annotated[int, BeforeValidator(_as_bytes), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
 
 
 class DetailsEntry(Part):
     """How much is read about a failed build, and how long its message waits for that."""
 
-    wait: Duration | Literal[0] = Field(
-        default=timedelta(seconds=20), le=timedelta(minutes=5), description="A message waits so long at most; 0: never."
-    )
+    wait: _Wait = Field(default=timedelta(seconds=20), description="A message waits so long at most; 0: never.")
     log_bytes: Bytes = Field(default=1 << 20, description="Of a log at most so much is read, from its end; 0: none.")
     artifact_bytes: Bytes = Field(default=16 << 20, description="Larger artifacts are not read.")
+
+
+_Switched = DetailsEntry | Literal["off", "on"] | bool | None
+DetailsOrOff = Annotated[DetailsEntry | None, BeforeValidator(switched, json_schema_input_type=_Switched)]
 
 
 def _or_off(value: object) -> object:
     return "off" if value is False else value
 
 
-DetailsOrOff = Annotated[DetailsEntry | Literal["off"], BeforeValidator(_or_off)]
+def _checked_login(value: str) -> str:
+    if not _LOGIN.match(value):
+        raise ValueError("must be a login or a name")
+    return value
+
+
+def _checked_member(value: str) -> str:
+    if not _MEMBER.fullmatch(value):
+        raise ValueError(f'"{value}" is not the id of a person in Slack, like U012AB3CD')
+    return value
+
+
+_Login = Annotated[str, AfterValidator(_checked_login)]
+_Member = Annotated[str, AfterValidator(_checked_member)]
 
 
 class SuspectsEntry(Part):
@@ -56,19 +80,14 @@ class SuspectsEntry(Part):
     show: Annotated[Literal["off", "list", "mention"], BeforeValidator(_or_off)] = Field(
         default="list", description="mention: the people below are notified in Slack."
     )
-    people: dict[str, str] = Field(default_factory=dict, description="A login or name, and the person's id in Slack.")
-
-    @model_validator(mode="after")
-    def _checked(self) -> Self:
-        for login, member in self.people.items():
-            if not _LOGIN.match(login) or not _MEMBER.fullmatch(member):
-                raise ValueError(f'"{login}": "{member}" is not the id of a person in Slack, like U012AB3CD')
-        return self
+    people: dict[_Login, _Member] = Field(
+        default_factory=dict, description="A login or name, and the person's id in Slack."
+    )
 
 
 def _as_suspects(value: object) -> object:
-    if value is False:
-        return {"show": "off"}
+    if isinstance(value, bool):
+        return {} if value else {"show": "off"}
     return {"show": value} if isinstance(value, str) else value
 
 
@@ -78,36 +97,52 @@ SuspectsOrWord = Annotated[
 ]
 
 
+def _not_empty(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+_Files = Annotated[Glob, AfterValidator(_not_empty)]
+_Word = Annotated[str, AfterValidator(_not_empty)]
+
+
 class ParserEntry(Part):
     """Test reports that every build of these pipelines leaves behind."""
 
-    junit: Glob = Field(description="Files: artifacts of Jenkins, members of the archives of GitHub.")
-    artifact: Glob | None = Field(default=None, description="Only in archives with such a name.")
+    junit: _Files = Field(description="Files: artifacts of Jenkins, members of the archives of GitHub.")
+    artifact: _Files | None = Field(default=None, description="Only in archives with such a name.")
 
 
 class RequireEntry(Part):
     """What every build that gets so far must leave behind."""
 
-    artifact: Glob = Field(description="A file: an artifact of Jenkins, an archive of GitHub or a member of one.")
+    artifact: _Files = Field(description="A file: an artifact of Jenkins, an archive of GitHub or a member of one.")
 
 
 class MeasurementEntry(Part):
     """Figures in a JSON file that every build of these pipelines leaves behind."""
 
-    artifact: Glob = Field(description="The file: an artifact of Jenkins, a member of an archive of GitHub.")
-    numbers: dict[str, str] = Field(
+    artifact: _Files = Field(description="The file: an artifact of Jenkins, a member of an archive of GitHub.")
+    numbers: dict[_Word, _Word] = Field(
         default_factory=dict,
         description="A name, and where it stands: totals.coverage. Left out: every number.",
     )
 
 
 def _as_list(value: object) -> object:
-    return value if value is None or isinstance(value, list | tuple) else [value]
+    if value is None:
+        return ()
+    return value if isinstance(value, list | tuple) else [value]
 
 
-Parsers = Annotated[tuple[ParserEntry, ...], BeforeValidator(_as_list)]
-Requires = Annotated[tuple[RequireEntry, ...], BeforeValidator(_as_list)]
-Measurements = Annotated[tuple[MeasurementEntry, ...], BeforeValidator(_as_list)]
+def _one_or_more(entry: type[Part]) -> BeforeValidator:
+    return BeforeValidator(_as_list, json_schema_input_type=entry | list[entry] | None)  # type: ignore[valid-type]
+
+
+Parsers = Annotated[tuple[ParserEntry, ...], _one_or_more(ParserEntry)]
+Requires = Annotated[tuple[RequireEntry, ...], _one_or_more(RequireEntry)]
+Measurements = Annotated[tuple[MeasurementEntry, ...], _one_or_more(MeasurementEntry)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +175,11 @@ class Reports:
         return bool(self.parsers or self.require or self.measurements)
 
 
-def details_from(given: DetailsEntry | Literal["off"]) -> DetailsSettings | None:
+def details_from(given: DetailsEntry | None) -> DetailsSettings | None:
     """None: nothing is read."""
-    if given == "off":
+    if given is None:
         return None
-    wait = given.wait or timedelta(0)
-    return DetailsSettings(wait=wait, log_bytes=given.log_bytes, artifact_bytes=given.artifact_bytes)
+    return DetailsSettings(wait=given.wait, log_bytes=given.log_bytes, artifact_bytes=given.artifact_bytes)
 
 
 def suspects_from(given: SuspectsEntry) -> Suspects:

@@ -51,7 +51,7 @@ def explained(error: ValidationError, model: type[BaseModel], places: Places, ba
     """One problem for each thing that is wrong; the branches of a union that all failed are put together."""
     sentences: dict[tuple[KeyPath, bool], list[str]] = {}
     for detail in error.errors(include_input=False, include_url=False):
-        kind, path = detail["type"], (*base, *detail["loc"])
+        kind, path = detail["type"], places.as_written((*base, *detail["loc"]))
         at_key = kind == "extra_forbidden"
         if kind == "missing":
             place = (*places.trimmed(path[:-1]), *path[-1:])

@@ -1,6 +1,6 @@
 """Keys of config.yaml whose meaning comes with a later version: accepted, and told to have no effect yet."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic import BaseModel, Field
@@ -22,18 +22,8 @@ def later(purpose: str) -> Any:
     return field
 
 
-def without_effect(value: Any) -> Iterator[KeyPath]:
-    """The paths of such keys that are given, in a model or a collection of models."""
-    children: Any = ()
-    if isinstance(value, BaseModel):
-        for name in value.model_fields_set:
-            if _MARK in type(value).model_fields[name].metadata:
-                yield (name,)
-        children = ((name, getattr(value, name)) for name in value.model_fields_set)
-    elif isinstance(value, Mapping):
-        children = value.items()
-    elif isinstance(value, list | tuple):
-        children = enumerate(value)
-    for key, inner in children:
-        for path in without_effect(inner):
-            yield (key, *path)
+def without_effect(document: BaseModel) -> Iterator[KeyPath]:
+    """The paths of such keys that are given."""
+    for name in document.model_fields_set:
+        if _MARK in type(document).model_fields[name].metadata:
+            yield (name,)

@@ -38,6 +38,17 @@ class Places:
         found = len(self.known(below))
         return below if found > 1 and found + 1 > len(self.known(path)) else path
 
+    def as_written(self, path: KeyPath) -> KeyPath:
+        """A path without the 0 of an only item that stands there itself, without a list around it."""
+        written: KeyPath = ()
+        here: Any = self._tree
+        for key in self.inherited(path):
+            if isinstance(here, Section) and key == 0:
+                continue
+            written = (*written, key)
+            here = self._in_file(written)
+        return written
+
     def trimmed(self, path: KeyPath) -> KeyPath:
         """A path without what is only in pydantic's head: the names of the members of a union."""
         path = self.inherited(path)
