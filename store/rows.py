@@ -87,6 +87,12 @@ class Details(NamedTuple):
     log_excerpt: str | None = None
     tests: str | None = None
     measurements: str | None = None
+    bucket_class: str | None = None  # from here on: what only the details of a build tell, see store/details.py
+    stages: str | None = None
+    changes: str | None = None
+    notes: str | None = None
+    found_labels: str | None = None
+    read_at: int | None = None
 
 
 Number = int | None
@@ -212,6 +218,7 @@ def build_of(
     # A stream of "" is a plain job's; its builds name a branch of their own, or none.
     branch = words[row.branch_id] or words[row.stream_id] or None
     labels = words[row.labels_id] or details.labels
+    known = orjson.loads(labels) if labels else NO_LABELS
     return Build(
         pipeline=pipeline,
         external_id=row.external_id,
@@ -236,7 +243,7 @@ def build_of(
         bucket=details.bucket,
         reason=details.reason,
         log_excerpt=details.log_excerpt,
-        labels=orjson.loads(labels) if labels else NO_LABELS,
+        labels={**known, **orjson.loads(details.found_labels)} if details.found_labels else known,
         tests=None if details.tests is None else _report_of(orjson.loads(details.tests)),
         measurements=orjson.loads(details.measurements) if details.measurements else NO_MEASUREMENTS,
         id=identity,

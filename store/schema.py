@@ -188,6 +188,12 @@ build_details = Table(
     Column("stages", Text),  # JSON
     Column("changes", Text),  # JSON
     Column("notes", Text),  # JSON: what could not be read, and why
+    Column("found_labels", Text),  # JSON: what its details told, beside the labels that it came with
+    Column("read_at", BigInteger),  # when its details were read last
+)
+# How often a cause was seen in the last days: the newest of them.
+Index(
+    "build_details_bucket", build_details.c.bucket, build_details.c.build_id, info={WHERE: text("bucket IS NOT NULL")}
 )
 
 # Finished builds whose details are still to be read: the row goes when they have been, or will never be.

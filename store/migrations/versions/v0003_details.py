@@ -9,8 +9,13 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Add columns and tables; what they hold is explained in store/schema.py."""
-    for name in ("bucket_class", "stages", "changes", "notes"):
+    for name in ("bucket_class", "stages", "changes", "notes", "found_labels"):
         op.add_column("build_details", sa.Column(name, sa.Text))
+    op.add_column("build_details", sa.Column("read_at", sa.BigInteger))
+    known = sa.text("bucket IS NOT NULL")
+    op.create_index(
+        "build_details_bucket", "build_details", ["bucket", "build_id"], sqlite_where=known, postgresql_where=known
+    )
     op.create_table(
         "details_due",
         sa.Column(
