@@ -7,9 +7,9 @@ The last one, without `match`, is the default.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from alerts.globs import matches
 from domain.alert import AlertKind, Severity
 from domain.build import NO_LABELS, Build
+from domain.globs import matches
 
 _USUAL = ("main", "master")  # when the provider does not say which branch is the default one
 _SCHEDULES = frozenset({"schedule", "TimerTriggerCause", "TimerTrigger$TimerTriggerCause"})

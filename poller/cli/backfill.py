@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from alerts.globs import matches
 from domain.build import Pipeline
 from domain.duration import format_duration
+from domain.globs import matches
 from poller.cli.arguments import since_moment
 from poller.cli.exits import Exit
 from poller.cli.history import Asked, History, Progress

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
-from alerts.globs import matches
 from domain.alert import AlertKind
 from domain.duration import parse_duration
+from domain.globs import matches
 from domain.silence import Ends
 from domain.text import clean
 from poller.config import Configuration

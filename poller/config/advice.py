@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from alerts.globs import matches
 from alerts.quiet import ends
 from alerts.routing import Match, Route, Subject
 from alerts.rules import Rules
+from domain.globs import matches
 from poller.config.configuration import Configuration
 from poller.config.document import Document
 from poller.config.entries import Checking, secrets_of

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
-from alerts.globs import matches
 from domain.alert import AlertKind, Severity
+from domain.globs import matches
 from poller.config.problems import did_you_mean
 from poller.config.store_url import resolved_url
 from providers._base import Duration

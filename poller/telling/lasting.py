@@ -7,7 +7,6 @@ from datetime import datetime
 from alerts import escalation
 from alerts.decision import decision
 from alerts.escalation import Escalation
-from alerts.globs import matches
 from alerts.handled import acknowledged, told_at
 from alerts.quiet import ends
 from alerts.reminding import passed
@@ -15,6 +14,7 @@ from alerts.routing import Match, Subject
 from alerts.silence import covers, holds
 from domain.alert import Alert, AlertKind, Reason
 from domain.build import Pipeline
+from domain.globs import matches
 from domain.silence import Silence
 from poller.config import Configuration
 from poller.telling import withholding

@@ -1,8 +1,8 @@
 import pytest
 
-from alerts.globs import matches
 from alerts.routing import Match, Route, Subject, destinations, explain, watched
 from domain.alert import AlertKind, Severity
+from domain.globs import matches
 from tests.support.builders import build, pipeline
 
 

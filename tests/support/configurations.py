@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import SecretStr, model_validator
 
 from alerts.channels._base import ChannelPlugin, ChannelSettings
-from alerts.globs import matches
+from domain.globs import matches
 from poller.config import Configuration, ConfigurationError, load
 from poller.config.plugins import Kinds, Plugins
 from providers._base import PipelineEntry, ProviderPlugin, ProviderSettings
