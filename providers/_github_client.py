@@ -12,7 +12,9 @@ from providers._github_quota import Quota
 from providers._http import CALL_SECONDS, Answer, Http, check_status
 
 PAGE: Final = 100  # GitHub's maximum; more is silently cut to it
-_OURS: Final = (200, 304, 401, 403, 404, 429)
+_ELSEWHERE: Final = (302, 303)
+_MOVED: Final = (301, 307, 308)  # the repository was renamed
+_OURS: Final = (200, *_ELSEWHERE, 304, 401, 403, 404, 410, 429)
 _ACCEPT: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 
@@ -89,16 +91,19 @@ class Client:
         """
         url = self._api_url + path
         seconds = CALL_SECONDS if deadline is None else min(CALL_SECONDS, deadline - time.monotonic())
-        token = self._credentials.token()
-        answer, key = self._ask(url, query, tag, token, seconds)
-        if answer.status == 401 and token and self._credentials.forget(token):  # noqa: PLR2004
-            answer, key = self._ask(url, query, tag, self._credentials.token(), seconds)
-        if answer.status == 401:  # noqa: PLR2004
-            raise Refused(Trouble.AUTH, f"{url} does not accept the token (401): it is wrong, revoked or expired")
-        self._quota.learn(answer)
+        answer, key = self._authorised(url, query, tag, seconds=seconds)
         check_status(answer, (200, 304, 404) if may_be_gone else (200, 304))
         value = answer.headers.get("ETag")
         return Reply(answer=answer, tag=Tag(value=value, of=key) if value else None, next_query=_next_query(answer))
+
+    def place(self, path: str, *, deadline: float) -> Answer:
+        """Where GitHub keeps a file (302 with a Location, good for a minute), the file itself (200), or 404 and 410.
+
+        Raises as `get`.
+        """
+        seconds = min(CALL_SECONDS, deadline - time.monotonic())
+        answer, _ = self._authorised(self._api_url + path, seconds=seconds, followed=_MOVED)
+        return check_status(answer, (200, *_ELSEWHERE, 404, 410))
 
     def pages(
         self, path: str, query: Mapping[str, str | int] | None = None, *, may_be_gone: bool = False
@@ -113,8 +118,26 @@ class Client:
                 raise Unavailable(Trouble.SUSPICIOUS, f"{self._api_url}{path}: the next page is this page")
             asked = following
 
+    def _authorised(
+        self, url: str, query: Mapping[str, str | int] | None = None, tag: Tag | None = None, **how: Any
+    ) -> tuple[Answer, str]:
+        """The answer with the current token, or with a new one where the old one has just ended."""
+        token = self._credentials.token()
+        answer, key = self._ask(url, query, tag, token, **how)
+        if answer.status == 401 and token and self._credentials.forget(token):  # noqa: PLR2004
+            answer, key = self._ask(url, query, tag, self._credentials.token(), **how)
+        if answer.status == 401:  # noqa: PLR2004
+            raise Refused(Trouble.AUTH, f"{url} does not accept the token (401): it is wrong, revoked or expired")
+        self._quota.learn(answer)
+        return answer, key
+
     def _ask(
-        self, url: str, query: Mapping[str, str | int] | None, tag: Tag | None, token: str | None, seconds: float
+        self,
+        url: str,
+        query: Mapping[str, str | int] | None,
+        tag: Tag | None,
+        token: str | None,
+        **how: Any,
     ) -> tuple[Answer, str]:
         self._quota.spend()
         headers = dict(_ACCEPT)
@@ -123,7 +146,7 @@ class Client:
         key = fingerprint(token, f"{url}?{sorted((query or {}).items())}")
         if tag is not None and tag.of == key:
             headers["If-None-Match"] = tag.value
-        return self._http.get(url, params=query, headers=headers, accept=_OURS, seconds=seconds), key
+        return self._http.get(url, params=query, headers=headers, accept=_OURS, **how), key
 
 
 def _next_query(answer: Answer) -> dict[str, str] | None:

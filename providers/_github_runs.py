@@ -58,6 +58,11 @@ def is_over(run: Run) -> bool:
     return _status(run) is Status.FINISHED
 
 
+def outcome_of(conclusion: object) -> Outcome:
+    """What GitHub's conclusion of a run, a job or a step means; UNKNOWN for a word that is new, and for none."""
+    return _OUTCOMES.get(_lower(conclusion), Outcome.UNKNOWN)
+
+
 def created_at(run: Run) -> datetime | None:
     """When the run was first created; None when that cannot be read."""
     try:
@@ -158,7 +163,7 @@ def to_build(run: Run, pipeline: Pipeline) -> Build:
         number=_whole(run["run_number"]),
         attempt=attempt,
         status=status,
-        outcome=_OUTCOMES.get(_lower(conclusion), Outcome.UNKNOWN) if over else None,
+        outcome=outcome_of(conclusion) if over else None,
         raw_outcome=_word(conclusion) if over else _approval(run),
         branch=_branch(run.get("head_branch")),
         commit=_word(run.get("head_sha")),

@@ -8,7 +8,8 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -18,7 +19,7 @@ from weakref import WeakSet
 
 import orjson
 import requests
-from requests import PreparedRequest, Request, Session
+from requests import PreparedRequest, Request, Response, Session
 from requests.cookies import extract_cookies_to_jar
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
@@ -34,7 +35,7 @@ _MOST_DIGITS: Final = 1000  # Python refuses to read 4300
 MAX_REDIRECTS: Final = 3
 RETRIES: Final = 2
 _RETRIED_STATUS: Final = frozenset({500, 502, 503, 504})
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _USER_AGENT: Final = "buildwatch"
 
 
@@ -115,13 +116,14 @@ def fetch(
     seconds: float = CALL_SECONDS,
     cap: int = BYTE_CAP,
     retries: int = RETRIES,
+    followed: Collection[int] = REDIRECTS,
     pause: Callable[[float], None] = time.sleep,
 ) -> Answer:
     """Send a prepared request on a session that `bounded` has seen, and read the whole answer.
 
-    Follows at most 3 redirects within the same origin. A GET is tried again after a broken connection or a
-    5xx, at most `retries` times with a short jittered pause, all within `seconds` of the monotonic clock.
-    Retry-After is never slept on.
+    Follows at most 3 redirects within the same origin, of the kinds in `followed`; others are answers. A GET is
+    tried again after a broken connection or a 5xx, at most `retries` times with a short jittered pause, all within
+    `seconds` of the monotonic clock. Retry-After is never slept on.
 
     Returns:
         The answer, whatever its status.
@@ -134,7 +136,7 @@ def fetch(
     left = retries if request.method == "GET" else 0
     while True:
         try:
-            answer = _follow(session, request, deadline, cap)
+            answer = _follow(session, request, deadline, cap, followed)
         except Unavailable as error:
             if left <= 0 or error.trouble is not Trouble.CONNECTION:
                 raise
@@ -156,12 +158,12 @@ def _prepared(session: Session, request: Request) -> PreparedRequest:
         raise in_our_words(error, request.url or "", late=False) from error
 
 
-def _follow(session: Session, request: PreparedRequest, deadline: float, cap: int) -> Answer:
+def _follow(session: Session, request: PreparedRequest, deadline: float, cap: int, followed: Collection[int]) -> Answer:
     asked = request.url or ""
     for _ in range(MAX_REDIRECTS + 1):
         answer = _exchange(session, request, deadline, cap, asked)
         target = answer.headers.get("Location")
-        if answer.status not in _REDIRECTS or not target:
+        if answer.status not in followed or not target:
             return answer
         request = _redirected(request, target)
     raise Unavailable(Trouble.REDIRECT, f"{shown(asked)} redirects more than {MAX_REDIRECTS} times")
@@ -193,8 +195,12 @@ def _options(session: Session, url: str) -> dict[str, Any]:
     return {"proxies": session.proxies, "verify": session.verify, "cert": session.cert, "stream": True}
 
 
-def _exchange(session: Session, request: PreparedRequest, deadline: float, cap: int, asked: str) -> Answer:
-    """One request, one answer. The adapter is called directly: `Session.send` would read redirect bodies uncapped."""
+@contextmanager
+def opened(session: Session, request: PreparedRequest, deadline: float, asked: str) -> Iterator[Response]:
+    """The answer to one request, redirects included, before its body is read; whatever breaks is in our words.
+
+    The adapter is called directly: `Session.send` would read redirect bodies uncapped.
+    """
     url = request.url or ""
     left = deadline - time.monotonic()
     if left <= 0:
@@ -204,12 +210,19 @@ def _exchange(session: Session, request: PreparedRequest, deadline: float, cap: 
     try:
         response = session.get_adapter(url).send(request, timeout=timeout, **options)
         try:
-            body = read_capped(response, cap)
+            yield response
         finally:
             response.close()
     except (TooLargeError, UndecodableError, requests.RequestException, HTTPError, OSError) as error:
         raise in_our_words(error, asked, late=time.monotonic() >= deadline) from error
+
+
+def _exchange(session: Session, request: PreparedRequest, deadline: float, cap: int, asked: str) -> Answer:
+    """One request, one answer."""
+    with opened(session, request, deadline, asked) as response:
+        body = read_capped(response, cap)
     extract_cookies_to_jar(session.cookies, request, response.raw)  # type: ignore[no-untyped-call]
+    url = request.url or ""
     return Answer(status=response.status_code, headers=response.headers, body=body, url=url, asked=asked)
 
 
@@ -280,12 +293,25 @@ class Http:
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (200, 304),
         cap: int = BYTE_CAP,
+        followed: Collection[int] = REDIRECTS,
         seconds: float = CALL_SECONDS,
     ) -> Answer:
         """GET, bounded as `fetch` says; raises what `fetch` and `check_status` raise."""
         session = self._session()
         request = _prepared(session, Request("GET", url, params=params, headers=headers))
-        return check_status(fetch(session, request, seconds=seconds, cap=cap, pause=self._pause), accept)
+        answer = fetch(session, request, seconds=seconds, cap=cap, followed=followed, pause=self._pause)
+        return check_status(answer, accept)
+
+    @contextmanager
+    def stream(self, url: str, *, headers: Mapping[str, str], deadline: float) -> Iterator[Response]:
+        """GET once; the answer as it comes, whatever its status, for `read_capped` and `read_tail`.
+
+        Raises Unavailable and Refused as `fetch`, also for what breaks while the body is read.
+        """
+        session = self._session()
+        request = _prepared(session, Request("GET", url, headers=headers))
+        with opened(session, request, deadline, url) as response:
+            yield response
 
     def post(
         self,
