@@ -1,7 +1,11 @@
 """Test results of one build, in JUnit's words."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+Test = tuple[str, str]
+"""Suite and name: what a test is known by within its pipeline."""
 
 
 class TestStatus(StrEnum):
@@ -15,6 +19,10 @@ class TestStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+FAILING = frozenset({TestStatus.FAILED, TestStatus.ERROR})
+_WORST_FIRST = (TestStatus.ERROR, TestStatus.FAILED, TestStatus.PASSED, TestStatus.SKIPPED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestCase:
     """One test case of one build. `duration` is in seconds."""
@@ -26,6 +34,11 @@ class TestCase:
     status: TestStatus
     duration: float | None = None
     message: str | None = None
+
+    @property
+    def test(self) -> Test:
+        """What the test is known by."""
+        return self.suite, self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +62,18 @@ class TestReport:
     def total(self) -> int:
         """All cases, whatever their status."""
         return self.passed + self.failed + self.skipped
+
+    @property
+    def failing(self) -> tuple[TestCase, ...]:
+        """The cases that failed, in their order, as far as cases were read."""
+        return tuple(case for case in self.cases if case.status in FAILING)
+
+
+def by_test(cases: Iterable[TestCase]) -> dict[Test, TestCase]:
+    """Each test once, in the order of the cases. Of several cases with one name the worst counts."""
+    found: dict[Test, TestCase] = {}
+    for case in cases:
+        known = found.get(case.test)
+        if known is None or _WORST_FIRST.index(case.status) < _WORST_FIRST.index(known.status):
+            found[case.test] = case
+    return found

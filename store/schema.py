@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -196,6 +197,25 @@ Index(
     "build_details_bucket", build_details.c.bucket, build_details.c.build_id, info={WHERE: text("bucket IS NOT NULL")}
 )
 
+# Figures read from files that builds left behind: see store/measurements.py. Names of their own, not of `names`:
+# a file may hold new ones in each build.
+measurement_names = Table(
+    "measurement_names",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("pipeline_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("pipeline_id", "name", name="measurement_names_name"),
+)
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("name_id", Integer, primary_key=True, autoincrement=False),  # of measurement_names
+    Column("value", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Finished builds whose details are still to be read: the row goes when they have been, or will never be.
 details_due = Table(
     "details_due",
@@ -204,6 +224,32 @@ details_due = Table(
     Column("due_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),
     Index("details_due_at", "due_at"),
+)
+
+# What a test is called, a number for each within its pipeline. `digest` finds it: texts may be long.
+test_names = Table(
+    "test_names",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("digest", BigInteger, nullable=False),  # of suite and name
+    Column("seen_at", BigInteger, nullable=False),  # the end of the newest build that had it, less a week at most
+    Column("pipeline_id", Integer, nullable=False),
+    Column("suite", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("pipeline_id", "digest", name="test_names_key"),
+)
+
+# The tests of a build in a stream: whole, in some hundred bytes. See store/test_codes.py. A row for each change of a
+# test would be no smaller, and would have to be mended whenever a build comes late or goes.
+test_runs = Table(
+    "test_runs",
+    metadata,
+    Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("total", Integer, nullable=False),  # different tests
+    Column("failed", Integer, nullable=False),
+    Column("results", LargeBinary, nullable=False),
+    Column("durations", LargeBinary),
+    Column("errors", Text),  # JSON: how many tests failed with the same error, see store/test_errors.py
 )
 
 alerts = Table(

@@ -16,6 +16,8 @@ def upgrade() -> None:
     op.create_index(
         "build_details_bucket", "build_details", ["bucket", "build_id"], sqlite_where=known, postgresql_where=known
     )
+    _measurements()
+    _tests()
     op.create_table(
         "details_due",
         sa.Column(
@@ -29,3 +31,54 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
     )
     op.create_index("details_due_at", "details_due", ["due_at"])
+
+
+def _measurements() -> None:
+    op.create_table(
+        "measurement_names",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("pipeline_id", sa.Integer, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.UniqueConstraint("pipeline_id", "name", name="measurement_names_name"),
+    )
+    op.create_table(
+        "measurements",
+        sa.Column(
+            "build_id",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            sa.ForeignKey("builds.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("name_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("value", sa.Double, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _tests() -> None:
+    op.create_table(
+        "test_names",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("digest", sa.BigInteger, nullable=False),
+        sa.Column("seen_at", sa.BigInteger, nullable=False),
+        sa.Column("pipeline_id", sa.Integer, nullable=False),
+        sa.Column("suite", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.UniqueConstraint("pipeline_id", "digest", name="test_names_key"),
+    )
+    op.create_table(
+        "test_runs",
+        sa.Column(
+            "build_id",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            sa.ForeignKey("builds.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("total", sa.Integer, nullable=False),
+        sa.Column("failed", sa.Integer, nullable=False),
+        sa.Column("results", sa.LargeBinary, nullable=False),
+        sa.Column("durations", sa.LargeBinary),
+        sa.Column("errors", sa.Text),
+    )
