@@ -1,18 +1,19 @@
 """Builds: what is new about them is stored, what is known is left alone."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from heapq import nlargest
 
 from domain.build import Build, Verdict
-from store import names, sql
+from store import measurements, names, sql
 from store import pipelines as registry
 from store.batch import Batch, Change
 from store.columns import to_ms
 from store.database import Session
 from store.encode import Encoder
-from store.rows import NO_DETAILS, BuildView, build_of, numbers_of
+from store.rows import NO_DETAILS, BuildRow, BuildView, build_of, numbers_of
 from store.schema import FLAKY, VERDICTS
 
 __all__ = ["BuildView", "Change", "get", "newest", "recent", "unfinished", "upsert"]
@@ -87,10 +88,17 @@ def _recency(numbered: sql.Numbered) -> tuple[int, int]:
 def _views(session: Session, rows: Sequence[sql.Numbered]) -> list[BuildView]:
     owners = {each.id: each.pipeline for each in registry.by_ids(session, {row.pipeline_id for _, row in rows})}
     words = names.words_of(session, numbers_of(row for _, row in rows))
-    details = sql.select_details(session, [identity for identity, _ in rows])
+    ids = [identity for identity, _ in rows]
+    details, figures = sql.select_details(session, ids), measurements.of_builds(session, ids)
+
+    def build(identity: int, row: BuildRow) -> Build:
+        made = build_of(identity, row, owners[row.pipeline_id], words, details.get(identity, NO_DETAILS))
+        its = figures.get(identity)
+        return made if its is None else replace(made, measurements={**made.measurements, **its})
+
     return [
         BuildView(
-            build=build_of(identity, row, owners[row.pipeline_id], words, details.get(identity, NO_DETAILS)),
+            build=build(identity, row),
             verdict=None if row.verdict is None else VERDICTS[row.verdict],
             superseded=bool(row.superseded),
             flaky=bool(row.flags & FLAKY),

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import Select, Table, delete, func, select, update
 
 from domain.alert import AlertState, Delivery
+from store import measurements
 from store.columns import from_ms, to_ms
 from store.database import Database, Session
 from store.errors import StoreFull
@@ -63,9 +64,12 @@ def newest(session: Session) -> datetime | None:
 
 def _prune(database: Database, keep: Keep, now: datetime) -> Pruned:
     build_horizon, log_horizon = to_ms(now - keep.builds), to_ms(now - keep.logs)
+    gone = _forget(database, _old_builds(build_horizon), _delete_from(builds))
+    if gone:
+        database.transact(measurements.forget_names)
     return Pruned(
         logs=_forget(database, _old_logs(log_horizon), _empty_details),
-        builds=_forget(database, _old_builds(build_horizon), _delete_from(builds)),
+        builds=gone,
         alerts=_forget(database, _old_alerts(now - keep.builds), _delete_alerts),
         quarantined=_forget(database, _old_quarantine(), _delete_from(quarantine)),
     )
