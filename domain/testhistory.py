@@ -84,14 +84,12 @@ def standing(readings: Iterable[Reading], *, most: int = 5) -> dict[int, TestSta
     known: dict[int, TestStatus] = {}
     well = informed = False
     for reading in readings:
-        well = well or reading.all_well
-        if reading.statuses is None:
-            informed = informed or reading.all_well
-            continue
-        for test, status in reading.statuses.items():
+        for test, status in (reading.statuses or {}).items():
             known.setdefault(test, TestStatus.PASSED if well and status in FAILING else status)
-        informed, most = True, most - 1
-        if not reading.partial or not most:
+        well = well or reading.all_well
+        informed = informed or reading.all_well or reading.statuses is not None
+        most -= reading.statuses is not None
+        if reading.statuses is not None and (not reading.partial or not most):
             break
     return known if informed else None
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 from domain.build import Outcome
 from store.rows import NO_DETAILS, BuildRow, Details, duration_of
 from store.schema import AWAITED, FINISHED, FLAKY, FORK, OUTCOMES, PULL_REQUEST
+from store.test_reports import NO_CASES
 
 _FOUND_OUT = {OUTCOMES.index(Outcome.TIMEOUT), OUTCOMES.index(Outcome.ERROR)}
 _AT_FIRST_SIGHT = {OUTCOMES.index(Outcome.CANCELLED), OUTCOMES.index(Outcome.FAILURE)}
@@ -60,10 +61,12 @@ def _is_coarser(old: BuildRow, new: BuildRow) -> bool:
 
 
 def merge_details(old: Details, new: Details, *, rerun: bool) -> Details:
-    """The details to store, by the same rule."""
+    """The details to store, by the same rule. A result that has totals of tests only adds nothing to a report."""
     if rerun or old == NO_DETAILS:
         return new
-    return Details._make(map(_known, new, old))
+    merged = Details._make(map(_known, new, old))
+    only_totals = new.tests is not None and new.tests.startswith(NO_CASES)
+    return merged._replace(tests=old.tests) if only_totals and old.tests is not None else merged
 
 
 def _known(new: Fact, old: Fact) -> Fact:

@@ -1,16 +1,16 @@
 """Builds as rows, and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
 from domain.build import NO_LABELS, NO_MEASUREMENTS, Build, Outcome, Pipeline, Verdict
-from domain.testreport import TestCase, TestReport, TestStatus
 from store import url
 from store.columns import from_ms, to_json, to_ms
 from store.schema import FINISHED, FORK, OUTCOMES, PULL_REQUEST, STATUSES, VERDICTS
+from store.test_reports import kept, report_of
 
 _STATUS_CODES = {status: code for code, status in enumerate(STATUSES)}
 _OUTCOME_CODES: Mapping[Outcome | None, int | None] = {
@@ -164,7 +164,7 @@ def details_of(build: Build, words: Words) -> Details:
     plain = (build.failing_stage, build.bucket, build.reason, build.log_excerpt)
     if not (lost_url or lost_labels or build.tests or build.measurements or any(plain)):
         return NO_DETAILS
-    tests = None if build.tests is None else to_json(asdict(build.tests))
+    tests = None if build.tests is None else kept(build.tests)
     measurements = to_json(build.measurements) if build.measurements else None
     return Details(lost_url, lost_labels, *plain, tests, measurements)
 
@@ -244,17 +244,7 @@ def build_of(
         reason=details.reason,
         log_excerpt=details.log_excerpt,
         labels={**known, **orjson.loads(details.found_labels)} if details.found_labels else known,
-        tests=None if details.tests is None else _report_of(orjson.loads(details.tests)),
+        tests=None if details.tests is None else report_of(details.tests),
         measurements=orjson.loads(details.measurements) if details.measurements else NO_MEASUREMENTS,
         id=identity,
-    )
-
-
-def _report_of(value: Mapping[str, Any]) -> TestReport:
-    cases: Sequence[Mapping[str, Any]] = value["cases"]
-    return TestReport(
-        passed=value["passed"],
-        failed=value["failed"],
-        skipped=value["skipped"],
-        cases=tuple(TestCase(**{**case, "status": TestStatus(case["status"])}) for case in cases),
     )

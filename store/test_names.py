@@ -29,17 +29,21 @@ def learn(session: Session, pipeline_id: int, tests: Sequence[Test], seen_at: in
         return {}
     known = numbers(session, pipeline_id, tests)
     new = [test for test in tests if test not in known]
-    if new:
-        following = session.exec_driver_sql("SELECT coalesce(max(id), 0) + 1 FROM test_names").scalar_one()
-        added = dict(zip(new, range(following, following + len(new)), strict=True))
-        mark = "?" if session.dialect.name == "sqlite" else "%s"
-        session.exec_driver_sql(
-            "INSERT INTO test_names (id, digest, seen_at, pipeline_id, suite, name) "  # noqa: S608  (marks only)
-            f"VALUES ({', '.join([mark] * 6)})",
-            [(number, digest(test), seen_at, pipeline_id, *test) for test, number in added.items()],
-        )
     _refresh(session, list(known.values()), seen_at)
-    return known | added if new else known
+    return known | _add(session, pipeline_id, new, seen_at) if new else known
+
+
+def _add(session: Session, pipeline_id: int, new: Sequence[Test], seen_at: int) -> dict[Test, int]:
+    """One writer at a time: nobody else gives numbers meanwhile."""
+    following = session.exec_driver_sql("SELECT coalesce(max(id), 0) + 1 FROM test_names").scalar_one()
+    added = dict(zip(new, range(following, following + len(new)), strict=True))
+    mark = "?" if session.dialect.name == "sqlite" else "%s"
+    session.exec_driver_sql(
+        "INSERT INTO test_names (id, digest, seen_at, pipeline_id, suite, name) "  # noqa: S608  (marks only)
+        f"VALUES ({', '.join([mark] * 6)})",
+        [(number, digest(test), seen_at, pipeline_id, *test) for test, number in added.items()],
+    )
+    return added
 
 
 def tests_of(session: Session, ids: Iterable[int]) -> dict[int, Test]:

@@ -1,0 +1,43 @@
+"""What is kept of a test report with the build itself: totals, and what failed."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import orjson
+
+from domain.testreport import TestCase, TestReport, TestStatus
+from domain.text import clean
+from store.columns import to_json
+
+MOST_CASES = 200
+NO_CASES = '{"cases":[],'
+"""How a report begins of which only the totals are known."""
+
+_LONGEST_NAME, _LONGEST_MESSAGE = 1000, 500
+
+
+def kept(report: TestReport) -> str:
+    """As JSON: the totals, and the cases that failed, so many at most, with messages cut."""
+    return to_json(asdict(replace(report, cases=tuple(map(bounded, report.failing[:MOST_CASES])))))
+
+
+def report_of(text: str) -> TestReport:
+    """What was kept."""
+    value: dict[str, Any] = orjson.loads(text)
+    cases: list[dict[str, Any]] = value["cases"]
+    return TestReport(
+        passed=value["passed"],
+        failed=value["failed"],
+        skipped=value["skipped"],
+        cases=tuple(TestCase(**{**case, "status": TestStatus(case["status"])}) for case in cases),
+    )
+
+
+def bounded(case: TestCase) -> TestCase:
+    """With names and a message that any database can hold."""
+    message = None if case.message is None else clean(case.message, _LONGEST_MESSAGE, lines=True)
+    return replace(case, suite=_name(case.suite), name=_name(case.name), message=message)
+
+
+def _name(text: str) -> str:
+    return clean(text, _LONGEST_NAME)
