@@ -34,6 +34,7 @@ class TestCase:
     status: TestStatus
     duration: float | None = None
     message: str | None = None
+    flaky: bool = False  # it passed, after it had failed in the same build
 
     @property
     def test(self) -> Test:
@@ -51,6 +52,7 @@ class TestReport:
     failed: int  # failures and errors together
     skipped: int
     cases: tuple[TestCase, ...] = ()
+    notes: tuple[str, ...] = ()  # what is missing in `cases`, in words for people
 
     def __post_init__(self) -> None:
         """Refuse counts below zero."""
