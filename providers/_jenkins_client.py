@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -13,6 +14,8 @@ from providers._base import ProviderError, Trouble, Unavailable
 from providers._http import Answer, check_status
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from providers._jenkins_session import JenkinsSession
 
 _LOG = logging.getLogger(__name__)
@@ -84,6 +87,18 @@ class JenkinsClient:
                 Trouble.NOT_JSON, f"{self.url} answered with JSON that is not an object; is it a Jenkins?"
             )
         return value
+
+    def asked(self, path: str, query: Mapping[str, str] | None, *, cap: int, seconds: float) -> Answer:
+        """The answer at a path below the server's URL, whatever its status. Raises as `get` but for statuses."""
+        answer = self._session().fetched(path, query, cap=cap, seconds=seconds)
+        self._note_restart(answer.headers)
+        return answer
+
+    def opened(
+        self, path: str, query: Mapping[str, str] | None, *, seconds: float
+    ) -> AbstractContextManager["Response"]:
+        """The same before its body is read, once, and redirects are answers."""
+        return self._session().opened(path, query, seconds=seconds)
 
     def identity(self) -> Identity:
         """Who we are. Raises Unavailable when the server cannot say just now, Refused when it rejects us."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 _SLASH_IN_NAME: Final = "\0"  # a slash that belongs to one name, which no name can hold by itself
 _RAW_IN_PATHS: Final = "!$&()*+,=@"  # what Jenkins leaves as it is, but for the apostrophe, which ends HTML attributes
+_ENCODED: Final = {character: f"%{ord(character):02X}" for character in "#%/?[]\\"}
 _PULL_REQUEST: Final = re.compile(r"(?:PR|MR)-\d+(?:-(?:head|merge))?")
 
 
@@ -23,6 +24,13 @@ def path_of(full_name: str) -> str:
 def decoded(full_name: str) -> str:
     """As people see it: `org/repo/feature%2Fx` → `org/repo/feature/x`."""
     return unquote(full_name) if "%" in full_name else full_name
+
+
+def job_of_branch(branch: str) -> str:
+    """The name of the job of a branch, as Jenkins encodes it: `feature/x` → `feature%2Fx`."""
+    if branch in {"", ".", ".."}:
+        return {"": "%00", ".": "%2E", "..": "%2E."}[branch]
+    return "".join(_ENCODED.get(character, character) for character in branch)
 
 
 def is_pull_request(branch_job: str) -> bool:

@@ -5,14 +5,16 @@ anywhere, asks for a crumb that an API token does not need, and tells a restart 
 is its knowledge of URLs and requests: everything that goes over the wire goes through `providers._http`.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jenkins
 import requests
 from requests.auth import HTTPBasicAuth
 
-from providers._http import Answer, bounded, fetch
+from providers._http import Answer, bounded, fetch, opened
 
 
 class JenkinsSession(jenkins.Jenkins):
@@ -42,6 +44,21 @@ class JenkinsSession(jenkins.Jenkins):
         request = requests.Request("GET", f"{self.server}{path}api/json", params={"tree": tree})
         answer: Any = self.jenkins_request(request, add_crumb=False)
         return answer  # type: ignore[no-any-return]
+
+    def fetched(self, path: str, query: Mapping[str, str] | None, *, cap: int, seconds: float) -> Answer:
+        """The answer to `<server>/<path>?<query>`; raises Unavailable or Refused as `fetch` does."""
+        request = self._prepared(path, query)
+        return fetch(self._session, request, cap=cap, seconds=seconds, pause=self._pause)
+
+    def opened(
+        self, path: str, query: Mapping[str, str] | None, *, seconds: float
+    ) -> AbstractContextManager[requests.Response]:
+        """The same before its body is read; asked once, and redirects are answers."""
+        request = self._prepared(path, query)
+        return opened(self._session, request, time.monotonic() + seconds, request.url or "")
+
+    def _prepared(self, path: str, query: Mapping[str, str] | None) -> requests.PreparedRequest:
+        return self._session.prepare_request(requests.Request("GET", f"{self.server}{path}", params=query))
 
     def close(self) -> None:
         """Close its connections."""
