@@ -1,0 +1,107 @@
+"""Test reports, whoever wrote them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO, Protocol
+
+from domain.testreport import TestReport, by_test
+from parsers.junit_cases import JUnitCases
+from parsers.tally import Tally
+from parsers.unreadable import NotAReport, Unreadable
+from parsers.xml_events import Visitor, read_events
+
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportLimits:
+    """How much of a report is read."""
+
+    size: int = 64 << 20  # bytes; a larger report is not read at all
+    cases: int = 250_000  # that are kept; all are counted
+
+
+class _Dialect(Visitor, Protocol):
+    def close(self) -> None: ...
+
+
+_DIALECTS: dict[str, Callable[[Tally], _Dialect]] = {
+    "testsuites": JUnitCases,
+    "testsuite": JUnitCases,
+}
+
+
+def read_report(data: bytes | BinaryIO, *, name: str, limits: ReportLimits | None = None) -> TestReport:
+    """The totals and cases of one file.
+
+    Args:
+        data: the file, or where it is read from; a stream must be seekable.
+        name: of the file, for messages.
+        limits: how much is read.
+
+    Raises:
+        NotAReport: a sound XML file of another kind.
+        Unreadable: it is broken, hostile or too large.
+    """
+    limits = limits or ReportLimits()
+    stream = BytesIO(data) if isinstance(data, bytes) else data
+    tally = Tally(limits.cases)
+    try:
+        root = _Root(tally)
+        read_events(_pieces(stream, limits.size), root)
+        root.close()
+    except Unreadable as error:
+        raise type(error)(f"{name}: {error}") from None
+    return tally.report()
+
+
+def merged(reports: Iterable[TestReport]) -> TestReport:
+    """The report of a build from those of its files: shards, modules, repetitions.
+
+    The counts are the sum, as Jenkins counts. Among the cases each test stands once: parameters that a name does not
+    show, or a module built twice, are one test, which is as good as its worst case.
+    """
+    reports = tuple(reports)
+    return TestReport(
+        passed=sum(report.passed for report in reports),
+        failed=sum(report.failed for report in reports),
+        skipped=sum(report.skipped for report in reports),
+        cases=tuple(by_test(case for report in reports for case in report.cases).values()),
+        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+    )
+
+
+def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    read = 0
+    while piece := stream.read(_PIECE):
+        read += len(piece)
+        if read > size:
+            raise Unreadable(f"it is larger than {size >> 20} MiB")
+        yield piece
+    if not read:
+        raise Unreadable("it is empty")
+
+
+class _Root:
+    """Chooses the dialect by the first element."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._dialect: _Dialect | None = None
+
+    def start(self, tag: str, attributes: dict[str, str]) -> bool:
+        if self._dialect is None:
+            dialect = _DIALECTS.get(tag)
+            if dialect is None:
+                raise NotAReport(f"<{tag[:80]}> is not a test report")
+            self._dialect = dialect(self._tally)
+        return self._dialect.start(tag, attributes)
+
+    def end(self, tag: str, text: str) -> None:
+        if self._dialect is not None:
+            self._dialect.end(tag, text)
+
+    def close(self) -> None:
+        if self._dialect is not None:
+            self._dialect.close()
