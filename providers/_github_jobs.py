@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from domain.build import Build, Outcome
-from domain.text import clean
+from domain.text import clean, clean_url
 from providers._github_client import PAGE, Client
 from providers._github_runs import moment, outcome_of
 
@@ -83,6 +83,12 @@ def number_of(job: Job) -> int | None:
 def name_of(job: Job) -> str:
     """What people call it."""
     return clean(str(job.get("name") or "?"))
+
+
+def url_of(job: Job) -> str | None:
+    """Where people look at it."""
+    url = job.get("html_url")
+    return clean_url(url) if isinstance(url, str) else None
 
 
 def when(job: Job, field: str) -> datetime | None:

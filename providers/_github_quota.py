@@ -18,6 +18,10 @@ _RESERVED_SHARE = 0.75  # ... or this much of a small limit: without a token the
 _MARKS = (b"secondary rate limit", b"rate limit exceeded", b"abuse detection")
 
 
+class Forbidden(Refused):
+    """403 without a limit: the credentials are right and lack a permission."""
+
+
 class Quota:
     """The limits of one set of credentials on one server. Thread-safe.
 
@@ -60,7 +64,7 @@ class Quota:
 
         Raises:
             Unavailable: rate limit, for the whole provider, with the seconds to wait.
-            Refused: auth, for a 403 that is no limit but a missing permission.
+            Forbidden: for a 403 that is no limit but a missing permission.
         """
         remaining = answer.headers.get("X-RateLimit-Remaining", "")
         with self._lock:
@@ -75,7 +79,7 @@ class Quota:
             if wait is not None:
                 self._not_before = max(self._not_before, self._clock() + wait)
                 raise _limited_for(wait)
-        raise Refused(
+        raise Forbidden(
             Trouble.AUTH,
             f"{answer.asked.partition('?')[0]} refuses access (403): the token lacks a permission "
             "(Actions: read and Metadata: read), or the organisation's single sign-on",

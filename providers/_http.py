@@ -304,7 +304,7 @@ class Http:
 
     @contextmanager
     def stream(self, url: str, *, headers: Mapping[str, str], deadline: float) -> Iterator[Response]:
-        """GET once; the answer as it comes, whatever its status, for `read_capped` and `read_tail`.
+        """GET once; the answer as it comes, whatever its status, for `read_capped` and `read_end`.
 
         Raises Unavailable and Refused as `fetch`, also for what breaks while the body is read.
         """

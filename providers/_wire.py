@@ -127,24 +127,6 @@ def read_capped(response: Response, cap: int) -> bytes:
     return b"".join(pieces)
 
 
-def read_tail(response: Response, keep: int, cap: int) -> tuple[bytes, int]:
-    """The last `keep` (at least 1) bytes of the decoded body of a streamed answer, and how many it has.
-
-    What lies before them is dropped as it comes. Raises as `read_capped` when the body is larger than `cap`.
-    """
-    received = 0
-    kept = bytearray()
-    for piece in _decoded(response, cap):
-        received += len(piece)
-        if received > cap:
-            kept.clear()
-            raise TooLargeError
-        kept += piece
-        if len(kept) > keep + _CHUNK * 16:
-            del kept[:-keep]
-    return bytes(kept[-keep:]), received
-
-
 def read_end(response: Response, keep: int, cap: int) -> tuple[bytes, int]:
     """The last `keep` bytes of the decoded body, of which at most `cap` are taken; and how many these were.
 

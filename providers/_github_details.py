@@ -1,0 +1,228 @@
+"""More about a run that has ended: its jobs, the step that failed, why, the logs, and what came in since it passed."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from domain.build import Build, Outcome
+from domain.details import Changes, Details, Log, Stage
+from domain.text import TITLE_LIMIT, clean
+from providers._base import ProviderError, Trouble, Unavailable, Wanted
+from providers._github_changes import changes_between
+from providers._github_client import Client
+from providers._github_inquiry import JOBS_ASKED, Cause, asked_about, cause_of, texts_of
+from providers._github_jobs import (
+    Annotation,
+    Job,
+    Jobs,
+    duration_of,
+    failing_step,
+    has_begun,
+    name_of,
+    number_of,
+    runner_of,
+    unhappy,
+    url_of,
+)
+from providers._github_quota import Forbidden
+from providers._github_reasons import Reason, Worth, reason_of
+from providers._github_runs import outcome_of
+from providers._github_storage import Storage
+
+DETAILS_SECONDS: Final = 60.0
+LOGS_READ: Final = 3  # of one run
+_JOB_PAGES: Final = 10
+_RETRY: Final = 300.0  # seconds, when what is left of the limit is for polling
+_NEEDED: Final = {
+    "jobs": "Actions: read",
+    "annotations": "Checks: read",
+    "log": "Actions: read",
+    "changes": "Contents: read",
+}
+
+_BOM: Final = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class _Why:
+    outcome: Outcome | None
+    reason: str | None
+
+
+_UNKNOWN: Final = _Why(None, None)
+
+
+def repository_of(build: Build) -> str:
+    """`owner/name` of a build's pipeline, as config.yaml has it."""
+    return "/".join(build.pipeline.key.split("/", 2)[:2])
+
+
+def insist_on_room(client: Client) -> None:
+    """Raises Unavailable (paced) when what is left of the rate limit is needed for polling."""
+    if not client.has_room():
+        text = "GitHub's rate limit is nearly reached: what is left of it is for polling"
+        raise Unavailable(Trouble.PACED, text, retry_after=_RETRY)
+
+
+class Examination:
+    """Looks at one build.
+
+    Args:
+        client: The way to GitHub.
+        storage: Makes the way to its files, with a deadline.
+        build: It has ended.
+        wanted: What to ask for.
+    """
+
+    def __init__(self, client: Client, storage: Callable[[float], Storage], build: Build, wanted: Wanted) -> None:
+        self._client = client
+        self._build = build
+        self._wanted = wanted
+        self._deadline = time.monotonic() + DETAILS_SECONDS
+        self._storage = storage(self._deadline)
+        self._repository = repository_of(build)
+        self._reader = Jobs(client, self._repository, self._deadline)
+        self._annotations: dict[int, Sequence[Annotation]] = {}
+        self._is_mute = False  # annotations cannot be read
+        self._notes: list[str] = []
+
+    def details(self) -> Details:
+        """Everything that is wanted and can be read.
+
+        Raises:
+            Unavailable: The jobs cannot be read just now; the rate limit has no room.
+            Refused: The credentials are wrong.
+        """
+        insist_on_room(self._client)
+        stages = self._wanted.stages
+        jobs = self._jobs() if stages or self._wanted.log_bytes > 0 else []
+        failed = unhappy(jobs)
+        logs = tuple(self._logs(failed))
+        why = self._why(jobs, failed, has_log=bool(logs)) if stages else _UNKNOWN
+        runner = runner_of(failed[0]) if failed else None
+        return Details(
+            stages=tuple(map(_stage, jobs)) if stages else (),
+            failing_stage=_place(failed[0]) if failed and stages else None,
+            outcome=why.outcome,
+            reason=why.reason,
+            logs=logs,
+            changes=self._changes(),
+            labels={"runner": runner} if runner else {},
+            notes=tuple(self._notes),
+        )
+
+    def _jobs(self) -> list[Job]:
+        """The heart of it: where they cannot be read now, a later try is better than half the truth."""
+        try:
+            found = self._reader.of(self._build, _JOB_PAGES)
+        except Forbidden as error:
+            self._note("jobs", error)
+            return []
+        if not found and self._build.raw_outcome != "startup_failure":
+            self._notes.append("jobs: GitHub lists none")
+        return found
+
+    def _why(self, jobs: Sequence[Job], failed: Sequence[Job], *, has_log: bool) -> _Why:
+        """The reason. That a program ended with a code says less than its log."""
+        if not jobs:
+            return _Why(None, self._build.reason)
+        cause, reason = self._cause(jobs), self._reason(failed)
+        if reason is not None and reason.worth > Worth.WARNING and has_log:
+            reason = None
+        if cause is not None and (reason is None or reason.outcome is not cause.outcome):
+            return _Why(cause.outcome, cause.reason)
+        return _Why(reason.outcome, reason.text) if reason is not None else _UNKNOWN
+
+    def _reason(self, failed: Sequence[Job]) -> Reason | None:
+        """Of the first job that says more than that it failed; else of the first that says anything."""
+        found = []
+        for job in failed[:JOBS_ASKED]:
+            reason = reason_of(self._written_at(job))
+            if reason is not None:
+                found.append(reason)
+                if reason.worth <= Worth.WARNING:
+                    break
+        return min(found, key=lambda each: each.worth, default=None)
+
+    def _cause(self, jobs: Sequence[Job]) -> Cause | None:
+        """What a run that was cancelled, or that never began, really was."""
+        if self._build.raw_outcome not in {"cancelled", "failure"} or not jobs:
+            return None
+        return cause_of(self._build, jobs, self._texts)
+
+    def _texts(self, jobs: Sequence[Job]) -> Iterator[str]:
+        for job in asked_about(jobs):
+            yield from texts_of(self._written_at(job))
+
+    def _written_at(self, job: Job) -> Sequence[Annotation]:
+        """The annotations of a job, asked for once."""
+        number = number_of(job)
+        if number is None or self._is_mute:
+            return ()
+        if number not in self._annotations:
+            self._annotations[number] = ()
+            try:
+                self._annotations[number] = self._reader.annotations(job)
+            except ProviderError as error:
+                self._is_mute = True  # the next ones would not be told either
+                self._note("annotations", error)
+        return self._annotations[number]
+
+    def _logs(self, failed: Sequence[Job]) -> Iterator[Log]:
+        """The ends of the logs of what failed first. Half of the bytes that are left for each, all for the last."""
+        left = self._wanted.log_bytes
+        chosen = [job for job in failed if number_of(job) is not None and has_begun(job)][:LOGS_READ]
+        for job in chosen:
+            most = left if job is chosen[-1] else left // 2
+            log = self._log(job, most) if most > 0 else None
+            if log is not None:
+                left -= len(log.text.encode())
+                yield log
+
+    def _log(self, job: Job, most: int) -> Log | None:
+        path = f"/repos/{self._repository}/actions/jobs/{number_of(job)}/logs"
+        try:
+            tail = self._storage.tail(path, most)
+        except ProviderError as error:
+            self._note("log", error, f"log of {name_of(job)}")
+            return None
+        text = tail.body.decode(errors="replace").removeprefix(_BOM)
+        if not tail.whole:
+            text = text.partition("\n")[2] or text  # the first line may have lost its beginning
+        return Log(name=name_of(job), text=text, whole=tail.whole, url=url_of(job)) if text else None
+
+    def _changes(self) -> Changes | None:
+        since = self._wanted.since
+        if since is None:
+            return None
+        try:
+            changes, note = changes_between(self._client, self._repository, since, self._build, self._deadline)
+        except ProviderError as error:
+            self._note("changes", error)
+            return None
+        if note is not None:
+            self._notes.append(f"changes: {note}")
+        return changes
+
+    def _note(self, part: str, error: ProviderError, what: str = "") -> None:
+        """Why a part was not read. Errors hold no secrets and no links that are permissions."""
+        why = f"not permitted (403): the token needs {_NEEDED[part]}" if isinstance(error, Forbidden) else str(error)
+        self._notes.append(clean(f"{what or part}: {why}", TITLE_LIMIT))
+
+
+def _stage(job: Job) -> Stage:
+    is_over = job.get("conclusion") is not None
+    return Stage(
+        name=name_of(job),
+        outcome=outcome_of(job["conclusion"]) if is_over else None,
+        step=failing_step(job),
+        duration=duration_of(job),
+        url=url_of(job),
+    )
+
+
+def _place(job: Job) -> str:
+    """`test (3.12): Run tests`."""
+    step = failing_step(job)
+    return clean(f"{name_of(job)}: {step}") if step else name_of(job)
