@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from typing_extensions import override
 
-from domain.build import Pipeline
+from domain.build import Build, Pipeline
+from domain.details import Details
 from domain.text import clean
 from providers._base import (
     Candidate,
@@ -25,14 +26,17 @@ from providers._base import (
     ProviderSettings,
     Target,
 )
+from providers._base import Wanted as Asked
 from providers._github_auth import AppToken, Credentials, FixedToken
 from providers._github_backfill import BACKFILL, RepositoryBackfill
 from providers._github_client import Client
 from providers._github_collection import Wanted
+from providers._github_details import Examination
 from providers._github_idle import why_idle
 from providers._github_polling import RepositoryPoll
 from providers._github_quota import Quota
 from providers._github_runs import pipeline_key, pipeline_of, workflow_name
+from providers._github_storage import Storage
 from providers._github_survey import Repository, all_repositories, login, probe, repositories_of, workflows_of
 from providers._http import Http
 
@@ -135,6 +139,7 @@ class GitHub:
             _log.warning("%s provider=%s", UNVERIFIED, name)
         proxy = settings.proxy.get_secret_value() if settings.proxy else None
         self._http = Http(trust_env=settings.trust_env, proxy=proxy, ca_file=settings.ca_file, verify=settings.verify)
+        self._public = Http(trust_env=settings.trust_env, proxy=proxy) if settings.ca_file and settings.verify else None
         self._credentials = self._chosen_credentials()
         quota = Quota(limited=settings.api_url == PUBLIC_API)
         self._client = Client(self._http, settings.api_url, self._credentials, quota)
@@ -283,6 +288,13 @@ class GitHub:
         """Why a workflow has no new run: disabled, queued, archived."""
         return why_idle(self._client, key)
 
+    def details(self, build: Build, wanted: Asked) -> Details:
+        """Jobs, the step that failed, why, the logs of what failed, and the commits since a build that passed."""
+        return Examination(self._client, self._storage, build, wanted).details()
+
+    def _storage(self, deadline: float) -> Storage:
+        return Storage(self._client, self._http, self._public, deadline)
+
     def _identity(self) -> str | None:
         if isinstance(self._credentials, AppToken):
             return f"app {self._credentials.app().get('slug', self._settings.app_id)}"
@@ -302,6 +314,8 @@ class GitHub:
     def close(self) -> None:
         """Close all sessions."""
         self._http.close()
+        if self._public is not None:
+            self._public.close()
 
 
 PLUGIN = ProviderPlugin(settings=GitHubSettings, entry=GitHubEntry, provider=GitHub)
