@@ -4,15 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from typing_extensions import override
 
 from domain.build import Build, Pipeline
 from domain.details import Artifact, Details
 from domain.duration import parse_duration
+from providers._labels import Given, LabelSource, checked_label, label_source
 
 Cursor = Mapping[str, Any]
 """What a provider wants to find again for one key (a job, a repository). JSON values only."""
@@ -45,9 +47,17 @@ class PipelineEntry(BaseModel):
     name: str | None = None
     branches: tuple[str, ...] = ()  # globs; empty: the default branch
     labels: Mapping[str, str] = Field(default_factory=dict)
-    labels_from: Mapping[str, str | Mapping[str, str]] = Field(default_factory=dict)
+    labels_from: Mapping[str, Annotated[Given, AfterValidator(checked_label)]] = Field(default_factory=dict)
     poll_every: Duration | None = None  # default: that of the provider
     enabled: bool = True
+
+    cannot_tell: ClassVar[Mapping[str, str]] = EMPTY
+    """The sources of labels (`LabelSource.kind`) that this kind of server does not know, and what to do instead."""
+
+    @cached_property
+    def sources(self) -> tuple[LabelSource, ...]:
+        """`labels_from`, ready to read."""
+        return tuple(label_source(name, given) for name, given in self.labels_from.items())
 
     def matches(self, key: str) -> bool:
         """Whether this entry watches the pipeline with this key. Pure: needs no server."""
@@ -75,10 +85,12 @@ class ProviderError(Exception):
     """A provider could not be read. `trouble` classifies it, the text names what was asked and the cure.
 
     The text never holds a secret, a response body or a URL with credentials. It is `partial` when only some
-    pipelines could not be read, and the pages before it hold all that is new about the others.
+    pipelines could not be read, and the pages before it hold all that is new about the others; `parts` says which,
+    by key, and why.
     """
 
     partial: bool = False
+    parts: "Mapping[str, ProviderError]" = EMPTY
 
     def __init__(self, trouble: Trouble, text: str) -> None:
         super().__init__(text)

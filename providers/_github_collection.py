@@ -53,6 +53,7 @@ class Wanted:
     matches: Callable[[str], bool]
     workflows: Callable[[str], Sequence[str]]  # of a repository, in the words of config.yaml
     dressed: Callable[[Pipeline], Pipeline]  # with the labels and the name that config.yaml gives it
+    labelled: Callable[[Build], Build]  # with the labels that are read off it
 
 
 class Collection:
@@ -174,7 +175,7 @@ class Collection:
     def _look_into(self, entry: dict[str, Any], inquiry: Inquiry) -> None:
         state, run = self._state, entry["run"]
         path = workflow_path(run) or self._path_by_id(run)
-        build = to_build(run, self._pipeline(path))
+        build = self._wanted.labelled(to_build(run, self._pipeline(path)))
         cause = inquiry.cause(build)
         state.unclear.remove(entry)
         state.clear.append(_name_of(build))
@@ -200,7 +201,7 @@ class Collection:
                 return None
             if not self._state.workflows.get(path):
                 self._state.workflows[path] = workflow_name(run, path) or ""
-            build = to_build(run, self._pipeline(path))
+            build = self._wanted.labelled(to_build(run, self._pipeline(path)))
         except _BROKEN as error:
             self.unreadable.append(unreadable(run, self._configured, error))
             return None

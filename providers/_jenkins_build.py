@@ -11,20 +11,22 @@ from domain.build import Build, Outcome, Pipeline, Status
 from domain.testreport import TestReport
 from domain.text import TITLE_LIMIT, clean
 from providers._base import Unreadable
-from providers._jenkins_labels import LabelSource
 from providers._jenkins_names import branch_reported
 from providers._jenkins_scm import Remotes, Revision
+from providers._labels import BUILT_ON, PARAMETER, LabelSource, Told, labels_of
 
 BUILD_FIELDS: Final = (
     "number,result,building,inProgress,timestamp,duration,displayName{more},actions[_class,"
     "causes[_class,shortDescription,userId,userName],lastBuiltRevision[SHA1,branch[name]],remoteUrls,"
     "failCount,skipCount,totalCount,urlName,queuingDurationMillis{more_actions}]"
 )
+_LABEL_FIELDS: Final = {BUILT_ON: ",builtOn", "description": ",description"}  # the others are read anyway
+_CONTROLLER: Final = "built-in"  # as Jenkins calls its own node, whose builds say ""
 RAW_LIMIT: Final = 16 * 1024
 _TOO_LARGE: Final = 2**31
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_OUTCOMES: Final = {
+OUTCOMES: Final = {
     "SUCCESS": Outcome.SUCCESS,
     "UNSTABLE": Outcome.UNSTABLE,
     "FAILURE": Outcome.FAILURE,
@@ -32,7 +34,7 @@ _OUTCOMES: Final = {
     "NOT_BUILT": Outcome.SKIPPED,
     "NOT_BUILD": Outcome.SKIPPED,  # so spelled in answers that passed through other collectors
 }
-_NOT_A_BUILD: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+NOT_A_BUILD: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
 def moment(milliseconds: int) -> datetime:
@@ -42,13 +44,13 @@ def moment(milliseconds: int) -> datetime:
 
 def fields_for(labels: Iterable[LabelSource]) -> str:
     """The fields of a build that a `tree=` has to name, given what labels are read off builds."""
-    wanted = {source.field for source in labels if source.field}
-    more = "".join(f",{name}" for name in sorted(wanted - {"parameters", "displayName"}))
-    return BUILD_FIELDS.format(more=more, more_actions=",parameters[name,value]" if "parameters" in wanted else "")
+    wanted = {source.kind for source in labels}
+    more = "".join(field for kind, field in _LABEL_FIELDS.items() if kind in wanted)
+    return BUILD_FIELDS.format(more=more, more_actions=",parameters[name,value]" if PARAMETER in wanted else "")
 
 
 @dataclass(slots=True)
-class _Facts:
+class Facts:
     """What the actions of a build, a list of anything that plugins attach, have to say."""
 
     trigger: str | None = None
@@ -105,7 +107,7 @@ class BuildReader:
         for raw in raws:
             try:
                 builds.append(self.read(raw, generation))
-            except _NOT_A_BUILD as problem:
+            except NOT_A_BUILD as problem:
                 unreadable.append(self._quarantined(raw, problem))
         return builds, unreadable
 
@@ -118,7 +120,7 @@ class BuildReader:
         result: Any = raw.get("result")
         # A result may stand long before the end (junit step), and `building` ends before the log does.
         finished = result is not None and not raw.get("building") and not raw.get("inProgress")
-        facts = _facts(raw.get("actions") or ())
+        facts = facts_of(raw.get("actions") or ())
         outcome, reason = _outcome(result, facts) if finished else (None, None)
         branch, commit = self._branch, None
         if facts.revisions is not None:
@@ -146,7 +148,7 @@ class BuildReader:
             finished_at=created + timedelta(milliseconds=_duration(raw)) if finished else None,
             url=f"{self._url}{number}/" if self._url else None,
             reason=reason,
-            labels=self._labels_of(raw, facts) if self._labels else self._job_labels,
+            labels=self._labels_of(raw, facts, branch) if self._labels else self._job_labels,
             tests=facts.tests if finished else None,
         )
 
@@ -169,9 +171,17 @@ class BuildReader:
             labels=self._job_labels,
         )
 
-    def _labels_of(self, raw: Mapping[str, Any], facts: _Facts) -> Mapping[str, str]:
-        found = {source.name: source.read(raw, facts.parameters) for source in self._labels}
-        return {**self._job_labels, **{name: value for name, value in found.items() if value}}
+    def _labels_of(self, raw: Mapping[str, Any], facts: Facts, branch: str | None) -> Mapping[str, str]:
+        told = Told(
+            built_on=_text(_CONTROLLER if raw.get("builtOn") == "" else raw.get("builtOn")),
+            description=_text(raw.get("description")),
+            title=_text(raw.get("displayName")),
+            branch=branch,
+            trigger=facts.trigger,
+            actor=facts.actor,
+            parameters=facts.parameters or {},
+        )
+        return {**self._job_labels, **labels_of(self._labels, told)}
 
     def _quarantined(self, raw: Any, problem: Exception) -> Unreadable:
         number = raw.get("number") if isinstance(raw, dict) else None
@@ -188,19 +198,24 @@ class BuildReader:
         )
 
 
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 def _duration(raw: Mapping[str, Any]) -> int:
     return max(raw.get("duration") or 0, 0)
 
 
-def _outcome(result: str, facts: _Facts) -> tuple[Outcome, str | None]:
-    outcome = _OUTCOMES.get(result, Outcome.UNKNOWN)
+def _outcome(result: str, facts: Facts) -> tuple[Outcome, str | None]:
+    outcome = OUTCOMES.get(result, Outcome.UNKNOWN)
     if outcome is not Outcome.CANCELLED:
         return outcome, None
     return (Outcome.TIMEOUT, "timeout") if facts.timed_out else (outcome, facts.interruption)
 
 
-def _facts(actions: Iterable[Mapping[str, Any]]) -> _Facts:
-    facts = _Facts()
+def facts_of(actions: Iterable[Mapping[str, Any]]) -> Facts:
+    """What they say. Raises AttributeError, KeyError or TypeError when they are not what Jenkins writes."""
+    facts = Facts()
     for action in actions:
         if not action:
             continue
@@ -219,7 +234,7 @@ def _facts(actions: Iterable[Mapping[str, Any]]) -> _Facts:
     return facts
 
 
-def _note_causes(facts: _Facts, action: Mapping[str, Any]) -> None:
+def _note_causes(facts: Facts, action: Mapping[str, Any]) -> None:
     """Why it was started, or why it was stopped: both are called causes."""
     stopped = "Interrupted" in (action.get("_class") or "")
     for cause in action["causes"] or ():
@@ -254,7 +269,7 @@ def _guessed(cause: Mapping[str, Any]) -> str:
     return cause.get("shortDescription") or "unknown"
 
 
-def _note_revision(facts: _Facts, action: Mapping[str, Any]) -> None:
+def _note_revision(facts: Facts, action: Mapping[str, Any]) -> None:
     revision = action["lastBuiltRevision"]
     if not revision or not revision.get("SHA1"):
         return
@@ -268,7 +283,7 @@ def _note_revision(facts: _Facts, action: Mapping[str, Any]) -> None:
     facts.revisions.append(Revision(clean(revision["SHA1"]), clean(branch) if branch else None, remotes))
 
 
-def _note_parameters(facts: _Facts, parameters: Iterable[Mapping[str, Any]] | None) -> None:
+def _note_parameters(facts: Facts, parameters: Iterable[Mapping[str, Any]] | None) -> None:
     for parameter in parameters or ():
         if parameter and "name" in parameter:
             facts.parameters = facts.parameters or {}

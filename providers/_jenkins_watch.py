@@ -7,10 +7,10 @@ from typing import Final
 from domain.build import Pipeline
 from domain.text import clean, clean_url
 from providers._jenkins_build import BuildReader, fields_for
-from providers._jenkins_labels import LabelSource
 from providers._jenkins_names import JobGlob, decoded, is_pull_request, path_of
 from providers._jenkins_scm import Remotes
 from providers._jenkins_tree import Job
+from providers._labels import JOB_NAME, LabelSource
 
 DEPTH_OF_ANY: Final = 5  # levels in one heartbeat for a glob with **
 
@@ -125,14 +125,14 @@ class Watch:
     def reader(self, job: Job, rule: Rule, pipeline: Pipeline) -> BuildReader:
         """Reads this job's builds for this pipeline."""
         name = decoded(job.full_name)
-        job_labels = {source.name: source.taken(name) for source in rule.sources if source.field is None}
+        job_labels = {source.name: source.taken(name) for source in rule.sources if source.kind == JOB_NAME}
         branch = branch_of(job)
         return BuildReader(
             pipeline=pipeline,
             url=clean_url(self._url + path_of(job.full_name)),
             branch=branch,
             is_pull_request=branch is not None and is_pull_request(branch),
-            labels=[source for source in rule.sources if source.field is not None],
+            labels=[source for source in rule.sources if source.kind != JOB_NAME],
             job_labels={label: value for label, value in job_labels.items() if value},
             remotes=self._remotes,
         )

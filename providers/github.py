@@ -6,14 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from typing_extensions import override
 
 from domain.build import Build, Pipeline
-from domain.details import Details
+from domain.details import Artifact, Details
 from domain.text import clean
 from providers._base import (
     Candidate,
@@ -27,6 +28,7 @@ from providers._base import (
     Target,
 )
 from providers._base import Wanted as Asked
+from providers._github_artifacts import artifacts_of, read_artifact
 from providers._github_auth import AppToken, Credentials, FixedToken
 from providers._github_backfill import BACKFILL, RepositoryBackfill
 from providers._github_client import Client
@@ -39,6 +41,7 @@ from providers._github_runs import pipeline_key, pipeline_of, workflow_name
 from providers._github_storage import Storage
 from providers._github_survey import Repository, all_repositories, login, probe, repositories_of, workflows_of
 from providers._http import Http
+from providers._labels import PARAMETER, LabelSource, Told, labels_of
 
 PUBLIC_API = "https://api.github.com"
 ANONYMOUS_EVERY = timedelta(seconds=90)  # a request; without a token github.com answers 60 an hour to one address
@@ -93,6 +96,14 @@ class GitHubSettings(ProviderSettings):
 class GitHubEntry(PipelineEntry):
     """An entry of `pipelines:` on GitHub."""
 
+    cannot_tell: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            PARAMETER: "GitHub tells nobody the inputs of a workflow: put them into `run-name:` of the workflow, "
+            'and read the label off `title`, like {title: "on (?P<value>.*)"}',
+            "description": "runs on GitHub have no description; `title` is what they show",
+        }
+    )
+
     repo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9._*?-]+$")]  # owner/name; * and ? in the name
     workflow: str | None = None  # file name (ci.yml), path, or a glob of either; default: all
 
@@ -144,6 +155,7 @@ class GitHub:
         quota = Quota(limited=settings.api_url == PUBLIC_API)
         self._client = Client(self._http, settings.api_url, self._credentials, quota)
         self._watched: dict[str, bool] = {}
+        self._sources: dict[str, tuple[LabelSource, ...]] = {}
         self._listed: dict[str, Sequence[Repository]] = {}  # the repositories of owners, as they were listed last
         self._wanted = Wanted(
             provider=name,
@@ -151,6 +163,7 @@ class GitHub:
             matches=self._watches,
             workflows=self._workflows_of,
             dressed=self._dressed,
+            labelled=self._labelled,
         )
 
     def _chosen_credentials(self) -> Credentials:
@@ -184,7 +197,7 @@ class GitHub:
 
     def _dressed(self, pipeline: Pipeline) -> Pipeline:
         """With the labels of the first entry that watches it, and its name where the entry means one repository."""
-        entry = next((entry for entry in self._entries if entry.matches(pipeline.key)), None)
+        entry = self._entry_of(pipeline.key)
         if entry is None:
             return pipeline
         name = pipeline.name
@@ -192,6 +205,21 @@ class GitHub:
             workflow = pipeline.name.partition(" ")[2]  # behind owner/name
             name = entry.name if entry.is_one_workflow else f"{entry.name} {workflow}"
         return replace(pipeline, name=clean(name), labels=entry.labels)
+
+    def _labelled(self, build: Build) -> Build:
+        """With what the first entry that watches it wants to be read off it."""
+        key = build.pipeline.key
+        if key not in self._sources:
+            entry = self._entry_of(key)
+            self._sources[key] = entry.sources if entry is not None else ()
+        sources = self._sources[key]
+        if not sources:
+            return build
+        told = Told(job_name=key, title=build.title, branch=build.branch, trigger=build.trigger, actor=build.actor)
+        return replace(build, labels=labels_of(sources, told))
+
+    def _entry_of(self, key: str) -> GitHubEntry | None:
+        return next((entry for entry in self._entries if entry.matches(key)), None)
 
     def targets(self) -> Sequence[Target]:
         """One per repository. A glob whose owner could never be listed is a target itself: its poll tells why."""
@@ -241,6 +269,7 @@ class GitHub:
             matches=lambda key: (not chosen or key in chosen) and self._watches(key),
             workflows=self._workflows_of,
             dressed=self._dressed,
+            labelled=self._labelled,
         )
         place = cursor.get(BACKFILL, cursor)
         return RepositoryBackfill(self._client, wanted, target.key, place or {}, now).pages(since)
@@ -291,6 +320,14 @@ class GitHub:
     def details(self, build: Build, wanted: Asked) -> Details:
         """Jobs, the step that failed, why, the logs of what failed, and the commits since a build that passed."""
         return Examination(self._client, self._storage, build, wanted).details()
+
+    def artifacts(self, build: Build) -> Sequence[Artifact]:
+        """The zip archives that an attempt of a run left behind and that have not expired."""
+        return artifacts_of(self._client, build)
+
+    def read_artifact(self, build: Build, artifact: Artifact, limit: int) -> bytes:
+        """A zip archive."""
+        return read_artifact(self._client, self._storage, build, artifact, limit)
 
     def _storage(self, deadline: float) -> Storage:
         return Storage(self._client, self._http, self._public, deadline)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, SecretStr, model_validator
 from typing_extensions import override
 
+from domain.build import Build
+from domain.details import Artifact, Details
 from domain.duration import format_duration
 from providers._base import (
     Candidate,
@@ -24,11 +26,14 @@ from providers._base import (
     ProviderSettings,
     Target,
     Waiting,
+    Wanted,
 )
+from providers._http import Http
+from providers._jenkins_artifacts import read_artifact, read_artifacts
 from providers._jenkins_client import JenkinsClient
+from providers._jenkins_details import read_details
 from providers._jenkins_history import BACKFILL, History
 from providers._jenkins_idle import why_idle
-from providers._jenkins_labels import LabelSource, label_source
 from providers._jenkins_names import JobGlob
 from providers._jenkins_poll import Poll
 from providers._jenkins_queue import read_queue
@@ -76,22 +81,10 @@ class JenkinsEntry(PipelineEntry):
 
     job: Annotated[str, AfterValidator(_job_glob)]  # full name; * within a folder, ** across folders
 
-    @field_validator("labels_from", mode="after")
-    @classmethod
-    def _can_be_read(cls, value: Mapping[str, str | Mapping[str, str]]) -> Mapping[str, str | Mapping[str, str]]:
-        for name, source in value.items():
-            label_source(name, source)
-        return value
-
     @cached_property
     def glob(self) -> JobGlob:
         """`job`, ready to match."""
         return JobGlob(self.job)
-
-    @cached_property
-    def sources(self) -> tuple[LabelSource, ...]:
-        """`labels_from`, ready to read."""
-        return tuple(label_source(name, source) for name, source in self.labels_from.items())
 
     @override
     def matches(self, key: str) -> bool:
@@ -113,6 +106,7 @@ class Jenkins:
             trust_env=settings.trust_env,
             verify=str(settings.ca_file) if settings.ca_file and settings.verify else settings.verify,
         )
+        self._elsewhere = Http(ca_file=settings.ca_file, verify=settings.verify)  # ~/.netrc may name any host
         self._rules = tuple(self._rule(entry) for entry in entries)
         keys = dict.fromkeys(rule.target for rule in self._rules)
         self._watches = {key: Watch(name, settings.url, self._rules, key) for key in keys}
@@ -171,9 +165,22 @@ class Jenkins:
         """The builds that wait for an executor, for their turn, or for the end of their quiet period."""
         return read_queue(self._client)
 
+    def details(self, build: Build, wanted: Wanted) -> Details:
+        """Stages, logs, tests and changes of a finished build, in ten requests or so and at most a minute."""
+        return read_details(self._client, build, wanted)
+
+    def artifacts(self, build: Build) -> Sequence[Artifact]:
+        """The files that the build archived."""
+        return read_artifacts(self._client, build)
+
+    def read_artifact(self, build: Build, artifact: Artifact, limit: int) -> bytes:
+        """The content of one, also from a storage elsewhere that the server sends to: that gets no credentials."""
+        return read_artifact(self._client, self._elsewhere, build, artifact, limit)
+
     def close(self) -> None:
         """Close the sessions of all threads."""
         self._client.close()
+        self._elsewhere.close()
 
 
 PLUGIN = ProviderPlugin(settings=JenkinsSettings, entry=JenkinsEntry, provider=Jenkins)

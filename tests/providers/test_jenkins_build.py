@@ -8,8 +8,8 @@ import pytest
 from domain.build import Build, Outcome, Pipeline, Status
 from domain.testreport import TestReport
 from providers._jenkins_build import BuildReader, fields_for
-from providers._jenkins_labels import LabelSource, label_source
 from providers._jenkins_scm import Remotes
+from providers._labels import LabelSource, label_source
 from tests.support.jenkins_api import START, run
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -268,12 +268,6 @@ def test_labels_are_read_off_parameters_and_texts() -> None:
         "whole": "release",
         "scheduler": "ws",
     }
-
-
-@pytest.mark.parametrize("source", ["parameters.", "nothing", {}, {"job_name": "("}, {"a": "b", "c": "d"}])
-def test_a_source_of_labels_that_cannot_be_read_says_so(source: Any) -> None:
-    with pytest.raises(ValueError, match=r"^labels_from\.x"):
-        label_source("x", source)
 
 
 def test_a_matrix_parent_counts_by_its_own_result_j22() -> None:
