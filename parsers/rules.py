@@ -1,0 +1,82 @@
+"""What a bucket is, and the rule that puts a failure into it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from string import Formatter
+from typing import Any, Literal
+
+import regex
+
+from domain.globs import matches
+
+Kind = Literal["code", "test", "infra", "env"]
+DETAIL_LIMIT = 200
+
+
+class Place(StrEnum):
+    """Where a rule looks."""
+
+    LOG = "log"
+    REASON = "reason"  # the provider's own words: an annotation, an interruption
+    STAGE = "stage"  # the name of what failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Why a build failed: the reason, and what is particular about this failure.
+
+    `rule` is the name of the rule that said so; None: nobody knows this failure, and the reason is its signature.
+    """
+
+    reason: str
+    detail: str | None = None
+    kind: Kind | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketRule:
+    """All that is given must hold: a text (any of them, whatever its case), the expression, the places of the build."""
+
+    name: str  # the reason
+    kind: Kind
+    detail: str | None = None  # with the groups of `regex`: "{tool} is missing"
+    contains: tuple[str, ...] = ()  # casefolded
+    regex: "regex.Pattern[str] | None" = field(default=None)
+    provider: str | None = None  # a glob, as the two below
+    job: str | None = None
+    stage: str | None = None
+    where: tuple[Place, ...] = (Place.LOG, Place.REASON)
+    sureness: float | None = None  # how surely a line is the cause; None: anywhere in a log counts
+
+    def is_about(self, *, provider: str, job: str, stage: str | None) -> bool:
+        """Whether the rule is for such builds."""
+        given = ((self.provider, provider), (self.job, job), (self.stage, stage))
+        return all(glob is None or (value is not None and matches(glob, value)) for glob, value in given)
+
+    def bucket(self, found: Mapping[str, Any]) -> Bucket:
+        """The bucket with the details of a match: its named groups."""
+        detail = _filled(self.detail, found) if self.detail else None
+        return Bucket(reason=self.name, detail=detail, kind=self.kind, rule=self.name)
+
+
+class _Lenient(Formatter):
+    """Leaves out what a match did not find."""
+
+    def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
+        value = kwargs.get(key) if isinstance(key, str) else None
+        return "" if value is None else value
+
+
+def _filled(detail: str, found: Mapping[str, Any]) -> str | None:
+    filled = " ".join(_Lenient().vformat(detail, (), found).split()).strip(" :,-'\"")
+    return filled[:DETAIL_LIMIT] or None
+
+
+def named_groups(detail: str) -> frozenset[str]:
+    """The groups that a detail names. Raises ValueError where it cannot be read."""
+    parts = list(Formatter().parse(detail))
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise ValueError("only names of groups may stand in braces")
+    return frozenset(name for _, name, _, _ in parts if name is not None)
