@@ -8,7 +8,7 @@ from typing import Final
 from domain.build import Build, Outcome
 from domain.details import Changes, Details, Log, Stage
 from domain.text import TITLE_LIMIT, clean
-from providers._base import ProviderError, Trouble, Unavailable, Wanted
+from providers._base import ProviderError, Wanted
 from providers._github_changes import changes_between
 from providers._github_client import Client
 from providers._github_inquiry import JOBS_ASKED, Cause, asked_about, cause_of, texts_of
@@ -21,6 +21,7 @@ from providers._github_jobs import (
     has_begun,
     name_of,
     number_of,
+    repository_of,
     runner_of,
     unhappy,
     url_of,
@@ -33,7 +34,6 @@ from providers._github_storage import Storage
 DETAILS_SECONDS: Final = 60.0
 LOGS_READ: Final = 3  # of one run
 _JOB_PAGES: Final = 10
-_RETRY: Final = 300.0  # seconds, when what is left of the limit is for polling
 _NEEDED: Final = {
     "jobs": "Actions: read",
     "annotations": "Checks: read",
@@ -51,18 +51,6 @@ class _Why:
 
 
 _UNKNOWN: Final = _Why(None, None)
-
-
-def repository_of(build: Build) -> str:
-    """`owner/name` of a build's pipeline, as config.yaml has it."""
-    return "/".join(build.pipeline.key.split("/", 2)[:2])
-
-
-def insist_on_room(client: Client) -> None:
-    """Raises Unavailable (paced) when what is left of the rate limit is needed for polling."""
-    if not client.has_room():
-        text = "GitHub's rate limit is nearly reached: what is left of it is for polling"
-        raise Unavailable(Trouble.PACED, text, retry_after=_RETRY)
 
 
 class Examination:
@@ -94,7 +82,7 @@ class Examination:
             Unavailable: The jobs cannot be read just now; the rate limit has no room.
             Refused: The credentials are wrong.
         """
-        insist_on_room(self._client)
+        self._client.insist_on_room()
         stages = self._wanted.stages
         jobs = self._jobs() if stages or self._wanted.log_bytes > 0 else []
         failed = unhappy(jobs)

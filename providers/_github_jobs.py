@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from domain.build import Build, Outcome
 from domain.text import clean, clean_url
+from providers._base import Refused, Trouble
 from providers._github_client import PAGE, Client
 from providers._github_runs import moment, outcome_of
 
@@ -55,6 +56,17 @@ class Jobs:
         number = number_of(job)
         return (number is not None and self._list(f"{self._base}/check-runs/{number}/annotations", 1)) or []
 
+    def artifacts(self, build: Build, most_pages: int) -> list[Mapping[str, Any]]:
+        """What all attempts of the build's run left behind, as GitHub's JSON has it.
+
+        Raises:
+            Unavailable, Refused: As `Client.get`; not found, when the run was deleted.
+        """
+        found = self._list(f"{self._base}/actions/runs/{build.external_id}/artifacts", most_pages)
+        if found is None:
+            raise Refused(Trouble.NOT_FOUND, f"run {build.external_id} is not on GitHub any more")
+        return found
+
     def _list(self, path: str, most_pages: int) -> list[Mapping[str, Any]] | None:
         """None when it is not there. Pages can shift while they are read: each thing once."""
         found: dict[object, Mapping[str, Any]] = {}
@@ -66,12 +78,17 @@ class Jobs:
             if not reply.found:
                 return None if page == 0 else list(found.values())
             body = reply.json()
-            listed = body.get("jobs") if isinstance(body, Mapping) else body
+            listed = body.get(path.rpartition("/")[2]) if isinstance(body, Mapping) else body
             for each in listed if isinstance(listed, list) else ():
                 if isinstance(each, Mapping):
                     found.setdefault(number_of(each) or object(), each)
             asked = reply.next_query if reply.next_query != asked else None
         return list(found.values())
+
+
+def repository_of(build: Build) -> str:
+    """`owner/name` of a build's pipeline, as config.yaml has it."""
+    return "/".join(build.pipeline.key.split("/", 2)[:2])
 
 
 def number_of(job: Job) -> int | None:
