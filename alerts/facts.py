@@ -36,6 +36,8 @@ def _where(case: Case) -> Iterator[Fact]:
             yield Fact(name="Channel", value=scope.branch or "")
         elif case.alert.kind not in _OF_OURSELVES:
             yield Fact(name="Provider", value=scope.provider)
+            if scope.branch is not None:
+                yield Fact(name="Part", value=scope.branch)
         return
     name = pipeline.name if pipeline is not None else scope.pipeline
     full = name if name == scope.pipeline else f"{name} ({scope.pipeline})"

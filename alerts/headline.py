@@ -55,7 +55,8 @@ def _rate_below(case: Case) -> str:
 
 def _unreachable(case: Case) -> str:
     if case.over:
-        return "answers again" + (f" after {case.lasted}" if case.lasted else "")
+        again = "answers again" if case.alert.scope.branch is None else "can be read again"
+        return again + (f" after {case.lasted}" if case.lasted else "")
     return case.alert.summary
 
 

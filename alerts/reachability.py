@@ -1,15 +1,18 @@
 """The kind `provider_unreachable`: one alert for a CI server that does not answer, not one for each of its pipelines.
 
-While it fires nothing is known about the pipelines behind it: their alerts stay as they are.
+While it fires nothing is known about the pipelines behind it: their alerts stay as they are. A part of a server (a
+repository, a job) that cannot be read while the rest can has an alert of its own: its scope names the part in the
+place of a branch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
 from alerts.decision import Decision, closed, continued, decision, firing, resolved
 from alerts.rules import UnreachableRule
-from alerts.wording import plural
+from alerts.wording import plural, shortened
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 
 KIND = AlertKind.PROVIDER_UNREACHABLE
@@ -18,6 +21,8 @@ _REFUSALS = frozenset({"auth"})
 _REFUSED_ENOUGH = 2  # polls: a refusal does not pass by itself, and such a server is polled rarely
 _LONG_WAIT = timedelta(hours=2)  # GitHub's quota is renewed every hour: who waits longer never gets any
 _WAITS = frozenset({"rate limit", "paced"})  # it answers, and asks for patience; or we hold back by ourselves
+
+_TEXT_LIMIT = 200
 
 _WORDS = {
     "auth": "refuses our credentials",
@@ -64,10 +69,42 @@ class Facts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What cannot be read as far as it was told: whole providers, and parts of others."""
+
+    providers: frozenset[str]
+    parts: frozenset[tuple[str, str]]  # of a provider, in lower case
+
+    @classmethod
+    def of(cls, firing_alerts: Iterable[Alert]) -> Self:
+        """By the alerts that fire."""
+        scopes = [alert.scope for alert in firing_alerts if alert.kind is KIND]
+        return cls(
+            frozenset(scope.provider for scope in scopes if scope.branch is None),
+            frozenset((scope.provider, scope.branch.casefold()) for scope in scopes if scope.branch is not None),
+        )
+
+    def covers(self, provider: str, pipeline: str | None) -> bool:
+        """Whether nothing is known of a pipeline by now."""
+        if provider in self.providers:
+            return True
+        if not self.parts or pipeline is None:
+            return False
+        steps = pipeline.casefold().split("/")
+        return any((provider, "/".join(steps[:end])) in self.parts for end in range(1, len(steps) + 1))
+
+
 def decide_unreachable(
-    *, facts: Facts, stored: Sequence[Alert], rule: UnreachableRule | None, pipelines: int, now: datetime
+    *,
+    facts: Facts,
+    stored: Sequence[Alert],
+    rule: UnreachableRule | None,
+    pipelines: int,
+    now: datetime,
+    part: str | None = None,
 ) -> tuple[Decision, ...]:
-    """What becomes of the alert about a provider after a poll.
+    """What becomes of the alert about a provider, or a `part` of one, after a poll.
 
     It fires after `rule.after` failed polls in a row (two for refused credentials) that last for `rule.lasting`;
     waiting for a rate limit is no failure until it has taken two hours. The first good poll resolves it.
@@ -79,7 +116,8 @@ def decide_unreachable(
     if facts.failing_since is None:
         if current is None:
             return ()
-        return (resolved(current, at=now, summary="answers again", evidence=current.evidence),)
+        again = "answers again" if part is None else "can be read again"
+        return (resolved(current, at=now, summary=again, evidence=current.evidence),)
     trouble = facts.trouble or "connection"
     evidence = {
         "trouble": trouble,
@@ -89,14 +127,17 @@ def decide_unreachable(
         "frozen": pipelines,
     }
     frozen = f"; {plural(pipelines, 'pipeline')} frozen" if pipelines else ""
-    summary = _WORDS.get(trouble, f"cannot be read ({trouble})") + frozen
+    words = _WORDS.get(trouble, f"cannot be read ({trouble})")
+    if part is not None:
+        words = f"cannot be read: {shortened(facts.text, _TEXT_LIMIT) or trouble}"
+    summary = words + frozen
     if current is not None:
         return continued(current, summary=summary, evidence=evidence)
-    if not _is_due(facts.failing_since, facts.failures, trouble, rule, now):
+    if not is_due(facts, rule, now):
         return ()
     alert = Alert(
         kind=KIND,
-        scope=Scope(provider=facts.name),
+        scope=Scope(provider=facts.name, branch=part),
         severity=Severity.CRITICAL,
         state=AlertState.FIRING,
         started_at=facts.failing_since,
@@ -106,7 +147,11 @@ def decide_unreachable(
     return (decision(alert, Reason.FIRST),)
 
 
-def _is_due(since: datetime, failures: int, trouble: str, rule: UnreachableRule, now: datetime) -> bool:
+def is_due(facts: Facts, rule: UnreachableRule, now: datetime) -> bool:
+    """Whether it has failed often and long enough to be told."""
+    since, failures, trouble = facts.failing_since, facts.failures, facts.trouble or "connection"
+    if since is None:
+        return False
     if trouble in _WAITS:
         return now - since >= max(rule.lasting, _LONG_WAIT)
     needed = min(rule.after, _REFUSED_ENOUGH) if trouble in _REFUSALS else rule.after

@@ -1,22 +1,26 @@
 """What is judged by the daemon's own clock instead of an arriving build: providers, baseline, configuration."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.decide import Decision, closed
 from alerts.message import baseline_message
-from alerts.reachability import decide_unreachable
+from alerts.reachability import KIND, Unreadable, decide_unreachable, is_due
 from alerts.routing import watched
+from alerts.rules import UnreachableRule
 from alerts.silence import labels_of
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Pipeline
 from domain.message import SIGNS, Message, Tone
 from poller.config import Configuration
 from poller.reload import Broken
-from poller.telling.tell import first_told, matters, say, tell, tell_all
+from poller.telling.matter import matters
+from poller.telling.tell import first_told, say, tell, tell_all
 from poller.telling.withholding import Hush
+from poller.watching.parts import Part, forget, most_of, remember
+from providers._base import Target
 from store import alerts, builds, outbox, pipelines, streams
 from store import providers as stored_providers
 from store.engine import Session
@@ -33,15 +37,86 @@ RECENT = 20  # builds of a stream that are looked at
 SETTLING = timedelta(seconds=15)  # a file that is broken for so long was not just being edited
 
 
-def judge_provider(session: Session, facts: ProviderHealth, configuration: Configuration, now: datetime) -> Told:
-    """Whether a provider that does not answer is worth a message by now, or one that answers again."""
-    stored_providers.save(session, facts)
+def judge_provider(
+    session: Session,
+    facts: ProviderHealth,
+    configuration: Configuration,
+    now: datetime,
+    *,
+    parts: Sequence[Part] = (),
+    targets: Sequence[Target] = (),
+) -> Told:
+    """Whether a provider that does not answer is worth a message by now, or one that answers again.
+
+    The same for its `parts` that fail by themselves, each on its own; when most of its `targets`, or of its pipelines,
+    do, it is the provider. Without `targets` nobody knows yet what is polled, and nothing is said of parts.
+    """
     rule = configuration.rules.provider_unreachable
-    scope = Scope(provider=facts.name)
-    stored = alerts.of_scope(session, scope)
-    watched = len(pipelines.all(session, facts.name)) if facts.failing_since else 0
-    decisions = decide_unreachable(facts=facts, stored=stored, rule=rule, pipelines=watched, now=now)
+    asked_for = _asked_for(facts.name, targets, configuration)
+    parts = [part for part in parts if asked_for(part.key)]
+    keys = [each.pipeline.key for each in pipelines.all(session, facts.name)] if facts.failing_since or parts else []
+    due = [part for part in parts if rule is not None and is_due(part, rule, now)]
+    is_whole = most_of(due, targets=len(targets), pipelines=len(keys))
+    if is_whole and facts.failing_since is None:
+        facts = _together(facts, due)
+    stored_providers.save(session, facts)
+    stored = alerts.of_scope(session, Scope(provider=facts.name))
+    decisions = list(decide_unreachable(facts=facts, stored=stored, rule=rule, pipelines=len(keys), now=now))
+    if targets:
+        remember(session, facts.name, parts, now)
+        told = _of_parts(session, facts.name, parts, keys, asked_for=asked_for, rule=rule, now=now)
+        decisions += [each for each in told if not is_whole or each.reason is not Reason.FIRST]
     return tell_all(session, [(decision, None) for decision in decisions], configuration, now)
+
+
+def _together(facts: ProviderHealth, due: Sequence[Part]) -> ProviderHealth:
+    """Most of a provider cannot be read, although something can."""
+    first = min(due, key=lambda part: part.failing_since)
+    others = f" (and {len(due) - 1} more)" if len(due) > 1 else ""
+    return replace(
+        facts,
+        failing_since=first.failing_since,
+        failures=max(part.failures for part in due),
+        trouble=first.trouble,
+        text=f"{first.key}{others}: {first.text}",
+    )
+
+
+def _of_parts(
+    session: Session,
+    provider: str,
+    failing: Sequence[Part],
+    keys: Sequence[str],
+    *,
+    asked_for: Callable[[str], bool],
+    rule: UnreachableRule | None,
+    now: datetime,
+) -> Iterator[Decision]:
+    """What becomes of the alerts about parts of a provider: those that fail, and those that did."""
+    by_key = {part.key: part for part in failing}
+    firing = alerts.firing_of(session, [KIND])
+    told = [alert.scope.branch for alert in firing if alert.scope.provider == provider and alert.scope.branch]
+    for key in dict.fromkeys([*by_key, *told]):
+        scope = Scope(provider=provider, branch=key)
+        stored = [alert for alert in firing if alert.scope == scope]
+        if not asked_for(key):
+            yield from (closed(alert, because=NOT_WATCHED, at=now) for alert in stored)
+            continue
+        one = Unreadable(frozenset(), frozenset({(provider, key.casefold())}))
+        yield from decide_unreachable(
+            facts=by_key.get(key) or ProviderHealth(name=provider),
+            stored=stored,
+            rule=rule,
+            pipelines=sum(one.covers(provider, pipeline) for pipeline in keys),
+            part=key,
+            now=now,
+        )
+
+
+def _asked_for(provider: str, targets: Sequence[Target], configuration: Configuration) -> Callable[[str], bool]:
+    """Whether a part is polled at all: it is a target, or a pipeline that an entry names."""
+    polled, entries = {target.key for target in targets}, configuration.entries_of(provider)
+    return lambda key: key in polled or any(entry.matches(key) for entry in entries)
 
 
 def tell_baseline(session: Session, configuration: Configuration, now: datetime) -> Told:
@@ -53,7 +128,7 @@ def tell_baseline(session: Session, configuration: Configuration, now: datetime)
     by_channel: dict[str, list[Alert]] = {}
     hush = Hush(session)
     first = [(Decision(alert=alert, reason=Reason.FIRST), _pipeline_of(alert, known)) for alert in untold]
-    for _, matter in matters(session, first):
+    for _, matter in matters(session, first, configuration, now):
         saved = alerts.save(session, first_told(hush, matter, configuration, now))
         for channel in saved.channels:
             by_channel.setdefault(channel, []).append(saved)
@@ -135,6 +210,7 @@ def clear_away(session: Session, configuration: Configuration, now: datetime) ->
         log.warning("messages to channels that are not in config.yaml any more are given up messages=%s", dropped)
     stored = {facts.name for facts in stored_providers.all(session)}
     stored_providers.forget(session, stored - configuration.providers.keys())
+    forget(session, configuration.providers)
     return told
 
 

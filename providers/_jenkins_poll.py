@@ -19,7 +19,7 @@ from providers._jenkins_plan import Range, found_in, plan
 from providers._jenkins_reread import Rereads
 from providers._jenkins_state import FIRST, JobState, cursor_key, has_moved
 from providers._jenkins_tree import Folder, Job, nested, read_jobs
-from providers._jenkins_watch import Rule, Watch, branches_of
+from providers._jenkins_watch import Rule, Watch, branches_of, key_of
 
 POLL_SECONDS: Final = 85.0  # no new request later than this: a last one may take 30 s of the poll's 120
 JOBS_IN_A_PAGE: Final = 25
@@ -41,17 +41,20 @@ class Attempts:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.failure: ProviderError | None = None
+        self.failures: dict[str, ProviderError] = {}  # by the key of the pipeline that was asked about
         self._clock = clock
         self._deadline = clock() + POLL_SECONDS
         self._in_a_row = 0
         self.of_single_jobs = True  # all failures so far
 
-    def __call__(self, ask: Callable[[], T]) -> T | None:
+    def __call__(self, ask: Callable[[], T], about: Job | None = None) -> T | None:
         """What `ask` returns; None when it failed, or when the thing has gone since the heartbeat."""
         try:
             answer = ask()
         except ProviderError as error:
             if error.trouble is not Trouble.NOT_FOUND:
+                if about is not None:
+                    self.failures.setdefault(key_of(about), error)
                 self.note(error, of_one_job=error.trouble in _MAY_BE_OF_ONE_JOB and not _is_about_the_server(error))
             return None
         self._in_a_row = 0
@@ -164,6 +167,7 @@ class Poll:
             yield from absences.pages(self._attempt)
         if self._attempt.failure is not None:
             self._attempt.failure.partial = not self._attempt.are_over and self._others_answer(quiet)
+            self._attempt.failure.parts = self._attempt.failures
             raise self._attempt.failure
 
     def _others_answer(self, quiet: Watched) -> bool:
@@ -239,7 +243,7 @@ class Poll:
                 break
             cursor = self._cursors.get(cursor_key(job.full_name))
             state = None if cursor is None else JobState.of(cursor)
-            news = self._attempt(partial(newsroom.read, job, rule, state))
+            news = self._attempt(partial(newsroom.read, job, rule, state), job)
             if news is not None:
                 self._has_read = True
                 batch.add(news)
@@ -257,7 +261,7 @@ class Poll:
                 break
             rule = rules[job.full_name]
             state = JobState.of(self._cursors[cursor_key(job.full_name)])
-            news = self._attempt(partial(newsroom.read_again, job, rule, state, REREAD_BUILDS))
+            news = self._attempt(partial(newsroom.read_again, job, rule, state, REREAD_BUILDS), job)
             if news is not None:
                 self._has_read = True
                 batch.add(news)

@@ -123,6 +123,13 @@ def _of_daemon(database: Database, seen: Overview) -> Iterator[Finding]:
             since = ago(health.failing_since, seen.now)
             text = f"polls fail since {since} ({health.failures} in a row): {health.trouble}: {health.text}"
             yield found(f"polls of {provider.name}", State.WRONG, text)
+        elif provider.parts:
+            told = "; ".join(
+                f"{part.key} since {ago(part.failing_since, seen.now)}: {part.trouble}: {part.text}"
+                for part in provider.parts[:LISTED]
+            )
+            text = f"some fail although others succeed ({len(provider.parts)}): {told}"
+            yield found(f"polls of {provider.name}", State.WARNING, text)
     for name, channel in seen.channels.items():
         if channel["state"] in {"broken", "paused"} or channel.get("failing_since"):
             state = State.WRONG if channel["state"] == "broken" else State.WARNING

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from alerts.reachability import Unreadable
 from domain.alert import Alert, AlertKind
 from domain.build import Status
 from domain.window import Summary, Window
 from poller.config import Configuration
 from poller.record import CHANNELS, CONFIGURATION, DAEMON
+from poller.watching.parts import Part, recall
 from store import alerts, builds, lock, notes, outbox, pipelines, providers, quarantine, windows
 from store.builds import BuildView
 from store.engine import Database, Session
@@ -48,6 +50,7 @@ class ProviderView:
     health: ProviderHealth
     pipelines: int
     quarantined: int
+    parts: Sequence[Part]  # that cannot be read, although the provider can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +75,15 @@ def _overview(
     session: Session, configuration: Configuration, holder: str | None, window: Window | int, now: datetime
 ) -> Overview:
     firing = alerts.firing(session)
-    unreachable = {alert.scope.provider for alert in firing if alert.kind is AlertKind.PROVIDER_UNREACHABLE}
+    unreadable = Unreadable.of(firing)
     watched = [known for known in pipelines.all(session) if configuration.entry_of(known.pipeline) is not None]
     written = notes.read(session)
     channels = _value(written, CHANNELS)
     return Overview(
         now=now,
         window=window,
-        pipelines=_pipelines(session, watched, firing, unreachable, window),
-        providers=_providers(session, configuration, watched, unreachable),
+        pipelines=_pipelines(session, watched, firing, unreadable, window),
+        providers=_providers(session, configuration, watched, unreadable.providers),
         channels={name: channels.get(name, {"state": "unknown", "error": None}) for name in configuration.channels},
         outbox=outbox.counts(session),
         daemon=_value(written, DAEMON) or None,
@@ -106,7 +109,7 @@ def _config(configuration: Configuration, note: Mapping[str, Any]) -> Mapping[st
 
 
 def _providers(
-    session: Session, configuration: Configuration, watched: Sequence[Known], unreachable: set[str]
+    session: Session, configuration: Configuration, watched: Sequence[Known], unreachable: frozenset[str]
 ) -> list[ProviderView]:
     count = Counter(known.pipeline.provider for known in watched)
     stored = {health.name: health for health in providers.all(session)}
@@ -122,6 +125,7 @@ def _providers(
                 health=health,
                 pipelines=count[name],
                 quarantined=quarantine.count(session, name),
+                parts=recall(session, name),
             )
         )
     return views
@@ -131,7 +135,7 @@ def _pipelines(
     session: Session,
     watched: Sequence[Known],
     firing: Sequence[Alert],
-    unreachable: set[str],
+    unreadable: Unreadable,
     window: Window | int,
 ) -> list[PipelineView]:
     summaries = windows.by_pipeline(session, window)
@@ -149,7 +153,7 @@ def _pipelines(
         found.append(
             PipelineView(
                 known=known,
-                state=_state(known, finished, fires, reachable=key[0] not in unreachable),
+                state=_state(known, finished, fires, reachable=not unreadable.covers(*key)),
                 summary=summaries.get(key, NOTHING),
                 last=finished[0] if finished else None,
                 running=len(newest.get(key, [])) - len(finished),

@@ -100,6 +100,16 @@ def _provider(view: ProviderView) -> dict[str, Any]:
         "retry_at": iso(health.retry_at),
         "pipelines": view.pipelines,
         "quarantined": view.quarantined,
+        "unread": [
+            {
+                "part": part.key,
+                "trouble": part.trouble,
+                "text": part.text,
+                "failing_since": iso(part.failing_since),
+                "failures": part.failures,
+            }
+            for part in view.parts
+        ],
     }
 
 

@@ -7,9 +7,10 @@ is asked for at every tick; without marked builds it costs one look into an empt
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from alerts.reachability import Unreadable
 from alerts.routing import watched
 from alerts.settling import is_awaited, patience
-from domain.alert import AlertKind, Scope
+from domain.alert import Scope
 from domain.build import Build, Pipeline, Verdict
 from domain.stream import Awaited
 from poller.config import Configuration
@@ -110,12 +111,10 @@ def settle_due(
     """Judge the streams in which a failed build has settled since it was last looked at; see `settled`."""
     if not awaited.any(session):
         return frozenset()
-    unreachable = {
-        each.scope.provider for each in alerts.firing(session) if each.kind is AlertKind.PROVIDER_UNREACHABLE
-    }
+    unreadable = Unreadable.of(alerts.firing(session))
 
     def readable_until(pipeline: pipelines.Key) -> datetime | None:
-        if pipeline[0] in unreachable:
+        if unreadable.covers(*pipeline):
             return None
         return now if known_until is None else known_until(pipeline)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from alerts.decision import Order, order, order_of
 from alerts.failing import threshold
+from alerts.reachability import Unreadable
 from alerts.routing import destinations, watched
 from alerts.rules import Rules
 from domain.alert import Alert, AlertKind, Notification, Scope
@@ -58,9 +59,9 @@ class Inquiry:
     _streams: dict[tuple[Key, str | None], _Stream] = field(default_factory=dict)
     _stories: dict[int, Touched] = field(default_factory=dict)  # by alert
     _awaited: frozenset[int] = frozenset()
-    _unreachable: frozenset[str] = frozenset()
     _summaries: list[Alert] = field(default_factory=list)
     _setting: Setting = field(init=False)
+    _unreadable: Unreadable = field(init=False)
 
     def __post_init__(self) -> None:
         """Read what holds for all builds."""
@@ -72,11 +73,7 @@ class Inquiry:
         )
         self._known = {(each.pipeline.provider, each.pipeline.key): each for each in pipelines.all(self.session)}
         self._awaited = frozenset(each.build_id for each in awaited.all(self.session))
-        self._unreachable = frozenset(
-            each.scope.provider
-            for each in stored_alerts.firing(self.session)
-            if each.kind is AlertKind.PROVIDER_UNREACHABLE
-        )
+        self._unreadable = Unreadable.of(stored_alerts.firing(self.session))
         self._summaries = proof.summaries(self.session)
 
     def facts(self, view: BuildView) -> Facts:
@@ -99,7 +96,7 @@ class Inquiry:
             watched_since=self._known[key].watched_since,
             kept_since=self.now - self.configuration.store.keep.builds + A_DAY,
             awaited=build.id in self._awaited,
-            unreachable=build.pipeline.provider in self._unreachable,
+            unreachable=self._unreadable.covers(*key),
             streak=self._streak(build, rules, line, span),
             touched=tuple(self._touched(build, line, span)),
             setting=self._setting,

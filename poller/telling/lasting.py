@@ -9,6 +9,7 @@ from alerts.decision import decision
 from alerts.escalation import Escalation
 from alerts.handled import acknowledged, told_at
 from alerts.quiet import ends
+from alerts.reachability import Unreadable
 from alerts.reminding import passed
 from alerts.routing import Match, Subject
 from alerts.silence import covers, holds
@@ -18,8 +19,9 @@ from domain.globs import matches
 from domain.silence import Silence
 from poller.config import Configuration
 from poller.telling import withholding
+from poller.telling.matter import matter_of
 from poller.telling.subject import pipeline_of, subjects
-from poller.telling.tell import Told, matter_of, speak, tell
+from poller.telling.tell import Told, speak, tell
 from store import alerts, pipelines, silences
 from store.engine import Session
 from store.pipelines import Known
@@ -33,11 +35,13 @@ def look_after(session: Session, configuration: Configuration, now: datetime) ->
     """
     holding = _holding(session, now)
     firing = alerts.firing(session)
-    frozen = {each.scope.provider for each in firing if each.kind is AlertKind.PROVIDER_UNREACHABLE}
+    frozen = Unreadable.of(firing)
     told: Told = frozenset()
     lasting = []
     for alert in firing:
-        if alert.kind is not AlertKind.PROVIDER_UNREACHABLE and alert.scope.provider in frozen:
+        if alert.kind is not AlertKind.PROVIDER_UNREACHABLE and frozen.covers(
+            alert.scope.provider, alert.scope.pipeline
+        ):
             continue
         if withholding.is_withheld(alert):
             if not _still_withheld(alert, holding, firing):
@@ -171,6 +175,6 @@ def _escalate(session: Session, due: _Due, subject: Subject, configuration: Conf
             "escalated": [*alert.handling.get("escalated", ()), escalation.trace(each, now)],
         }
         saved = alerts.save(session, replace(alert, channels=(*alert.channels, *new), handling=handling))
-        matter = matter_of(session, decision(saved, Reason.FIRST), due.pipeline)
+        matter = matter_of(session, saved, due.pipeline, configuration, now)
         told |= speak(session, matter, Reason.FIRST, configuration, now, channels=new)
     return told

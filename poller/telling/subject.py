@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from alerts.routing import Subject
 from alerts.silence import labels_of
-from domain.alert import Alert
+from domain.alert import Alert, AlertKind
 from domain.build import NO_LABELS, Build, Pipeline
 from store import builds, pipelines
 from store.engine import Session
@@ -17,7 +17,9 @@ def subject_of(alert: Alert, pipeline: Pipeline | None, build: Build | None = No
         provider=alert.scope.provider,
         pipeline=alert.scope.pipeline,
         name=pipeline.name if pipeline else None,
-        branch=(alert.scope.branch or None) if not labels else None,
+        branch=(alert.scope.branch or None)
+        if not labels and alert.kind is not AlertKind.PROVIDER_UNREACHABLE
+        else None,
         labels={**(pipeline.labels if pipeline else NO_LABELS), **(build.labels if build else NO_LABELS), **labels},
         kind=alert.kind,
         severity=alert.severity,

@@ -1,17 +1,19 @@
-"""How each provider is: who may be polled now, and since when it has not answered."""
+"""How each provider is: who may be polled now, and since when it, or a part of it, has not answered."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from poller.running.clock import Clock
+from poller.watching.parts import Part
 from providers._base import ProviderError, Refused, Target, Trouble, Unavailable
 from store.providers import ProviderHealth
 
 PATIENCE = 3  # failed polls in a row before the pace slows down
 SLOWEST = timedelta(minutes=15)
 HARMLESS = frozenset({Trouble.PACED})
+EVERYTHING = "*"  # the key of what lists the targets of a provider: no part of it
 
 
 @dataclass(slots=True)
@@ -23,18 +25,45 @@ class _Standing:
     not_before: float = 0.0  # monotonic seconds
 
 
-class Health:
-    """Of one provider. Thread-safe; knows nothing of alerts and stores nothing itself."""
+@dataclass(slots=True)
+class _Failing:
+    """A part that fails, and how many polls of anything had gone well when it did so last."""
 
-    def __init__(self, clock: Clock, known: ProviderHealth, *, redact: Callable[[str], str] = str) -> None:
+    part: Part
+    went_well: int
+
+
+class Health:
+    """Of one provider. Thread-safe; knows nothing of alerts and stores nothing itself.
+
+    A target that fails again although another could be read meanwhile fails by itself: it is a failing part, and says
+    nothing about the provider.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        known: ProviderHealth,
+        *,
+        parts: Sequence[Part] = (),  # that failed in a run before this one
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._clock = clock
         self._redact = redact
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._targets: dict[str, _Standing] = {}
+        self._went_well = 0  # polls
+        self._failing = {part.key: _Failing(part, -1) for part in parts}
         self._unseen = True  # also at the start: an alert of an earlier run may be over
         self._earlier = known.failures  # of a run before this one
         self.facts = known
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What fails by itself, or may do so."""
+        with self._lock:
+            return tuple(each.part for each in self._failing.values())
 
     def may_poll(self, target: Target) -> bool:
         """Whether neither the provider nor this target asked to be left alone for now."""
@@ -46,7 +75,7 @@ class Health:
     def worth_a_look(self) -> bool:
         """Whether a message may be due: something is failing, or has stopped failing since the last look."""
         with self._lock:
-            look = self.facts.failing_since is not None or self._unseen
+            look = self.facts.failing_since is not None or bool(self._failing) or self._unseen
             self._unseen = False
             return look
 
@@ -55,13 +84,20 @@ class Health:
         with self._lock:
             self._unseen = True
 
-    def succeeded(self, target: Target) -> bool:
-        """A poll went well; True when that is news."""
+    def succeeded(self, target: Target, unread: Mapping[str, ProviderError] | None = None) -> bool:
+        """A poll went well, but for the pipelines that are `unread` (None: not known yet); True when that is news."""
+        now = self._clock.now()
         with self._lock:
             standing = self._targets.pop(target.key, None)
             failed = standing is not None and standing.trouble is not None
             news = failed or self._earlier > 0 or self.facts.last_ok_at is None
-            self._unseen = self._unseen or news or self.facts.failing_since is not None
+            self._went_well += 1
+            for key, error in (unread or {}).items():
+                self._fails(key, target, error, now)
+            over = [key for key, each in self._failing.items() if _is_over(each.part, target, unread)]
+            for key in over:
+                del self._failing[key]
+            self._unseen = self._unseen or news or bool(over) or self.facts.failing_since is not None
             self._earlier = 0
             self.facts = replace(
                 self.facts,
@@ -70,7 +106,7 @@ class Health:
                 trouble=None,
                 text=None,
                 retry_at=None,
-                last_ok_at=self._clock.now(),
+                last_ok_at=now,
             )
             return news
 
@@ -89,6 +125,8 @@ class Health:
             standing.not_before = monotonic + pause
             if isinstance(error, Unavailable) and error.provider_wide:
                 self._not_before = monotonic + pause
+            elif target.key != EVERYTHING and self._fails(target.key, target, error, now):
+                return news
             self.facts = replace(
                 self.facts,
                 failing_since=self.facts.failing_since or now,
@@ -99,6 +137,22 @@ class Health:
             )
             return news
 
+    def _fails(self, key: str, target: Target, error: ProviderError, now: datetime) -> bool:
+        """Note that a part failed; whether it did so by itself: something could be read since it failed before."""
+        before = self._failing.get(key)
+        by_itself = before is not None and before.went_well < self._went_well
+        part = Part(
+            name=target.provider,
+            key=key,
+            target=target.key,
+            failing_since=before.part.failing_since if before is not None and by_itself else now,
+            failures=before.part.failures + 1 if before is not None and by_itself else 1,
+            trouble=error.trouble.value,
+            text=self._redact(str(error)),
+        )
+        self._failing[key] = _Failing(part, self._went_well)
+        return by_itself
+
     @staticmethod
     def _slow_down(failures: int, target: Target, error: ProviderError) -> float:
         """Seconds to leave a failing target alone: nothing for the first few, then ever longer."""
@@ -108,3 +162,8 @@ class Health:
         wait = target.every * 2 ** min(failures - PATIENCE, 10) - target.every / 2  # the tick comes just after
         seconds: float = min(wait, longest).total_seconds()
         return seconds
+
+
+def _is_over(part: Part, target: Target, unread: Mapping[str, ProviderError] | None) -> bool:
+    """Whether a part was read with this good poll of a target."""
+    return part.key == target.key or (part.target == target.key and unread is not None and part.key not in unread)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from poller.running.clock import Clock
 from poller.running.progress import Progress
+from poller.watching.health import EVERYTHING
 from poller.watching.polling import Polling
 from poller.watching.schedule import Schedule
 from providers._base import Provider, ProviderError, Target
@@ -54,7 +55,7 @@ class Listings:
         now = self._clock.monotonic()
         if provider is None or health is None or now < self._next.get(name, 0.0):
             return
-        everything = Target(provider=name, key="*", every=timedelta(seconds=60))
+        everything = Target(provider=name, key=EVERYTHING, every=timedelta(seconds=60))
         if not health.may_poll(everything):
             return
         try:

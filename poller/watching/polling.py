@@ -16,7 +16,7 @@ from poller.running.progress import Progress
 from poller.watching.health import HARMLESS, Health
 from poller.watching.poll_counts import PollCounts
 from poller.watching.queues import Queues
-from providers._base import Page, Provider, ProviderError, Target
+from providers._base import Page, Provider, ProviderError, Target, TellsDetails
 from store import cursors, notes
 from store.engine import Database, Session
 from store.errors import StoreError
@@ -37,6 +37,7 @@ class Memory:
     polls: int = 0  # since the daemon started
     misses: int = 0
     trouble: str | None = None  # of some of its pipelines, as it was logged
+    unread: frozenset[str] = frozenset()  # these pipelines
     complete: bool = False  # all that happened until `last_poll` is stored, and since then no poll has failed
 
 
@@ -112,6 +113,8 @@ class Polling:
 
         def of(pipeline: str) -> datetime | None:
             parts = pipeline.casefold().split("/")
+            if any(pipeline in self.memory_of(target).unread for target in targets):
+                return None
             prefixes = ("/".join(parts[:end]) for end in range(len(parts) - 1, 0, -1))
             return next((by_key[prefix] for prefix in prefixes if prefix in by_key), everything)
 
@@ -143,7 +146,7 @@ class Polling:
             return
         with self.progress.doing(f"poll {target}", limit=POLL_LIMIT):
             try:
-                self._pages(provider, target, health)
+                unread = self._pages(provider, target, health)
             except ProviderError as error:
                 self._failed(target, health, error)
                 self._had_its_turn(target)
@@ -157,11 +160,11 @@ class Polling:
             else:
                 self.memory_of(target).polls += 1
                 self._had_its_turn(target)
-                self._succeeded(target, health)
+                self._succeeded(target, health, unread)
                 self.queues.read(target.provider, provider, self.configuration)
 
-    def _succeeded(self, target: Target, health: Health) -> None:
-        if health.succeeded(target):
+    def _succeeded(self, target: Target, health: Health, unread: Mapping[str, ProviderError] | None = None) -> None:
+        if health.succeeded(target, unread):
             log.info("provider answers provider=%s", target.provider)
 
     def _had_its_turn(self, target: Target) -> None:
@@ -175,10 +178,11 @@ class Polling:
         if memory is not None:
             memory.complete = False
 
-    def _pages(self, provider: Provider, target: Target, health: Health) -> None:
+    def _pages(self, provider: Provider, target: Target, health: Health) -> Mapping[str, ProviderError] | None:
+        """Read and store all; what could not be read although the rest could, None when there was no time to see."""
         memory = self.memory_of(target)
         began, until = self.clock.now(), self.clock.monotonic() + POLL_DEADLINE
-        trouble = None
+        trouble: ProviderError | None = None
         pages = provider.poll(target, memory.cursors, began)
         if health.facts.failing_since is not None:
             pages = self._answer_first(pages, target, health)
@@ -187,21 +191,24 @@ class Polling:
                 self.failpoint("after_fetch")
                 self.store(target, page, memory)
                 if self._stopping.is_set():
-                    return
+                    return None
                 if self.clock.monotonic() > until:
                     log.warning("poll takes long, the rest comes next time target=%s", target)
                     memory.complete = False
-                    return
+                    return None
         except ProviderError as error:
             if not error.partial:
                 raise
-            trouble = str(error)
-        if trouble and trouble != memory.trouble:
+            trouble = error
+        if trouble is not None and str(trouble) != memory.trouble:
             log.warning("some pipelines not read, will retry target=%s error=%s", target, trouble)
-        memory.trouble = trouble
+        memory.trouble = str(trouble) if trouble is not None else None
+        unread = trouble.parts if trouble is not None else {}
+        memory.unread = frozenset(unread)
         self.counts.made(target.provider, began, memory.last_poll)
         memory.last_poll = began
         memory.complete = True
+        return unread
 
     def _answer_first(self, pages: Iterator[Page], target: Target, health: Health) -> Iterator[Page]:
         """Pages of a provider that was failing: that it answers again is told before what has broken meanwhile.
@@ -229,6 +236,7 @@ class Polling:
     def store(self, target: Target, page: Page, memory: Memory, *, judge: bool = True) -> Ingested:
         """Commit a page, then let the world know."""
         configuration = self.configuration
+        tells_details = isinstance(self.providers.get(target.provider), TellsDetails)
 
         def unit(session: Session) -> Ingested:
             ingested = ingest(
@@ -240,6 +248,7 @@ class Polling:
                 now=self.clock.now(),
                 last_poll=memory.last_poll,
                 judge=judge,
+                tells_details=tells_details,
             )
             self.failpoint("before_commit")
             return ingested

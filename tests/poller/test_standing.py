@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from alerts.reachability import Unreadable
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope
 from domain.build import Build, Outcome
 from poller import standing
 from poller.config import Configuration
 from poller.intake.ingest import ingest
 from poller.reload import Broken
-from providers._base import Page
+from poller.watching.parts import Part
+from providers._base import Page, Target
 from store import alerts, outbox
 from store import providers as stored_providers
-from store.engine import Database
+from store.engine import Database, Session
 from store.providers import ProviderHealth
 from tests.support.builders import NOON, build, minutes, pipeline
 from tests.support.configurations import loaded
@@ -89,6 +91,80 @@ def test_a_provider_that_does_not_answer_is_one_alert_with_its_resolution(
     assert judge(replace(facts, failures=4), 12) == frozenset()
     assert judge(ProviderHealth(name="ci", last_ok_at=minutes(13)), 13) == {"desk"}
     assert [reason for _, reason, _ in said(database)] == [Reason.FIRST, Reason.RESOLVED]
+
+
+WEB = Part(
+    name="ci",
+    key="web",
+    target="web",
+    failing_since=NOON,
+    failures=3,
+    trouble="auth",
+    text="GET web refuses access (403)",
+)
+LIB = Target(provider="ci", key="lib", every=timedelta(seconds=60))
+TARGETS = [replace(LIB, key=key) for key in ("web", "lib", "api", "doc")]
+
+
+def judge_parts(
+    database: Database, configuration: Configuration, parts: list[Part], after: float, targets: list[Target] = TARGETS
+) -> frozenset[str]:
+    def unit(session: Session) -> frozenset[str]:
+        facts = ProviderHealth(name="ci", last_ok_at=NOON)
+        return standing.judge_provider(session, facts, configuration, minutes(after), parts=parts, targets=targets)
+
+    return database.transact(unit)
+
+
+def test_a_part_that_cannot_be_read_is_told_by_its_name_and_resolves_by_itself(
+    database: Database, configuration: Configuration
+) -> None:
+    first_contact(database, configuration, "web/a", "lib/c")
+    assert judge_parts(database, configuration, [WEB], 9) == frozenset()
+    assert judge_parts(database, configuration, [WEB], 10) == {"desk"}
+    (alert,) = [each for each in firing(database) if each.kind is AlertKind.PROVIDER_UNREACHABLE]
+    assert alert.scope == Scope(provider="ci", branch="web")
+    frozen = Unreadable.of([alert])
+    assert (frozen.covers("ci", "web/a"), frozen.covers("ci", "Web"), frozen.covers("ci", "lib/c")) == (
+        True,
+        True,
+        False,
+    )
+    assert not frozen.covers("ci", None)
+    assert judge_parts(database, configuration, [replace(WEB, failures=4)], 11) == frozenset()
+    assert judge_parts(database, configuration, [], 12, targets=[]) == frozenset(), "nobody knows what is polled"
+    assert judge_parts(database, configuration, [], 13) == {"desk"}
+    assert [(reason, headline) for _, reason, headline in said(database)] == [
+        (Reason.FIRST, "🔴 ci / web cannot be read: GET web refuses access (403); 1 pipeline frozen"),
+        (Reason.RESOLVED, "🟢 ci / web can be read again after 13 m"),
+    ]
+
+
+def test_when_most_parts_fail_one_message_says_that_it_is_the_provider(
+    database: Database, configuration: Configuration
+) -> None:
+    parts = [replace(WEB, key=key, target=key) for key in ("web", "lib", "api")]
+    assert judge_parts(database, configuration, parts, 10) == {"desk"}
+    (alert,) = firing(database)
+    assert alert.scope == Scope(provider="ci")
+    assert alert.evidence["text"] == "web (and 2 more): GET web refuses access (403)"
+    assert judge_parts(database, configuration, parts[:1], 11) == {"desk"}
+    assert {each.scope.branch for each in firing(database)} == {"web"}
+
+
+def test_an_alert_on_a_part_outlives_that_most_of_the_provider_fails(
+    database: Database, configuration: Configuration
+) -> None:
+    judge_parts(database, configuration, [WEB], 10)
+    judge_parts(database, configuration, [replace(WEB, key=key, target=key) for key in ("web", "lib", "api")], 11)
+    assert {each.scope.branch for each in firing(database)} == {None, "web"}
+
+
+def test_an_alert_on_a_part_that_nobody_asks_for_is_closed(database: Database, configuration: Configuration) -> None:
+    judge_parts(database, configuration, [WEB], 10)
+    judge_parts(database, configuration, [WEB], 11, targets=[LIB])
+    assert firing(database) == []
+    assert said(database)[-1][1] is Reason.CLOSED
 
 
 def test_alerts_on_what_is_not_watched_any_more_are_closed(

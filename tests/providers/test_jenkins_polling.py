@@ -337,6 +337,7 @@ def test_a_job_that_stays_broken_is_no_trouble_of_the_server(api: JenkinsApi, st
     watcher.poll()
     assert watcher.error is not None
     assert watcher.error.partial
+    assert list(watcher.error.parts) == ["b"]
     api.fail("job/a/", 500)
     watcher.poll()
     assert watcher.error is not None

@@ -8,6 +8,7 @@ import pytest
 from domain.alert import Delivery
 from poller.cli import findings
 from poller.record import CHANNELS, CONFIGURATION
+from poller.watching.parts import Part, remember
 from providers._base import Unreadable
 from simulator.house import Simulator
 from store import maintenance, notes, providers, quarantine
@@ -38,11 +39,21 @@ def test_what_is_wrong_is_found(
 ) -> None:
     house.smtp.stop()
     odd = Unreadable(pipeline="team/api", external_id="9", problem="no number", raw="{}")
+    part = Part(
+        name="jenkins",
+        key="team/api",
+        target="jobs",
+        failing_since=now,
+        failures=3,
+        trouble="server error",
+        text="it answers 500",
+    )
 
     def spoil(session: Session) -> None:
         quarantine.add(session, "jenkins", [odd], now)
         broken = ProviderHealth(name="github", failing_since=now, failures=4, trouble="auth", text="bad credentials")
         providers.save(session, broken)
+        remember(session, "jenkins", [part], now)
         notes.put(session, CHANNELS, {"ci-slack": {"state": "broken", "error": "invalid_auth"}}, now)
         notes.put(session, CONFIGURATION, {"path": str(house_config), "error": "config.yaml:3:1: x", "hash": "1"}, now)
 
@@ -57,6 +68,10 @@ def test_what_is_wrong_is_found(
     )
     assert told["polls of github"][0] == "wrong"
     assert "auth: bad credentials" in told["polls of github"][1]
+    assert told["polls of jenkins"] == (
+        "warning",
+        "some fail although others succeed (1): team/api since now: server error: it answers 500",
+    )
     assert told["deliveries to ci-slack"] == ("wrong", "broken: invalid_auth")
     assert told["config in use"][0] == "wrong"
     assert "wrong\n" in buildwatch("doctor").out

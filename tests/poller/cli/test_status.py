@@ -7,6 +7,7 @@ import pytest
 from domain.alert import AlertKind, Delivery, Scope
 from domain.build import Outcome
 from poller.record import CHANNELS, CONFIGURATION, DAEMON
+from poller.watching.parts import Part, remember
 from providers._base import Unreadable
 from store import notes, pipelines, providers, quarantine
 from store.engine import Database, open_database
@@ -90,6 +91,28 @@ def test_under_an_unreachable_provider_nothing_is_ok(
     text = buildwatch("status").out
     assert "ci does not answer" in text
     assert "timeout: http://ci took too long" in text
+
+
+@pytest.mark.usefixtures("watched")
+def test_under_a_part_that_cannot_be_read_only_its_pipelines_are_unknown(
+    buildwatch: Commands, store: Database, told: Callable[..., object], now: datetime
+) -> None:
+    part = Part(
+        name="ci", key="web/deploy", target="jobs", failing_since=now, failures=3, trouble="auth", text="refused (403)"
+    )
+    store.transact(lambda session: remember(session, "ci", [part], now))
+    told(
+        kind=AlertKind.PROVIDER_UNREACHABLE,
+        scope=Scope(provider="ci", branch="web/deploy"),
+        summary="cannot be read: refused (403)",
+    )
+    seen = buildwatch("status", "--json").json
+    assert seen["providers"][0]["state"] == "ok"
+    assert [(each["part"], each["trouble"]) for each in seen["providers"][0]["unread"]] == [("web/deploy", "auth")]
+    states = {each["pipeline"]: each["state"] for each in seen["pipelines"]}
+    assert states.pop("web/deploy") == "unknown"
+    assert "unknown" not in states.values()
+    assert "cannot be read: refused (403)" in buildwatch("status").out
 
 
 @pytest.mark.usefixtures("watched")

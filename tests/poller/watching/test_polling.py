@@ -79,6 +79,23 @@ def test_a_poll_that_could_not_read_everything_slows_nothing_down_and_is_told_on
     assert memory.trouble is None
 
 
+def test_a_pipeline_that_a_poll_could_not_read_is_not_known_and_the_others_are(
+    polling: Polling, hands: Hands, server: Server
+) -> None:
+    server.error = Unavailable(Trouble.SERVER_ERROR, "job/web answers 500")
+    server.error.partial = True
+    server.error.parts = {"web": server.error}
+    polling.poll(JOBS)
+    known_until = polling.known_until([JOBS])
+    assert known_until("web") is None
+    assert known_until("api") == hands.wall
+    assert [part.key for part in polling.health["ci"].parts] == ["web"]
+    server.error = None
+    polling.poll(JOBS)
+    assert polling.known_until([JOBS])("web") == hands.wall
+    assert polling.health["ci"].parts == ()
+
+
 def test_a_poll_that_failed_counts_as_failed(polling: Polling, server: Server) -> None:
     server.error = Unavailable(Trouble.SERVER_ERROR, "503")
     polling.poll(JOBS)
