@@ -10,6 +10,7 @@ from alerts.message import baseline_message, compose
 from alerts.sample_summaries import digest, group, group_over, started, storm
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Build, Outcome, Pipeline, Status
+from domain.details import Changes, Commit
 from domain.message import Message
 from domain.testreport import TestCase, TestReport, TestStatus
 
@@ -83,7 +84,13 @@ def _failure(now: datetime, zone: tzinfo) -> tuple[Message, Message]:
         usual_duration=timedelta(minutes=4, seconds=10),
         seen_in_7_days=3,
         failing_before=frozenset({("web.api", "test_health")}),
-        suspects=("01234567 Raise the memory limit (ada)", "4c5d6e7f Retry the login on a timeout (grace)"),
+        changes=Changes(
+            commits=(
+                Commit(id="0123456789abcdef0123", title="Raise the memory limit", author="Ada"),
+                Commit(id="4c5d6e7f8091a2b3c4d5", title="Retry the login on a timeout", author="Grace"),
+            ),
+            total=2,
+        ),
     )
     fired = compose(firing, Reason.FIRST, pipeline=_WEB, builds=builds, now=now, zone=zone, background=background)
     return fired, compose(resolved, Reason.RESOLVED, pipeline=_WEB, builds=builds, now=now, zone=zone)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from alerts.case import Case
+from alerts.suspects import suspects
 from alerts.wording import plural
 from domain.build import Build
 from domain.message import Cell, Table, Tone
 from domain.testreport import TestCase, TestStatus
 
 MOST_TESTS = 5
-MOST_SUSPECTS = 5
 
 _FAILED = frozenset({TestStatus.FAILED, TestStatus.ERROR})
 
@@ -46,11 +46,7 @@ def _test(failed: TestCase, *, new: bool, known: bool) -> tuple[Cell, ...]:
 
 
 def _suspects(case: Case) -> Iterator[Table]:
-    """What came in between; whoever wrote it need not be the one who broke it."""
-    suspects, good = case.background.suspects, case.number("last_passed")
-    if suspects:
-        yield Table(
-            title=f"Changes since {good}" if good else "Changes",
-            rows=tuple((Cell(text=each),) for each in suspects[:MOST_SUSPECTS]),
-            more=max(len(suspects) - MOST_SUSPECTS, 0),
-        )
+    changes = case.background.changes
+    table = suspects(changes, case.number("last_passed"), case.background.mentions) if changes is not None else None
+    if table is not None:
+        yield table

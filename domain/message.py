@@ -42,6 +42,7 @@ class Cell:
     text: str
     tone: Tone | None = None
     url: str | None = None
+    mention: str | None = None  # the id in Slack of the person that the text names, to be notified there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

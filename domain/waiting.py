@@ -8,6 +8,9 @@ from typing import Any
 
 from domain.alert import NOTHING, AlertKind, AlertState, Reason, Scope
 
+FOR_DETAILS = "the details of the build"
+"""What a first message waits for, a moment at most (`Notification.held`)."""
+
 
 class Form(StrEnum):
     """How rows of the outbox become one message."""
@@ -37,7 +40,7 @@ class Waiting:
     state: AlertState
     summary: str
     about: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    hold_until: datetime | None = None  # over, or it would not be here
+    hold_until: datetime | None = None  # of quiet hours; over, or it would not be here
     card: int | None = None  # the row that posted the alert's first message on this channel, once it was sent
     alone: bool = False  # it was refused in company
 

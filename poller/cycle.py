@@ -8,6 +8,7 @@ from datetime import timedelta
 from poller import standing
 from poller.config import Configuration
 from poller.delivery.courier import Courier
+from poller.details.workers import Workers
 from poller.intake.ingest import Ingested
 from poller.record import record_standing
 from poller.running.clock import Clock
@@ -15,8 +16,9 @@ from poller.running.failpoint import Failpoints
 from poller.running.progress import Progress
 from poller.running.redaction import Redaction
 from poller.timing.timers import Timers
+from poller.watching import parts
 from poller.watching.connections import Connections
-from poller.watching.health import Health
+from poller.watching.health import EVERYTHING, Health
 from poller.watching.polling import Polling
 from poller.watching.schedule import THREADS_PER_PROVIDER
 from providers._base import Provider, ProviderError, Target
@@ -25,6 +27,8 @@ from store import providers as stored_providers
 from store.engine import Database
 
 ALL_AT_ONCE = 20_000  # pipelines whose deadlines are read: there is no next look
+
+DETAILS_MAY_TAKE = 60.0  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ class Round:
     failed: int = 0
     new_builds: int = 0
     transitions: int = 0
+    explained: int = 0  # builds whose details were read
     delivered: int = 0
     waiting: int = 0
 
@@ -84,27 +89,50 @@ class Cycle:
             self._answers(health)
         self._database.transact(lambda session: standing.clear_away(session, self._configuration, now))
         self._timers.tick()
+        self._round.explained = self._read_details()
         self._database.transact(lambda session: standing.tell_baseline(session, self._configuration, now))
         self._database.transact(lambda session: record_standing(session, {}, self._polling, targets, now))
         self._deliver()
         return self._round
 
+    def _read_details(self) -> int:
+        """Before anything is delivered: nobody is here to follow up. What is not read in time is read next time."""
+        workers = Workers(
+            database=self._database,
+            clock=self._clock,
+            progress=self._progress,
+            failpoint=Failpoints(),
+            polling=self._polling,
+            redact=self._hidden.redact,
+        )
+        return workers.read_due(DETAILS_MAY_TAKE)
+
     def _answers(self, health: Health) -> None:
         now = self._clock.now()
         self._database.transact(
-            lambda session: standing.judge_provider(session, health.facts, self._configuration, now)
+            lambda session: standing.judge_provider(
+                session,
+                health.facts,
+                self._configuration,
+                now,
+                parts=health.parts,
+                targets=self._targets_of(health.facts.name),
+            )
         )
 
     def _targets_of(self, provider: str) -> list[Target]:
         return [target for target in self._targets if target.provider == provider]
 
     def _list(self, name: str, provider: Provider) -> list[Target]:
-        known = self._database.read(lambda session: stored_providers.load(session, name))
-        health = self._polling.health[name] = Health(self._clock, known, redact=self._hidden.redact)
+        known, failing = self._database.read(
+            lambda session: (stored_providers.load(session, name), parts.recall(session, name))
+        )
+        health = Health(self._clock, known, parts=failing, redact=self._hidden.redact)
+        self._polling.health[name] = health
         try:
             return list(provider.targets())
         except ProviderError as error:
-            health.failed(Target(provider=name, key="*", every=timedelta(seconds=60)), error)
+            health.failed(Target(provider=name, key=EVERYTHING, every=timedelta(seconds=60)), error)
             log.warning("targets not listed provider=%s error=%s", name, error)
             self._round.failed += 1
             return []

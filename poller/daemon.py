@@ -1,7 +1,7 @@
 """The daemon: reads like its day. Open the store, take the lock, connect, poll, deliver, reload, drain, leave."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -13,6 +13,8 @@ from poller.config import Configuration
 from poller.config.changes import diff
 from poller.delivery.dispatch import Dispatcher
 from poller.delivery.undelivered import judge_channels
+from poller.details.saving import Saved
+from poller.details.workers import Workers
 from poller.intake.ingest import Ingested
 from poller.record import record_configuration, record_standing, record_start
 from poller.reload import Reload
@@ -28,6 +30,7 @@ from poller.watching.connections import Connections, connect, reconnect
 from poller.watching.health import Health
 from poller.watching.heartbeat import Heartbeat
 from poller.watching.listing import Listings
+from poller.watching.parts import Part, recall
 from poller.watching.polling import Polling
 from poller.watching.schedule import Schedule
 from store import counted, retention
@@ -93,6 +96,15 @@ class Daemon:
             configuration=configuration,
             answers=self._answers,
         )
+        self._details = Workers(
+            database=database,
+            clock=self._clock,
+            progress=self._progress,
+            failpoint=self._failpoint,
+            polling=self._polling,
+            redact=self._hidden.redact,
+            saved=self._after_details,
+        )
         self._schedule = Schedule(self._polling.poll)
         self._listings = Listings(self._polling, self._schedule, self._progress, self._clock)
         self._timers = Timers(
@@ -130,6 +142,7 @@ class Daemon:
         self._schedule.chore("housekeeping", self._keep_house, timedelta(hours=1))
         self._progress.expect("schedule", within=SCHEDULE_ALIVE)
         self._schedule.start()
+        self._details.start()
         self._systemd.ready(self._status())
         log.info("watching providers=%s channels=%s", len(self._connections.providers), len(self._connections.channels))
         try:
@@ -190,7 +203,8 @@ class Daemon:
         in_use = self._polling.providers
         new = [name for name, provider in connections.providers.items() if in_use.get(name) is not provider]
         for name in new:
-            self._polling.health[name] = Health(self._clock, self._known(name), redact=self._hidden.redact)
+            facts, failing = self._known(name)
+            self._polling.health[name] = Health(self._clock, facts, parts=failing, redact=self._hidden.redact)
         self._listings.use(connections.providers, new)
         self._connections = connections
         self._orphans_due = True  # written by the next look at what stands: a store that is down stops no reload
@@ -199,6 +213,7 @@ class Daemon:
         self._dispatcher.wake_all()
         for name in new:
             self._listings.begin(name)
+        self._details.wake()
 
     def _after_commit(self, ingested: Ingested) -> None:
         for alert in ingested.transitions:
@@ -207,6 +222,12 @@ class Daemon:
         self._timers.touched(ingested)
         self._baseline_due = self._baseline_due or ingested.baseline
         self._dispatcher.wake(ingested.told)
+        if ingested.details_due:
+            self._details.wake()
+
+    def _after_details(self, saved: Saved) -> None:
+        self._live.apply(saved.counted, self._clock.now())
+        self._dispatcher.wake(saved.told)
 
     def _look_after(self) -> None:
         """Every five seconds: what time alone can change."""
@@ -251,6 +272,7 @@ class Daemon:
         told: frozenset[str] = frozenset()
         if self._jump is not None:
             self._dispatcher.clock_jumped()
+            self._details.clock_jumped()
             self._timers.clock_jumped(self._jump)
             self._recount()
             self._jump = None
@@ -283,13 +305,20 @@ class Daemon:
         self._dispatcher.wake(self._judge(health))
 
     def _judge(self, health: Health) -> frozenset[str]:
-        return self._write(lambda s, now: standing.judge_provider(s, health.facts, self._configuration, now))
+        facts, its = health.facts, health.parts
+        targets = self._schedule.targets(facts.name)
+        return self._write(
+            lambda s, now: standing.judge_provider(s, facts, self._configuration, now, parts=its, targets=targets)
+        )
 
-    def _known(self, name: str) -> ProviderHealth:
+    def _known(self, name: str) -> tuple[ProviderHealth, Sequence[Part]]:
+        def unit(session: Session) -> tuple[ProviderHealth, Sequence[Part]]:
+            return stored_providers.load(session, name), recall(session, name)
+
         try:
-            return self._database.read(lambda session: stored_providers.load(session, name), deadline=STORE_MAY_TAKE)
+            return self._database.read(unit, deadline=STORE_MAY_TAKE)
         except StoreError:
-            return ProviderHealth(name=name)  # its polls will tell
+            return ProviderHealth(name=name), ()  # its polls will tell
 
     def _judge_configuration(self, session: Session, now: datetime) -> frozenset[str]:
         record_configuration(session, self._configuration, self._reload.broken, now)
@@ -351,8 +380,10 @@ class Daemon:
         log.info("stopping")
         self._schedule.stop()
         self._polling.stop()
+        self._details.stop()
         delivered = self._dispatcher.drain()
         polled = self._progress.drain(POLLS_DRAIN)
+        self._details.join()
         self.signals.close()
         clean = delivered and polled
         if clean:

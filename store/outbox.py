@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, text, update
 
 from domain.alert import NOTHING, Delivery, Notification, Reason
+from domain.waiting import FOR_DETAILS
 from store.database import Session
 from store.messages import message_of
 from store.outcomes import mark_dead
@@ -70,6 +71,7 @@ def bring_forward(session: Session, now: datetime, latest: datetime) -> None:
     pending = outbox.c.delivery == Delivery.PENDING
     session.execute(update(outbox).where(pending, outbox.c.next_attempt_at > latest).values(next_attempt_at=now))
     session.execute(update(outbox).where(pending, outbox.c.hold_until > latest + _LONGEST_HOLD).values(hold_until=now))
+    session.execute(update(outbox).where(pending, outbox.c.held == FOR_DETAILS).values(hold_until=now))
 
 
 def hurry(session: Session, channel: str, now: datetime) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from domain.alert import NOTHING, AlertState, Delivery, Reason, Scope
-from domain.waiting import Form, Standing, Told, Waiting
+from domain.waiting import FOR_DETAILS, Form, Standing, Told, Waiting
 from store.among import among
 from store.database import Session
 from store.schema import UNSENT, alerts, outbox
@@ -242,6 +242,7 @@ def _rows() -> Select[Any]:
         outbox.c.created_at,
         outbox.c.about,
         outbox.c.hold_until,
+        outbox.c.held,
         outbox.c.form,
         alerts.c.kind,
         alerts.c.provider,
@@ -270,7 +271,7 @@ def _from_row(row: Row[Any]) -> Waiting:
         state=row.state,
         summary=row.summary,
         about=row.about,
-        hold_until=row.hold_until,
+        hold_until=row.hold_until if row.held != FOR_DETAILS else None,
         card=row.known_card,
         alone=row.form == Form.ALONE,
     )

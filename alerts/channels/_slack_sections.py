@@ -1,5 +1,6 @@
 """Charts, heat strips and tables as sections of mrkdwn: a line a row, for a phone is narrow and Slack has no table."""
 
+import re
 from collections.abc import Iterator
 
 from alerts.channels._characters import ends, spark, squares
@@ -10,6 +11,7 @@ _SECTION_LIMIT = 2890
 _MOST_SECTIONS = 24  # the rest of a card takes at most 16 of 40 blocks
 _TITLE_LIMIT = 200
 _URL_IN_ROW = 300
+_PERSON = re.compile(r"[UW][A-Z0-9]{4,}")  # nothing else becomes a mention, wherever it came from
 _BETWEEN = "  ·  "
 
 
@@ -73,6 +75,8 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _cell(cell: Cell) -> str:
+    if cell.mention and _PERSON.fullmatch(cell.mention):
+        return f"<@{cell.mention}>"
     text = fit(cell.text, 400)
     linked = link(text, cell.url) if cell.url and len(cell.url) <= _URL_IN_ROW and text else text
     return f"{SIGNS[cell.tone]} {linked}" if cell.tone else linked

@@ -17,6 +17,7 @@ from domain.build import Build, Pipeline, Verdict
 from domain.counted import Counted
 from poller.config import Configuration
 from poller.intake import settling
+from poller.intake.due import make_due
 from poller.intake.gone import given_up, judge_gone
 from poller.intake.judging import BEFORE_EVERYTHING, Line, judge_streams
 from poller.intake.undecided import judge_no_verdict
@@ -46,6 +47,7 @@ class Ingested:
     baseline: bool = False  # something was already failing at first contact: a summary is due
     unreadable: int = 0
     turned: Collection[Key] = ()  # pipelines that are new, gone, back, or have another key: with or without builds
+    details_due: bool = False  # the details of some builds are to be read
 
 
 def ingest(
@@ -58,11 +60,13 @@ def ingest(
     now: datetime,
     last_poll: datetime | None = None,
     judge: bool = True,
+    tells_details: bool = False,
 ) -> Ingested:
     """Store a page and decide what it means, inside the caller's transaction.
 
     `last_poll` is when this target was last polled with success: what a pipeline that is new to us finished
     since then is news, what it finished before is baseline. Without `judge` (backfill) nothing is decided.
+    `tells_details`: the provider can be asked for more about its builds, and somebody will ask it.
     """
     for old, new in page.renamed.items():
         if pipelines.rename(session, provider, old, new):
@@ -72,6 +76,8 @@ def ingest(
     changes = stored_builds.upsert(session, page.builds, lambda build: _verdict(build, configuration), now)
     quarantine.add(session, provider, page.unreadable, now)
     cursors.save(session, provider, target, page.cursors)
+    # Before anything is told: what is told of a build whose details are due waits for them a moment.
+    details_due = judge and tells_details and make_due(session, changes, known, configuration, now)
     judged: list[tuple[Decision, Pipeline | None]] = []
     if judge:
         judged += _judge_streams(
@@ -90,6 +96,7 @@ def ingest(
         baseline=any(decision.baseline for decision, _ in judged),
         unreadable=len(page.unreadable),
         turned=_turned(page, known, provider),
+        details_due=details_due,
     )
 
 

@@ -1,12 +1,10 @@
 """From a decision to the outbox: save the alert, find out who hears of it and when, and write the message."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from statistics import median
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from alerts.background import Background
 from alerts.case import Case
 from alerts.decide import Decision
 from alerts.handled import notes
@@ -14,104 +12,20 @@ from alerts.headline import headline
 from alerts.message import compose, thread_of
 from alerts.quiet import ends, held
 from alerts.routing import Subject, destinations
-from domain.alert import Alert, AlertKind, AlertState, Notification, Reason, Scope
-from domain.build import Build, Pipeline
+from domain.alert import Alert, AlertState, Notification, Reason
+from domain.build import Pipeline
 from domain.message import Message
+from domain.waiting import FOR_DETAILS
 from poller.config import Configuration
 from poller.telling import withholding
-from poller.telling.subject import subject_of, wrong_number
+from poller.telling.matter import Decided, Matter, is_untold, matters
+from poller.telling.subject import subject_of
 from poller.telling.withholding import Hush
-from store import alerts, builds, outbox, streams
+from store import alerts, outbox
 from store.engine import Session
 
 Told = frozenset[str]
 """Channels that have something new."""
-
-Decided = tuple[Decision, Pipeline | None]
-"""A decision, and the pipeline that it is about."""
-
-_AT_ONCE = 200  # decisions whose builds are read at once
-_STORM = 20  # new failures told at once of which nobody wants to know how long such builds usually take
-_USUAL, _ENOUGH = 30, 5  # builds that passed of which the median is taken, at most and at least
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matter:
-    """An alert that may be spoken of, and what is known about it."""
-
-    alert: Alert
-    pipeline: Pipeline | None = None
-    builds: Mapping[int, Build] = field(default_factory=dict)  # by id: what the message speaks of, and what is wrong
-    usual_duration: timedelta | None = None  # of builds like the one that failed
-
-    @property
-    def build(self) -> Build | None:
-        """The newest that is wrong."""
-        number = wrong_number(self.alert)
-        return self.builds.get(number) if number is not None else None
-
-    @property
-    def subject(self) -> Subject:
-        """What decides who hears of it, and when."""
-        return subject_of(self.alert, self.pipeline, self.build)
-
-
-def matter_of(session: Session, decided: Decision, pipeline: Pipeline | None) -> Matter:
-    """What a decision is about, with the builds that it names."""
-    wanted = _named(decided)
-    found = {each: view.build for each, view in builds.get(session, wanted).items()}
-    return Matter(alert=decided.alert, pipeline=pipeline, builds=found)
-
-
-def matters(session: Session, decisions: Iterable[Decided]) -> Iterator[tuple[Decision, Matter]]:
-    """What decisions are about, read for many of them at once: the builds only of those that people may hear of."""
-    decided = list(decisions)
-    usual = _usual_durations(session, decided)
-    for start in range(0, len(decided), _AT_ONCE):
-        some = decided[start : start + _AT_ONCE]
-        wanted = {number for decision, _ in some if _may_be_heard(decision) for number in _named(decision)}
-        found = {number: view.build for number, view in builds.get(session, wanted).items()} if wanted else {}
-        for decision, pipeline in some:
-            yield (
-                decision,
-                Matter(
-                    alert=decision.alert,
-                    pipeline=pipeline,
-                    builds={number: found[number] for number in _named(decision) if number in found},
-                    usual_duration=usual.get(decision.alert.scope),
-                ),
-            )
-
-
-def _named(decision: Decision) -> set[int]:
-    number = wrong_number(decision.alert)
-    return {*decision.build_ids, *([number] if number is not None else [])}
-
-
-def _may_be_heard(decision: Decision) -> bool:
-    """Whether anybody may hear of it: most that goes on is saved silently."""
-    return decision.reason is not None or decision.alert.state is not AlertState.FIRING or _is_untold(decision.alert)
-
-
-def _is_untold(alert: Alert) -> bool:
-    return alert.state is AlertState.FIRING and not alert.channels and withholding.is_withheld(alert)
-
-
-def _usual_durations(session: Session, decided: Sequence[Decided]) -> Mapping[Scope, timedelta]:
-    """How long the builds usually take of which one has failed now: the median of those that passed before.
-
-    Not asked in a storm, where messages are gathered and nobody would see it.
-    """
-    news = {one.alert.scope for one, _ in decided if one.reason is Reason.FIRST and one.alert.kind is AlertKind.FAILURE}
-    if not news or len(news) > _STORM:
-        return {}
-    places = {(scope.provider, scope.pipeline or "", scope.branch or ""): scope for scope in news}
-    found: dict[Scope, timedelta] = {}
-    for place, past in streams.pasts(session, places, limit=2 * _USUAL).items():
-        took = [each.execution for each in past.passed(_USUAL) if each.execution is not None]
-        if len(took) >= _ENOUGH:
-            found[places[place]] = timedelta(seconds=median(took))
-    return found
 
 
 def tell(
@@ -132,7 +46,7 @@ def tell_all(session: Session, decisions: Iterable[Decided], configuration: Conf
     told: Told = frozenset()
     hush = Hush(session)
     ended: list[tuple[Subject, AlertState]] = []
-    for decision, matter in matters(session, decisions):
+    for decision, matter in matters(session, decisions, configuration, now):
         if decision.reason is Reason.FIRST:  # a silence until it was fixed is no silence for what comes next
             _end_silences(hush, ended, now)
         told |= _tell(hush, decision, matter, configuration, now)
@@ -144,7 +58,7 @@ def tell_all(session: Session, decisions: Iterable[Decided], configuration: Conf
 
 def _tell(hush: Hush, decision: Decision, matter: Matter, configuration: Configuration, now: datetime) -> Told:
     alert, reason = decision.alert, decision.reason
-    if reason is Reason.FIRST or _is_untold(alert):
+    if reason is Reason.FIRST or is_untold(alert):
         alert = first_told(hush, matter, configuration, now, update=reason is Reason.UPDATE)
         reason = Reason.FIRST if alert.channels else None
     elif reason is Reason.UPDATE and alert.channels:
@@ -202,7 +116,7 @@ def _thread(hush: Hush, matter: Matter, configuration: Configuration, now: datet
     grown = alerts.save(hush.session, replace(flapping, transition=flapping.transition + 1))
     hush.saved(grown)
     reason = Reason.FIRST if matter.alert.state is AlertState.FIRING else Reason.RESOLVED
-    message, about = _written(matter, reason, configuration, now)
+    message, about = written(matter, reason, configuration, now)
     threaded = replace(message, thread=thread_of(grown))
     return say(
         hush.session,
@@ -224,21 +138,33 @@ def speak(
     now: datetime,
     *,
     channels: Sequence[str] | None = None,
+    note: str | None = None,
 ) -> Told:
-    """Write the message about a saved alert and put it in the outbox: of its channels, or of these."""
-    message, about = _written(matter, reason, configuration, now)
-    subject = matter.subject
+    """Write the message about a saved alert and put it in the outbox: of its channels, or of these.
+
+    `note` is put under it.
+    """
+    message, about = written(matter, reason, configuration, now)
     return say(
         session,
         matter.alert,
-        message,
+        message if note is None else replace(message, notes=(*message.notes, note)),
         configuration,
         reason=reason,
         now=now,
-        subject=subject,
+        subject=matter.subject,
         about=about,
         channels=channels,
+        waits=_details_until(matter, reason, configuration, now),
     )
+
+
+def _details_until(matter: Matter, reason: Reason, configuration: Configuration, now: datetime) -> datetime | None:
+    """Until when a first message waits for the details of its build, at most; None when it does not."""
+    settings = configuration.details
+    if reason is not Reason.FIRST or not matter.details_come or settings is None or not settings.wait:
+        return None
+    return now + settings.wait
 
 
 def say(
@@ -252,11 +178,12 @@ def say(
     subject: Subject | None = None,
     about: Mapping[str, Any] | None = None,
     channels: Sequence[str] | None = None,
+    waits: datetime | None = None,
 ) -> Told:
     """Put a message about a saved alert in the outbox of each of its channels that still exists, or of these.
 
-    In quiet hours it waits there, unless it disturbs nobody. A refresh, and what is for the thread only, is for
-    channels that can edit what they said.
+    In quiet hours it waits there, unless it disturbs nobody; or else until the details of its build have come, and
+    no longer than `waits`. A refresh, and what is for the thread only, is for channels that can edit what they said.
     """
     if alert.id is None:
         raise ValueError("only a saved alert can be told")
@@ -264,6 +191,7 @@ def say(
     if reason is not Reason.REFRESH:
         wanted = subject or subject_of(alert, None)
         until = ends(now, configuration.quiet_hours, wanted, configuration.timezone)
+    why = held(until, now, configuration.timezone) if until is not None else FOR_DETAILS if waits is not None else None
     to_all = reason not in (Reason.REFRESH, Reason.THREADED)
     notifications = [
         Notification(
@@ -273,10 +201,10 @@ def say(
             reason=reason,
             message=message,
             created_at=now,
-            next_attempt_at=until or now,
+            next_attempt_at=until or waits or now,
             about=about if about is not None else _about(Matter(alert=alert), alert.summary),
-            hold_until=until,
-            held=held(until, now, configuration.timezone) if until is not None else None,
+            hold_until=until or waits,
+            held=why,
         )
         for channel in (alert.channels if channels is None else channels)
         if channel in configuration.channels and (to_all or configuration.channels[channel].edits)
@@ -285,14 +213,13 @@ def say(
     return frozenset(notification.channel for notification in notifications)
 
 
-def _written(
+def written(
     matter: Matter, reason: Reason, configuration: Configuration, now: datetime
 ) -> tuple[Message, Mapping[str, Any]]:
-    """The message about an alert, and what it may share with others."""
+    """The message about an alert, and what it may share with others: `Notification.about`."""
     alert, pipeline, zone = matter.alert, matter.pipeline, configuration.timezone
     named = matter.builds
-    background = Background(usual_duration=matter.usual_duration)
-    message = compose(alert, reason, pipeline=pipeline, builds=named, now=now, zone=zone, background=background)
+    message = compose(alert, reason, pipeline=pipeline, builds=named, now=now, zone=zone, background=matter.background)
     case = Case(alert=alert, reason=reason, pipeline=pipeline, builds=named, now=now, zone=zone)
     about = _about(matter, headline(case), name=case.where)
     return replace(message, notes=(*message.notes, *notes(alert))), about
@@ -307,6 +234,7 @@ def _about(matter: Matter, broken: str, *, name: str | None = None) -> dict[str,
         "pipeline": subject.pipeline,
         "name": name or subject.pipeline or subject.provider,
         "branch": subject.branch,
+        "build": build.id if build is not None else None,
         "commit": build.commit if build is not None else None,
         "bucket": subject.bucket,
         "labels": dict(subject.labels),

@@ -1,0 +1,64 @@
+"""Rows of the outbox that wait for the details of a build: written anew when these come, and let go."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from domain.alert import Delivery, Notification
+from domain.message import Message
+from domain.waiting import FOR_DETAILS
+from store.among import among
+from store.database import Session
+from store.schema import UNSENT, outbox
+
+
+def for_details(row: Notification, now: datetime) -> bool:
+    """Whether it still waits for the details of its build."""
+    waits = row.hold_until is not None and row.hold_until > now
+    return row.delivery is Delivery.PENDING and row.held == FOR_DETAILS and waits
+
+
+def rewrite(session: Session, identity: int, message: Message, about: Mapping[str, Any]) -> None:
+    """Say something else in a row that nobody can have seen."""
+    session.execute(update(outbox).where(outbox.c.id == identity).values(message=message, about=about))
+
+
+def retell(session: Session, identity: int, about: Mapping[str, Any]) -> None:
+    """What a row that was sent shares with others is known better now."""
+    session.execute(update(outbox).where(outbox.c.id == identity).values(about=about))
+
+
+def take_back(session: Session, ids: Sequence[int]) -> None:
+    """Rows that nobody can have seen are not to be said at all."""
+    session.execute(delete(outbox).where(among(session, outbox.c.id, ids)))
+
+
+def let_go(session: Session, ids: Sequence[int], now: datetime, *, company: timedelta) -> frozenset[str]:
+    """These rows wait no more; returns their channels.
+
+    Where others of their channel still wait, they have `company` to come along. The last one takes all with it.
+    """
+    theirs = among(session, outbox.c.id, ids)
+    channels = frozenset(session.execute(select(outbox.c.channel).where(theirs)).scalars())
+    for channel in sorted(channels):
+        waiting = _held(channel)
+        others = select(outbox.c.id).where(*waiting, outbox.c.hold_until > now + company, ~theirs).limit(1)
+        if session.execute(others).first() is None:
+            session.execute(
+                update(outbox).where(*waiting, outbox.c.hold_until > now).values(hold_until=now, next_attempt_at=now)
+            )
+            continue
+        soon = now + company
+        session.execute(
+            update(outbox)
+            .where(*waiting, theirs, outbox.c.hold_until > soon)
+            .values(hold_until=soon, next_attempt_at=soon)
+        )
+    return channels
+
+
+def _held(channel: str) -> Collection[Any]:
+    pending = outbox.c.delivery == Delivery.PENDING
+    return outbox.c.channel == channel, pending, UNSENT, outbox.c.held == FOR_DETAILS
