@@ -6,10 +6,15 @@ from io import BytesIO
 from typing import BinaryIO, Protocol
 
 from domain.testreport import TestReport, by_test
+from parsers.characters import repaired
+from parsers.dotnet_cases import NUnitCases, XUnitNetCases
+from parsers.jenkins_cases import JenkinsCases
 from parsers.junit_cases import JUnitCases
 from parsers.tally import Tally
+from parsers.testng_cases import TestNGCases
+from parsers.trx_cases import TrxCases
 from parsers.unreadable import NotAReport, Unreadable
-from parsers.xml_events import Visitor, read_events
+from parsers.xml_events import Malformed, Visitor, read_events
 
 _PIECE = 1 << 16
 
@@ -29,6 +34,13 @@ class _Dialect(Visitor, Protocol):
 _DIALECTS: dict[str, Callable[[Tally], _Dialect]] = {
     "testsuites": JUnitCases,
     "testsuite": JUnitCases,
+    "test-run": NUnitCases,
+    "test-results": NUnitCases,
+    "assemblies": XUnitNetCases,
+    "assembly": XUnitNetCases,
+    "TestRun": TrxCases,
+    "testng-results": TestNGCases,
+    "result": JenkinsCases,
 }
 
 
@@ -46,13 +58,30 @@ def read_report(data: bytes | BinaryIO, *, name: str, limits: ReportLimits | Non
     """
     limits = limits or ReportLimits()
     stream = BytesIO(data) if isinstance(data, bytes) else data
-    tally = Tally(limits.cases)
+    start = stream.tell()
     try:
-        root = _Root(tally)
-        read_events(_pieces(stream, limits.size), root)
-        root.close()
+        try:
+            return _read(stream, limits)
+        except Malformed as error:
+            if not error.repairable:
+                raise
+        stream.seek(start)
+        return _read(stream, limits, repair=True)
+    except NotAReport as error:
+        raise NotAReport(f"{name}: {error}") from None
     except Unreadable as error:
-        raise type(error)(f"{name}: {error}") from None
+        raise Unreadable(f"{name}: {error}") from None
+
+
+def _read(stream: BinaryIO, limits: ReportLimits, *, repair: bool = False) -> TestReport:
+    tally = Tally(limits.cases)
+    root = _Root(tally)
+    pieces = _pieces(stream, limits.size)
+    if repair:
+        read_events(repaired(pieces), root, encoding="utf-8")
+    else:
+        read_events(pieces, root)
+    root.close()
     return tally.report()
 
 
@@ -75,6 +104,8 @@ def merged(reports: Iterable[TestReport]) -> TestReport:
 def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
     read = 0
     while piece := stream.read(_PIECE):
+        if not read:
+            piece = piece.lstrip(b" \t\r\n")  # before the declaration it would be an error, and it happens
         read += len(piece)
         if read > size:
             raise Unreadable(f"it is larger than {size >> 20} MiB")

@@ -68,11 +68,15 @@ def read_events(pieces: Iterable[bytes], visitor: Visitor, *, encoding: str | No
         for piece in pieces:
             reading.feed(piece)
         reading.close()
+    except Unreadable:
+        raise
     except ExpatError as error:
         reason = f"line {error.lineno}: {str(error).partition(':')[0]}"
         raise Malformed(reason, repairable=error.code in _REPAIRABLE) from None
     except DefusedXmlException:
         raise Unreadable("it declares entities, as only attacks do") from None
+    except (LookupError, ValueError) as error:  # of pyexpat, for an encoding that has more than one byte a character
+        raise Malformed(f"its encoding: {error}", repairable=True) from None
 
 
 class _Reading:
