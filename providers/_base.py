@@ -14,7 +14,7 @@ from typing_extensions import override
 from domain.build import Build, Pipeline
 from domain.details import Artifact, Details
 from domain.duration import parse_duration
-from providers._labels import Given, LabelSource, checked_label, label_source
+from providers._labels import ARTIFACT, Given, LabelSource, checked_label, label_source
 
 Cursor = Mapping[str, Any]
 """What a provider wants to find again for one key (a job, a repository). JSON values only."""
@@ -54,10 +54,18 @@ class PipelineEntry(BaseModel):
     cannot_tell: ClassVar[Mapping[str, str]] = EMPTY
     """The sources of labels (`LabelSource.kind`) that this kind of server does not know, and what to do instead."""
 
+    late: ClassVar[frozenset[str]] = frozenset({ARTIFACT})
+    """The sources of labels that no poll tells, only the details of a build."""
+
     @cached_property
     def sources(self) -> tuple[LabelSource, ...]:
         """`labels_from`, ready to read."""
         return tuple(label_source(name, given) for name, given in self.labels_from.items())
+
+    @property
+    def told_late(self) -> tuple[LabelSource, ...]:
+        """Those of `sources` for which the details of every build have to be read."""
+        return tuple(source for source in self.sources if source.kind in self.late)
 
     def matches(self, key: str) -> bool:
         """Whether this entry watches the pipeline with this key. Pure: needs no server."""

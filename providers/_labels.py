@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import regex
+from typing_extensions import override
 
 from domain.text import NAME_LIMIT, clean
 
@@ -89,9 +90,20 @@ class Expression:
             found = match[1] if self._pattern.groups else match[0]
         return str(found) if found else None
 
+    @override
     def __str__(self) -> str:
         """As it was written."""
         return str(self._pattern.pattern)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        """Equal texts are equal expressions: a reload makes new ones."""
+        return isinstance(other, Expression) and str(self) == str(other)
+
+    @override
+    def __hash__(self) -> int:
+        """Of the text."""
+        return hash(str(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

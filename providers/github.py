@@ -41,7 +41,7 @@ from providers._github_runs import pipeline_key, pipeline_of, workflow_name
 from providers._github_storage import Storage
 from providers._github_survey import Repository, all_repositories, login, probe, repositories_of, workflows_of
 from providers._http import Http
-from providers._labels import PARAMETER, LabelSource, Told, labels_of
+from providers._labels import ARTIFACT, BUILT_ON, PARAMETER, LabelSource, Told, labels_of
 
 PUBLIC_API = "https://api.github.com"
 ANONYMOUS_EVERY = timedelta(seconds=90)  # a request; without a token github.com answers 60 an hour to one address
@@ -103,6 +103,8 @@ class GitHubEntry(PipelineEntry):
             "description": "runs on GitHub have no description; `title` is what they show",
         }
     )
+
+    late: ClassVar[frozenset[str]] = frozenset({ARTIFACT, BUILT_ON})
 
     repo: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9._*?-]+$")]  # owner/name; * and ? in the name
     workflow: str | None = None  # file name (ci.yml), path, or a glob of either; default: all

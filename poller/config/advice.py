@@ -62,6 +62,7 @@ def advise(
     _idle_routes(document, configuration.routes, entries, checking)
     _never_told(configuration, checking)
     _duplicates(entries, checking)
+    _labels(entries, checking)
     _rules(configuration, entries, checking)
     _digests(configuration, checking)
     _readable_secrets(configuration, document, checking, written)
@@ -182,6 +183,15 @@ def _never_told(configuration: Configuration, checking: Checking) -> None:
     until = ends(_ANY_TIME, general, anything, configuration.timezone)
     if until is not None and until - _ANY_TIME >= _WEEK:
         checking.warn(("quiet_hours",), "never end: every message would wait for a week")
+
+
+def _labels(entries: Mapping[int, PipelineEntry], checking: Checking) -> None:
+    """Labels that a kind of server can never tell."""
+    for index, entry in entries.items():
+        for source in entry.sources:
+            if source.kind in entry.cannot_tell:
+                text = f"{source.name}: {entry.cannot_tell[source.kind]}"
+                checking.warn(("pipelines", index, "labels_from", source.name), text)
 
 
 def _duplicates(entries: Mapping[int, PipelineEntry], checking: Checking) -> None:

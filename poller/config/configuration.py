@@ -122,4 +122,5 @@ class Configuration:
             parsers=getattr(entry, "parsers", ()),
             require=getattr(entry, "require", ()),
             measurements=getattr(entry, "measurements", ()),
+            labels=entry.told_late if entry is not None else (),
         )

@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from domain.duration import parse_duration
+from domain.measurement import BUILT_IN
 from poller.config.kinds import switched
 from poller.config.sections import Glob, Part
+from providers._labels import LabelSource
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "kb": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "mib": 1 << 20}
 _SIZE = re.compile(r"(\d+)\s*([a-z]*)", re.IGNORECASE)
@@ -129,6 +131,13 @@ class MeasurementEntry(Part):
         description="A name, and where it stands: totals.coverage. Left out: every number.",
     )
 
+    @model_validator(mode="after")
+    def _free_names(self) -> Self:
+        taken = [name for name in self.numbers if name in BUILT_IN]
+        if taken:
+            raise ValueError(f'"{taken[0]}" is what buildwatch measures itself: give the number another name')
+        return self
+
 
 def _as_list(value: object) -> object:
     if value is None:
@@ -169,10 +178,11 @@ class Reports:
     parsers: tuple[ParserEntry, ...] = ()
     require: tuple[RequireEntry, ...] = ()
     measurements: tuple[MeasurementEntry, ...] = ()
+    labels: tuple[LabelSource, ...] = ()  # those that no poll tells: in files, or on what runner a build was
 
     def __bool__(self) -> bool:
         """Whether anything is to be read off builds that passed."""
-        return bool(self.parsers or self.require or self.measurements)
+        return bool(self.parsers or self.require or self.measurements or self.labels)
 
 
 def details_from(given: DetailsEntry | None) -> DetailsSettings | None:
