@@ -1,27 +1,27 @@
 """A Jenkins on the loopback interface: the remote API, wfapi, test reports, logs and queue of a `JenkinsWorld`."""
 
 import base64
-import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from typing_extensions import override
 
-from simulator.jenkins_details import Stage
+from simulator.jenkins_build import Build
+from simulator.jenkins_console import console_text, progressive
 from simulator.jenkins_export import BuildBean, QueueItemBean, View, item_bean
-from simulator.jenkins_tests import report_of
-from simulator.jenkins_world import PIPELINE, Build, Folder, Item, JenkinsWorld, Job
-from simulator.moments import milliseconds
+from simulator.jenkins_tests import Reports, has_report
+from simulator.jenkins_wfapi import describe, describe_node, node_log
+from simulator.jenkins_world import PIPELINE, Folder, Item, JenkinsWorld, Job
 from simulator.server import Answer, Request, Server, html_answer, json_answer, text_answer
 from simulator.tree import Bean, ByDepth, Pruner, Record, TreeSyntaxError, export, parse
 
 STARTING = "<html><head><meta http-equiv='refresh' content='5'></head><body><h1>Please wait while Jenkins is getting ready to work&hellip;</h1></body></html>"  # noqa: E501
 NOT_FOUND = "<html><head><title>Error 404 Not Found</title></head><body><h2>HTTP ERROR 404 Not Found</h2></body></html>"
 LOGIN = "<!DOCTYPE html><html><head><title>Sign in [Jenkins]</title></head><body><form action='j_spring_security_check'></form></body></html>"  # noqa: E501
-_NOTE = re.compile(rb"\x1b\[8mha:[^\x1b]*\x1b\[0m")
 _WRONG = "\0"  # nobody is called so
 _REMEMBERED = timedelta(minutes=5)  # how long a queue item is kept after its build started
 
@@ -53,6 +53,9 @@ class JenkinsServer(Server):
         self.version = version
         self.without: set[str] = set()  # properties that an older server does not export, e.g. inProgress
         self.pipeline_rest_api = True  # the plug-in behind wfapi
+        self.progressive_text = True  # False: a proxy keeps logText away
+        self.compares_tests = False  # as older junit plug-ins do: REGRESSION and FIXED
+        self.artifact_storage: str | None = None  # where artifacts are sent for, as the S3 plug-in does
         self.loads: Counter[str] = Counter()
         self.mode = "up"  # up, starting (503 page), login (200 login page), login_redirect
         self._root_url = root_url
@@ -79,7 +82,7 @@ class JenkinsServer(Server):
         headers = {"X-Jenkins": self.version, "X-Content-Type-Options": "nosniff", **found.headers}
         if request.path.endswith("/api/json"):
             headers["X-Jenkins-Session"] = self._session
-        return Answer(status=found.status, headers=headers, body=found.body)
+        return replace(found, headers=headers)
 
     def _answer(self, request: Request) -> Answer:  # noqa: PLR0911  (a table of modes)
         if self.mode == "starting":
@@ -180,38 +183,32 @@ class JenkinsServer(Server):
         match rest:
             case ["api", "json"]:
                 return self._export(request, lambda: BuildBean(build, view))
-            case ["testReport", "api", "json"] if build.finished() and (
-                build.tests or any(run.tests for run in build.runs)
-            ):
-                return self._export(request, lambda: report_of(build, lambda run: BuildBean(run, view)))
-            case ["wfapi", "describe"] if self.pipeline_rest_api and build.job.class_name == PIPELINE:
-                return json_answer(self._describe(build, request.path))
-            case ["logText", "progressiveText"]:
-                return _progressive(build, request)
+            case ["testReport", "api", "json"] if build.finished() and (has_report(build)):
+                reports = Reports(lambda run: BuildBean(run, view), compares=self.compares_tests)
+                return self._export(request, lambda: reports.of(build))
+            case ["logText", "progressiveText"] if self.progressive_text:
+                return progressive(build, request)
             case ["consoleText"]:
-                return text_answer(_NOTE.sub(b"", build.visible_log()))
+                return console_text(build)
             case ["artifact", *path] if "/".join(path) in build.artifacts:
+                if self.artifact_storage is not None:
+                    place = f"{self.artifact_storage}/{build.job.full_name}/{build.number}/{'/'.join(path)}?signature=x"
+                    return html_answer("", status=302, headers={"Location": place})
                 return text_answer(build.artifacts["/".join(path)])
+            case [*_, "wfapi", "describe" | "log"] if self.pipeline_rest_api and build.job.class_name == PIPELINE:
+                found = self._wfapi(request.path, build, rest)
+                return html_answer(NOT_FOUND, status=404) if found is None else json_answer(found)
         return html_answer(NOT_FOUND, status=404)
 
-    def _describe(self, build: Build, path: str) -> dict[str, object]:
-        """`wfapi/describe`: stages of equal length."""
-        start = milliseconds(build.started_at)
-        ends = build.ends_at if build.finished() and build.ends_at else self.now()
-        total = milliseconds(ends) - start
-        each = total // max(len(build.stages), 1)
-        return {
-            "_links": {"self": {"href": path}},
-            "id": str(build.number),
-            "name": build.display_name or f"#{build.number}",
-            "status": _word(build),
-            "startTimeMillis": start,
-            "endTimeMillis": start + total,
-            "durationMillis": total,
-            "queueDurationMillis": milliseconds(build.started_at) - milliseconds(build.queued_at),
-            "pauseDurationMillis": 0,
-            "stages": [_stage(s, n, start + n * each, each, path) for n, s in enumerate(build.stages)],
-        }
+    def _wfapi(self, path: str, build: Build, rest: list[str]) -> dict[str, object] | None:
+        match rest:
+            case ["wfapi", "describe"]:
+                return describe(build, path, self.now())
+            case ["execution", "node", node, "wfapi", "describe"]:
+                return describe_node(build, node, path, self.now())
+            case ["execution", "node", node, "wfapi", "log"]:
+                return node_log(build, node, path)
+        return None
 
 
 def _record(class_name: str, **values: object) -> Bean:
@@ -244,31 +241,3 @@ def _build(job: Job, name: str) -> Build | None:
         "lastFailedBuild": lambda b: b.finished() and b.result == "FAILURE",
     }
     return next((b for b in job.newest_first() if name in wanted and wanted[name](b)), None)
-
-
-def _progressive(build: Build, request: Request) -> Answer:
-    """Stapler's LargeText: from `start` in raw bytes, whole lines while it grows, from 0 when `start` is too far."""
-    raw, running = build.visible_log(), not build.finished()
-    if not raw:
-        return text_answer(b"", headers={"X-Text-Size": "0", "X-More-Data": "true"})
-    start = int(request.query.get("start", "0"))
-    start = 0 if start > len(raw) else start
-    piece = raw[start:]
-    if running:
-        piece = piece[: piece.rfind(b"\n") + 1]
-    headers = {"X-Text-Size": str(start + len(piece)), **({"X-More-Data": "true"} if running else {})}
-    return text_answer(re.sub(rb"\r?\n", b"\r\n", _NOTE.sub(b"", piece)), headers=headers)
-
-
-def _word(build: Build) -> str:
-    if not build.finished():
-        return "IN_PROGRESS"
-    return {"FAILURE": "FAILED", "NOT_BUILT": "NOT_EXECUTED"}.get(build.result or "", build.result or "NOT_EXECUTED")
-
-
-def _stage(stage: Stage, index: int, start: int, length: int, path: str) -> dict[str, object]:
-    node = str(6 + index * 5)
-    where = path.replace("/wfapi/describe", f"/execution/node/{node}/wfapi/describe")
-    error = {"error": {"message": stage.error, "type": "hudson.AbortException"}} if stage.error else {}
-    return {"_links": {"self": {"href": where}}, "id": node, "name": stage.name, "execNode": "", "status": stage.status,
-            **error, "startTimeMillis": start, "durationMillis": length, "pauseDurationMillis": 0}  # fmt: skip

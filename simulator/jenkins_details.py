@@ -11,6 +11,11 @@ class Stage:
     name: str
     status: str = "SUCCESS"
     error: str | None = None
+    step: str = "Shell Script"  # the one that ends it
+    script: str | None = None  # what that step was told to do
+    log: str | None = None  # what it wrote; None: nothing
+    runner: str = "agent-1"
+    lasts: float | None = None  # seconds; None: all stages are equally long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,8 @@ class Change:
     commit: str
     author: str
     message: str
+    login: str | None = None
+    email: str | None = None
 
 
 INTERRUPTIONS: Mapping[str, dict[str, object]] = {

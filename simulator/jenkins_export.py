@@ -4,7 +4,7 @@ The second value of a property is its visibility: how deep it is written without
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, cast
@@ -12,14 +12,15 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from simulator.jenkins_tests import totals
+from simulator.jenkins_actions import actions_of, records
+from simulator.jenkins_build import Build
+from simulator.jenkins_details import Change
 from simulator.jenkins_world import (
     CONFIGURATION,
     FREESTYLE,
     MATRIX,
     MULTIJOB,
     PIPELINE,
-    Build,
     Folder,
     Item,
     Job,
@@ -127,7 +128,8 @@ class BuildBean(Bean):
     @override
     def visible(self) -> Iterator[tuple[str, Property]]:
         kind = self.build.job.class_name
-        for table in (_BUILD, _WORKFLOW if kind == PIPELINE else _CLASSIC, _MATRIX_RUNS if kind == MATRIX else {}):
+        own = {MATRIX: _MATRIX_RUNS, MULTIJOB: _MULTIJOB_PARTS}.get(kind, {})
+        for table in (_BUILD, _WORKFLOW if kind == PIPELINE else _CLASSIC, own):
             for name, prop in table.items():
                 yield name, self._replaced(name, prop)
 
@@ -151,33 +153,13 @@ class BuildBean(Bean):
             return 0
         return milliseconds(build.ends_at) - milliseconds(build.started_at)
 
-    def actions(self) -> list[Bean]:
-        """Causes, parameters, revisions, interruptions, test totals; plug-ins without exports leave `{}`."""
-        build = self.build
-        out: list[Bean] = [
-            Record("hudson.model.CauseAction", {"causes": _records(build.causes)}, visibility=2),
-            Record(None, {}),
-        ]
-        if build.parameters:
-            values = [_parameter(name, value) for name, value in build.parameters.items()]
-            out.append(Record("hudson.model.ParametersAction", {"parameters": values}, visibility=2))
-        out += [_revision(*revision) for revision in build.other_revisions]
-        if build.commit is not None:
-            out.append(_revision(build.job.remote, build.commit, build.branch or ""))
-        if build.interruptions and build.finished():
-            out.append(
-                Record("jenkins.model.InterruptedBuildAction", {"causes": _records(build.interruptions)}, visibility=2)
-            )
-        if build.tests and build.finished():
-            out.append(
-                Record(
-                    _test_action(build.job.class_name), {**totals(build.tests), "urlName": "testReport"}, visibility=2
-                )
-            )
-        return [*out, Record(None, {}), Record("org.jenkinsci.plugins.displayurlapi.actions.RunDisplayAction", {})]
+    def change_sets(self) -> list[Bean]:
+        """The commits that are new in it, by checkout: those of shared libraries first."""
+        every = [*self.build.other_changes, self.build.changes]
+        return [self.change_set(changes) for changes in every if changes]
 
-    def change_set(self) -> Bean:
-        """The commits that are new in it."""
+    def change_set(self, changes: Sequence[Change]) -> Bean:
+        """Commits that are new in it."""
         items = [
             Record(
                 "hudson.plugins.git.GitChangeSet",
@@ -185,15 +167,15 @@ class BuildBean(Bean):
                     "affectedPaths": ["src/orders.py"],
                     "commitId": change.commit,
                     "timestamp": milliseconds(self.build.started_at),
-                    "author": Record(None, {"absoluteUrl": "", "fullName": change.author}, visibility=999),
-                    "authorEmail": f"{change.author.split()[0].lower()}@example.com",
+                    "author": _user(change, self.view.root_url),
+                    "authorEmail": change.email or f"{_login(change)}@example.com",
                     "comment": change.message + "\n",
                     "id": change.commit,
                     "msg": change.message.partition("\n")[0],
                 },
                 visibility=999,
             )
-            for change in self.build.changes
+            for change in changes
         ]
         kind = "git" if self.build.commit else None
         return Record("hudson.plugins.git.GitChangeSetList", {"items": items, "kind": kind}, visibility=999)
@@ -220,30 +202,6 @@ def item_bean(item: Item, view: View) -> Bean:
     return FolderBean(item, view) if isinstance(item, Folder) else JobBean(cast("Job", item), view)
 
 
-def _records(values: list[dict[str, object]]) -> list[Bean]:
-    return [Record(str(v["_class"]), {k: x for k, x in v.items() if k != "_class"}, visibility=3) for v in values]
-
-
-def _parameter(name: str, value: object) -> Bean:
-    """A password's value is not exported at all."""
-    kind = "Boolean" if isinstance(value, bool) else "String"
-    values: Mapping[str, object] = {"name": name} if value is ... else {"name": name, "value": value}
-    return Record(f"hudson.model.{'Password' if value is ... else kind}ParameterValue", values, visibility=3)
-
-
-def _revision(remote: str, commit: str, branch: str) -> Bean:
-    names = [Record(None, {"SHA1": commit, "name": name}, visibility=999) for name in branch.split(",")]
-    last = Record(None, {"SHA1": commit, "branch": names}, visibility=999)
-    built = {"buildNumber": 1, "buildResult": None, "marked": last, "revision": last}
-    by_branch = {branch: Record("hudson.plugins.git.util.Build", built, visibility=999)}
-    values = {"buildsByBranchName": by_branch, "lastBuiltRevision": last, "remoteUrls": [remote], "scmName": ""}
-    return Record("hudson.plugins.git.util.BuildData", values, visibility=999)
-
-
-def _test_action(kind: str) -> str:
-    return "hudson.tasks.test.AggregatedTestResultAction" if kind == MATRIX else "hudson.tasks.junit.TestResultAction"
-
-
 def _artifacts(bean: Any) -> list[Bean]:
     paths = bean.build.artifacts
     return [
@@ -252,12 +210,20 @@ def _artifacts(bean: Any) -> list[Bean]:
     ]
 
 
+def _login(change: Change) -> str:
+    return change.login or change.author.split()[0].lower()
+
+
+def _user(change: Change, root_url: str) -> Bean:
+    """Without `tree=` a user is shown without the id."""
+    login = _login(change)
+    shown = {"absoluteUrl": f"{root_url}user/{quote(login)}", "fullName": change.author}
+    return Record(None, {**shown, "id": login}, visibility=999)
+
+
 def _culprits(bean: Any) -> list[Bean]:
-    names = dict.fromkeys(change.author for change in bean.build.changes)
-    return [
-        Record(None, {"absoluteUrl": f"{bean.view.root_url}user/{quote(n)}", "fullName": n}, visibility=999)
-        for n in names
-    ]
+    by_name = {change.author: change for change in bean.build.changes}
+    return [_user(change, bean.view.root_url) for change in by_name.values()]
 
 
 def _estimate(job: Job) -> int:
@@ -314,7 +280,7 @@ _JOB: Mapping[str, Property] = {
     "disabled": Property(lambda b: not b.job.buildable),
 }
 _BUILD: Mapping[str, Property] = {
-    "actions": Property(lambda b: b.actions()),
+    "actions": Property(lambda b: actions_of(b.build)),
     "artifacts": Property(_artifacts),
     "building": Property(lambda b: b.building()),
     "description": Property(lambda b: b.build.description),
@@ -335,12 +301,41 @@ _BUILD: Mapping[str, Property] = {
     "url": Property(lambda b: b.view.build_url(b.build), 2),
     "culprits": Property(_culprits),
 }
-_WORKFLOW: Mapping[str, Property] = {"changeSets": Property(lambda b: [b.change_set()] if b.build.changes else [])}
+_WORKFLOW: Mapping[str, Property] = {"changeSets": Property(lambda b: b.change_sets())}
 _CLASSIC: Mapping[str, Property] = {
     "builtOn": Property(lambda b: b.build.built_on),
-    "changeSet": Property(lambda b: b.change_set()),
+    "changeSet": Property(
+        lambda b: b.change_set([c for each in [*b.build.other_changes, b.build.changes] for c in each])
+    ),
 }
 _MATRIX_RUNS: Mapping[str, Property] = {"runs": Property(lambda b: [_MatrixRun(run, b.view) for run in b.build.runs])}
+
+
+_MULTIJOB_PARTS: Mapping[str, Property] = {
+    "subBuilds": Property(lambda b: [_part(part, b.build, b.view) for part in b.build.parts])
+}
+
+
+def _part(build: Build, parent: Build, view: View) -> Bean:
+    """A job that a multijob ran; its URL starts below the server's."""
+    url = view.build_url(build).removeprefix(view.root_url)
+    values = {
+        "abort": False,
+        "build": BuildBean(build, view),
+        "buildNumber": build.number,
+        "duration": "24 sec",
+        "icon": f"{_COLOR.get(build.result or '', 'grey')}.gif",
+        "jobAlias": "",
+        "jobName": build.job.name,
+        "multiJobBuild": build.job.class_name == MULTIJOB,
+        "parentBuildNumber": parent.number,
+        "parentJobName": parent.job.name,
+        "phaseName": "Tests",
+        "result": BuildBean(build, view).result(),
+        "retry": False,
+        "url": url,
+    }
+    return Record(None, values, visibility=999)
 
 
 class _MatrixRun(BuildBean):
@@ -352,7 +347,7 @@ class _MatrixRun(BuildBean):
 
 
 _QUEUE_ITEM: Mapping[str, Property] = {
-    "actions": Property(lambda b: [Record("hudson.model.CauseAction", {"causes": _records(b.build.causes)})]),
+    "actions": Property(lambda b: [Record("hudson.model.CauseAction", {"causes": records(b.build.causes)})]),
     "blocked": Property(lambda _: False),
     "buildable": Property(lambda b: not b.build.started()),
     "id": Property(lambda b: b.build.queue_id),

@@ -6,7 +6,7 @@ import ssl
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,6 +52,7 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    chunks: Iterable[bytes] | None = None  # instead of a body: sent as they come, however many
 
 
 def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -243,13 +244,26 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Date", format_datetime(self.server.owner.now().astimezone(UTC), usegmt=True))
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if answer.status not in (204, 304):
+        if answer.chunks is not None:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif answer.status not in (204, 304):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
+        if answer.chunks is not None and self.command != "HEAD":
+            self._send_chunks(answer.chunks)
+            return
         if self.command != "HEAD" and answer.status not in (204, 304):
             self.wfile.write(answer.body)
         self.wfile.flush()
         self.server.owner.bytes_sent += len(answer.body)
+
+    def _send_chunks(self, chunks: Iterable[bytes]) -> None:
+        """Until the client has heard enough and closes the connection."""
+        for chunk in chunks:
+            if chunk:
+                self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                self.server.owner.bytes_sent += len(chunk)
+        self._write(b"0\r\n\r\n")
 
     def _write(self, data: bytes) -> None:
         self.wfile.write(data)
