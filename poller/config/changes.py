@@ -38,7 +38,7 @@ class Changes:
     store: bool
     log: bool
     days: bool  # timezone or day_starts_at
-    policies: bool  # grouping, quiet hours, escalations, digests, heartbeat, details, suspects
+    policies: bool  # grouping, quiet hours, escalations, digests, heartbeat, details, suspects, buckets
 
     def __bool__(self) -> bool:
         return any(getattr(self, each.name) for each in fields(self))
@@ -76,6 +76,8 @@ def _policies(configuration: Configuration) -> list[Any]:
         configuration.heartbeat_url,
         configuration.details,
         configuration.suspects,
+        configuration.own_bucket_rules,
+        configuration.builtin_buckets,
     ]
 
 

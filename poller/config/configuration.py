@@ -15,6 +15,8 @@ from alerts.quiet import QuietHours
 from alerts.routing import Route
 from alerts.rules import Rules
 from domain.build import Pipeline
+from parsers.builtin_rules import builtin_rules
+from parsers.rules import BucketRule
 from poller.config.alerting import Alerts, rules_from
 from poller.config.explained import DetailsSettings, Reports, Suspects
 from poller.config.problems import Problem
@@ -75,6 +77,8 @@ class Configuration:
     heartbeat_url: SecretStr | None = None
     details: DetailsSettings | None = field(default_factory=DetailsSettings)  # None: nothing is read about builds
     suspects: Suspects = field(default_factory=Suspects)
+    own_bucket_rules: tuple[BucketRule, ...] = ()  # of the file that `buckets` names
+    builtin_buckets: bool = True
     include: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -115,6 +119,11 @@ class Configuration:
     def unstable_passes(self, entry: PipelineEntry | None) -> bool:
         """Whether an unstable build of an entry's pipelines counts as passed."""
         return getattr(entry, "unstable", "failed") == "passed"
+
+    @property
+    def bucket_rules(self) -> tuple[BucketRule, ...]:
+        """The rules that tell why a build failed, in their order: those of the file, then the built-in ones."""
+        return (*self.own_bucket_rules, *(builtin_rules() if self.builtin_buckets else ()))
 
     def reports_of(self, entry: PipelineEntry | None) -> Reports:
         """What is read off every build of an entry's pipelines."""

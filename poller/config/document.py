@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from poller.config.alerting import Alerts
+from poller.config.bucket_file import BucketsEntry
 from poller.config.explained import DetailsEntry, DetailsOrOff, SuspectsEntry, SuspectsOrWord
 from poller.config.later import later
 from poller.config.policies import DigestEntry, EscalationEntry, QuietHoursEntry
@@ -54,7 +55,7 @@ class Document(BaseSettings):
     heartbeat_url: HttpSecret | None = Field(
         default=None, description="Called after each round of polls: somebody notices when the calls stop."
     )
-    buckets: Anything | None = later("Causes of failures, told by their log lines.")
+    buckets: BucketsEntry = Field(default=BucketsEntry(), description="Causes of failures, told by their log lines.")
     suspects: SuspectsOrWord = Field(default=SuspectsEntry(), description="Whose changes a message names.")
     details: DetailsOrOff = Field(default=DetailsEntry(), description="How much is read about a failed build.")
     web: Anything | None = later("The web server.")

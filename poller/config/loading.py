@@ -16,6 +16,7 @@ from alerts.quiet import QuietHours
 from alerts.routing import Match, Route
 from poller.config import advice
 from poller.config.alerting import Alerts, EntryAlerts, rules_from
+from poller.config.bucket_file import RuleFile, read_rule_file
 from poller.config.configuration import Configuration, Keep, StoreSettings, TemplateFile
 from poller.config.document import TOP_LEVEL, Document, read_document
 from poller.config.entries import Checking, check_channels, check_pipelines, check_providers, secrets_of
@@ -95,6 +96,7 @@ class _Loader:
         by_credentials = self._applied(from_files)
         by_environment = self._applied(from_variables)
         self._sources = (by_environment, by_credentials, plain(tree))
+        self._buckets = RuleFile()
 
     def _applied(self, overrides: list[Override]) -> dict[str, Any]:
         contribution, misplaced = applied(overrides, self._raw)
@@ -112,6 +114,7 @@ class _Loader:
         channels = check_channels(checking, channels_raw)
         self._check_routes(channels_raw, providers_raw)
         templates = self._templates(document, path.parent)
+        self._read_buckets(document, path.parent)
         if document is None:
             raise ConfigurationError(checking.problems)
         self._check_rules(document.alerts, pipelines)
@@ -191,6 +194,18 @@ class _Loader:
                 self._checking.refuse(("templates", kind), f"{path}: {reason}")
         return found
 
+    def _read_buckets(self, document: Document | None, folder: Path) -> None:
+        """The rules of `buckets: {file}`, with what is wrong with them at its place in that file."""
+        if document is None or document.buckets.file is None:
+            return
+        path = folder / document.buckets.file
+        self._references.files.add(path)
+        if not path.is_file():
+            self._checking.refuse(("buckets", "file"), f"{path}: no such file")
+            return
+        self._buckets = read_rule_file(path)
+        self._checking.problems.extend(self._buckets.problems)
+
     def _check_rules(self, common: Alerts, pipelines: Mapping[int, PipelineEntry]) -> None:
         """Alone, a section may be incomplete; merged, it must not be."""
         if _incomplete(common, None):
@@ -231,6 +246,8 @@ class _Loader:
             group_wait=document.group_wait,
             details=details_from(document.details),
             suspects=suspects_from(document.suspects),
+            own_bucket_rules=self._buckets.rules,
+            builtin_buckets=document.buckets.builtin,
             quiet_hours=tuple(_quiet(entry) for entry in document.quiet_hours),
             escalations=tuple(_escalation(entry) for entry in document.escalate),
             digests=tuple(_digest(entry) for entry in document.digests),
@@ -245,7 +262,9 @@ class _Loader:
 
     def _fingerprint(self, templates: Mapping[str, TemplateFile]) -> str:
         texts = {kind: one.text for kind, one in templates.items()}
-        return hashlib.sha256(json.dumps([self._raw, texts], sort_keys=True, default=str).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([self._raw, texts, self._buckets.text], sort_keys=True, default=str).encode()
+        ).hexdigest()
 
 
 def _store(store: Store, folder: Path) -> StoreSettings:

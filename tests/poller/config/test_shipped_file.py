@@ -46,6 +46,7 @@ def switched_on(numbers: list[int]) -> str:
 
 def loaded(folder: Path, text: str) -> Configuration:
     (folder / "line.j2").write_text("{{ message.headline }}")
+    (folder / "buckets.yaml").write_text("rules: [{name: No Licence, class: infra, contains: no licence}]")
     path = folder / "config.yaml"
     path.write_text(text)
     path.chmod(0o600)
