@@ -15,35 +15,10 @@ from simulator.github_actions import ActionsRoutes
 from simulator.github_answers import DOCS, Refusal, listed
 from simulator.github_export import Writer
 from simulator.github_quota import App, Identity, Meter
+from simulator.github_storage import BlobStorage
 from simulator.github_world import GithubWorld, Repository
 from simulator.moments import whole_seconds
-from simulator.server import Answer, Request, Server, json_answer, text_answer
-
-_LINK_LIVES = timedelta(minutes=1)
-
-
-class LogStorage(Server):
-    """Where job logs lie: another origin, signed links that live a minute, no credentials wanted."""
-
-    def __init__(self, world: GithubWorld, **options: Any) -> None:
-        super().__init__(now=world.now, lock=world.lock, **options)
-        self._links: dict[str, tuple[bytes, Any]] = {}
-
-    def link(self, content: bytes) -> str:
-        """A link to this content."""
-        name = secrets.token_hex(12)
-        self._links[name] = (content, self.now() + _LINK_LIVES)
-        return f"{self.origin}/actions-results/{name}/logs.txt?sig={secrets.token_urlsafe(16)}"
-
-    @override
-    def answer(self, request: Request) -> Answer:
-        """The blob; 403 when the link is too old, 400 when credentials came along, as Azure's."""
-        if "authorization" in request.headers:
-            return text_answer("<?xml version='1.0'?><Error><Code>InvalidAuthenticationInfo</Code></Error>", status=400)
-        content, ends = self._links.get(request.segments[1] if len(request.segments) > 1 else "", (b"", None))
-        if ends is None or ends < self.now():
-            return text_answer("<?xml version='1.0'?><Error><Code>AuthenticationFailed</Code></Error>", status=403)
-        return text_answer(content)
+from simulator.server import Answer, Request, Server, json_answer
 
 
 class GithubServer(Server):
@@ -77,8 +52,7 @@ class GithubServer(Server):
         self.index_lag = timedelta(0)
         self.strong_etags = False
         self.html = "https://github.com"
-        self.storage: LogStorage = LogStorage(world)
-        self.artifacts: dict[int, dict[str, int]] = {}  # run id → name → size
+        self.storage: BlobStorage = BlobStorage(now=world.now, lock=world.lock)
         self.points: Counter[str] = Counter()  # what each token has spent
         self.meters: dict[str, Meter] = {}
 

@@ -1,20 +1,23 @@
 """What lies below one repository of the simulated GitHub: workflows, runs, attempts, jobs, logs, artifacts."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from simulator.github_answers import LARGEST_PAGE, Lazy, Refusal, listed, number
+from simulator.github_commits import compared, written
 from simulator.github_export import Writer
+from simulator.github_jobs import RunArtifact, WorkJob
 from simulator.github_search import Search
-from simulator.github_world import Attempt, Repository, Run, WorkJob
+from simulator.github_world import Attempt, Repository, Run
 from simulator.server import Answer, Request, json_answer
 
 
 class Storage(Protocol):
     """Where logs lie."""
 
-    def link(self, content: bytes) -> str:
+    def link(self, content: bytes, *, name: str = ..., kind: str = ...) -> str:
         """A link to this content."""
         ...
 
@@ -24,7 +27,6 @@ class House(Protocol):
 
     link_base: str | None
     index_lag: timedelta
-    artifacts: dict[int, dict[str, int]]
 
     @property
     def url(self) -> str:
@@ -64,21 +66,35 @@ class ActionsRoutes:
                 return self._workflows(more)
             case ["actions", "runs"]:
                 return self._runs(self._repository.runs)
-            case ["actions", "runs", number, *more] if number.isdigit():
-                run = next((r for r in self._repository.runs if r.id == int(number)), None)
-                if run is not None:
-                    return self._run(run, more)
-            case ["actions", "jobs", number, *more] if number.isdigit():
-                return self._job(int(number), more)
+            case ["actions", kind, number, *more] if number.isdigit():
+                return self._one(kind, int(number), more)
+        return self._beside(rest)
+
+    def _one(self, kind: str, number: int, more: Sequence[str]) -> Answer:
+        run = next((r for r in self._repository.runs if r.id == number), None)
+        if kind == "runs" and run is not None:
+            return self._run(run, more)
+        if kind == "jobs":
+            return self._job(number, more)
+        if kind == "artifacts":
+            return self._artifact(number, more)
+        raise Refusal(404, "Not Found")
+
+    def _beside(self, rest: Sequence[str]) -> Answer:
+        match rest:
             case ["check-runs", number, "annotations"] if number.isdigit():
                 _, _, job = self._find_job(int(number))
                 return self._list(job.annotations)
+            case ["compare", where]:
+                return self._compare(where)
+            case ["commits", sha]:
+                return self._commit(sha)
         raise Refusal(404, "Not Found")
 
     def _list(self, values: Sequence[object], key: str | None = None) -> Answer:
         """Link headers name the repository by its id, whatever name was asked."""
         parts = self._request.path.split("/")
-        below = parts[parts.index("actions" if "actions" in parts else "check-runs") :]
+        below = parts[next(parts.index(name) for name in ("actions", "check-runs", "compare") if name in parts) :]
         base = "/".join([self._house.link_base or self._house.url, "repositories", str(self._repository.id), *below])
         return listed(self._request, values, base, key)
 
@@ -128,8 +144,7 @@ class ActionsRoutes:
             case ["attempts", number, "jobs"] if found := self._attempt(run, number):
                 return self._jobs(run, [found])
             case ["artifacts"]:
-                held = self._house.artifacts.get(run.id, {})
-                return self._list([self._writer.artifact(run, name, size) for name, size in held.items()], "artifacts")
+                return self._artifacts(run)
         raise Refusal(404, "Not Found")
 
     def _attempt(self, run: Run, number: str) -> Attempt | None:
@@ -157,4 +172,59 @@ class ActionsRoutes:
             raise Refusal(404, "Not Found")
         if job.log_state == "expired":
             raise Refusal(410, "The logs for this run have expired and are no longer available.")
-        return Answer(status=302, headers={"Location": self._house.storage.link(job.log), "Content-Type": "text/html"})
+        return _redirect(self._house.storage.link(job.log))
+
+    def _artifacts(self, run: Run) -> Answer:
+        """Newest first, of all attempts."""
+        there = [each for each in run.artifacts if each.created_at <= self._house.now()]
+        return self._list([self._writer.artifact(run, each) for each in reversed(there)], "artifacts")
+
+    def _artifact(self, number: int, more: Sequence[str]) -> Answer:
+        found = ((run, each) for run in self._repository.runs for each in run.artifacts if each.id == number)
+        run, artifact = next(found, (None, None))
+        if run is None or artifact is None:
+            raise Refusal(404, "Not Found")
+        if not more:
+            return json_answer(self._writer.artifact(run, artifact))
+        return self._archive(artifact, more)
+
+    def _archive(self, artifact: RunArtifact, more: Sequence[str]) -> Answer:
+        if list(more) != ["zip"]:
+            raise Refusal(404, "Not Found")
+        if artifact.expired:
+            raise Refusal(410, "Artifact has expired")
+        link = self._house.storage.link(artifact.content, name=f"{artifact.id}.zip", kind="application/zip")
+        return _redirect(link)
+
+    def _compare(self, where: str) -> Answer:
+        """The commits in pages, oldest first, between what does not change from page to page."""
+        base, _, head = where.partition("...")
+        found = self._repository.history.between(base, head)
+        if found is None:
+            raise Refusal(404, "Not Found")
+        commits = [written(each, self._writer, self._api, self._html) for each in found[0]]
+        page = self._list(commits)
+        about = compared(commits, found[1], base=base, head=head, api=self._api, html=self._html)
+        return json_answer({**about, "commits": json.loads(page.body), "files": []}, headers=_links(page))
+
+    def _commit(self, sha: str) -> Answer:
+        found = self._repository.history.find(sha)
+        if found is None:
+            raise Refusal(422, f"No commit found for SHA: {sha}")
+        return json_answer(written(found, self._writer, self._api, self._html))
+
+    @property
+    def _api(self) -> str:
+        return f"{self._writer.api}/repos/{self._repository.full_name}"
+
+    @property
+    def _html(self) -> str:
+        return f"{self._writer.html}/{self._repository.full_name}"
+
+
+def _redirect(link: str) -> Answer:
+    return Answer(status=302, headers={"Location": link, "Content-Type": "text/html;charset=utf-8"})
+
+
+def _links(page: Answer) -> dict[str, str]:
+    return {"Link": page.headers["Link"]} if "Link" in page.headers else {}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from simulator.github_world import Attempt, Repository, Run, Workflow, WorkJob
+from simulator.github_jobs import RunArtifact, WorkJob
+from simulator.github_world import Attempt, Repository, Run, Workflow
 from simulator.moments import whole_seconds
 
 _USER_LINKS = (
@@ -136,18 +137,19 @@ class Writer:
                 "started_at": whole_seconds(min(starts, self.now)),
                 "completed_at": whole_seconds(ends) if done and ends else None, "name": job.name,
                 "steps": self._steps(job, starts, ends) if begun else [],
-                "check_run_url": f"{base}/check-runs/{job.id}", "labels": ["ubuntu-latest"], "runner_id": 1,
-                "runner_name": "GitHub Actions 1", "runner_group_id": 0,
-                "runner_group_name": "GitHub Actions"}  # fmt: skip
+                "check_run_url": f"{base}/check-runs/{job.id}", "labels": list(job.labels),
+                "runner_id": 1 if job.steps else None, "runner_name": job.runner if job.steps else None,
+                "runner_group_id": 0 if job.steps else None,
+                "runner_group_name": job.runner_group if job.steps else None}  # fmt: skip
 
-    def artifact(self, run: Run, name: str, size: int) -> dict[str, object]:
+    def artifact(self, run: Run, artifact: RunArtifact) -> dict[str, object]:
         """As in GET /repos/{owner}/{repo}/actions/runs/{id}/artifacts."""
-        id_ = crc32(f"{run.id}/{name}".encode())
-        url = f"{self.api}/repos/{run.repository.full_name}/actions/artifacts/{id_}"
-        at = whole_seconds(run.attempts[-1].changed_at(self.now))
-        return {"id": id_, "node_id": f"A_{id_}", "name": name, "size_in_bytes": size, "url": url,
-                "archive_download_url": f"{url}/zip", "expired": False, "created_at": at, "updated_at": at,
-                "expires_at": whole_seconds(self.now + timedelta(days=90)),
+        url = f"{self.api}/repos/{run.repository.full_name}/actions/artifacts/{artifact.id}"
+        at = whole_seconds(artifact.created_at)
+        return {"id": artifact.id, "node_id": f"A_{artifact.id}", "name": artifact.name,
+                "size_in_bytes": len(artifact.content), "url": url, "archive_download_url": f"{url}/zip",
+                "expired": artifact.expired, "created_at": at, "updated_at": at,
+                "expires_at": whole_seconds(artifact.created_at + timedelta(days=90)),
                 "workflow_run": {"id": run.id, "repository_id": run.repository.id,
                                  "head_repository_id": run.repository.id, "head_branch": run.branch,
                                  "head_sha": run.sha}}  # fmt: skip

@@ -10,30 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from simulator.github_commits import Commit, History
+from simulator.github_jobs import RunArtifact, WorkJob, default_log, made_job, stamped, zipped
 from simulator.moments import Now, Span, made_up_sha, span
-
-
-@dataclass(slots=True, kw_only=True)
-class Step:
-    """A step of a job; `share` is its part of the job's time."""
-
-    name: str
-    conclusion: str | None = "success"
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class WorkJob:
-    """A job of an attempt. Its id is also that of its check run."""
-
-    id: int
-    name: str
-    conclusion: str
-    steps: list[Step]
-    log: bytes = b""
-    log_state: str = "kept"  # kept, expired (410), lost (404)
-    annotations: list[dict[str, object]] = field(default_factory=list)
-    started_at: datetime | None = None  # default: with its attempt
-    completed_at: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -82,6 +61,7 @@ class Run:
     head_repository: str | None  # full name; None: a fork that was deleted
     pull_requests: list[int] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    artifacts: list[RunArtifact] = field(default_factory=list)  # of all attempts
     extra: dict[str, object] = field(default_factory=dict)  # fields that replace the answered ones
     without: set[str] = field(default_factory=set)  # fields that are absent, as in old recordings
 
@@ -97,7 +77,7 @@ class Run:
             attempt.conclusion = conclusion
             attempt.ends_at = at or github.now()
             attempt.started_at = min(attempt.started_at, attempt.ends_at)
-            github.fill(attempt, self)
+            github.fill(attempt)
         return self
 
     def rerun(
@@ -118,7 +98,7 @@ class Run:
         with github.lock:
             made = github.attempt(conclusion, duration, queued_for, started_ago)
             made.number, made.actor = len(self.attempts) + 1, actor
-            github.fill(made, self)
+            github.fill(made)
             if failed_only:
                 before = self.attempts[-1]
                 kept = [
@@ -129,6 +109,21 @@ class Run:
                 made.jobs = kept + made.jobs[-1:]
             self.attempts.append(made)
         return self
+
+    def artifact(
+        self, name: str, files: Mapping[str, str | bytes] | bytes, *, at: datetime | None = None
+    ) -> RunArtifact:
+        """Leave a zip archive of files behind, or these bytes in its place; by default when the newest attempt ends."""
+        github = self.repository.github
+        with github.lock:
+            made = RunArtifact(
+                id=next(github.ids),
+                name=name,
+                content=files if isinstance(files, bytes) else zipped(files),
+                created_at=at or self.attempts[-1].ends_at or github.now(),
+            )
+            self.artifacts.append(made)
+            return made
 
     def touch(self, at: datetime) -> None:
         """Move `updated_at` although nothing happened, as GitHub does months later."""
@@ -169,6 +164,7 @@ class Repository:
         self.archived = False
         self.fork = False
         self.created_at = github.now()
+        self.history = History()
         self.workflows: list[Workflow] = []
         self.runs: list[Run] = []
 
@@ -214,6 +210,7 @@ class Repository:
         title: str | None = None,
         number: int | None = None,
         jobs: Sequence[WorkJob] | None = None,
+        commits: Sequence[Commit] | None = None,
         **details: Any,
     ) -> Run:
         """Add a run; by default it has just finished.
@@ -221,7 +218,8 @@ class Repository:
         Its attempt started `started_ago` (default: `duration`) before now and takes `duration`: what has not ended is
         running and ends by itself; a `duration` of None runs until `finish()`; a negative `started_ago` waits in
         `status`. head_repository: a fork's full name, None for a deleted one, default the repository itself.
-        `details` are fields of Run: sha, pull_requests, extra, without.
+        `commits` were pushed, oldest first: the last one is built (default: one by the actor). `details` are fields of
+        Run: sha, pull_requests, extra, without.
         """
         github = self.github
         with github.lock:
@@ -237,16 +235,26 @@ class Repository:
                 number=number,
                 event=event,
                 branch=branch,
-                sha=details.pop("sha", None) or made_up_sha(self.id, flow.path, number),
+                sha=commits[-1].sha if commits else details.pop("sha", None) or made_up_sha(self.id, flow.path, number),
                 title=title or f"Change {number} of {self.name}",
                 created_at=attempt.requested_at,
                 head_repository=self.full_name if head_repository == "" else head_repository,
                 attempts=[attempt],
                 **details,
             )
-            github.fill(attempt, made, jobs)
+            github.fill(attempt, jobs)
             self.runs.append(made)
+            pushed = commits or [
+                Commit(sha=made.sha, message=made.title, author=actor, login=actor, at=made.created_at)
+            ]
+            self.history.add(branch or self.default_branch, pushed, base=self.default_branch)
             return made
+
+    def commit(self, message: str, *, login: str | None = "ada", author: str | None = None) -> Commit:
+        """A new commit, to be pushed with a run."""
+        github = self.github
+        sha = made_up_sha(self.id, "commit", next(github.ids))
+        return Commit(sha=sha, message=message, author=author or login or "Someone", login=login, at=github.now())
 
     def start(self, **options: Any) -> Run:
         """Start a run that goes on until its `finish()`."""
@@ -308,7 +316,7 @@ class GithubWorld:
             conclusion=conclusion,
         )
 
-    def fill(self, attempt: Attempt, run: Run, jobs: Sequence[WorkJob] | None = None) -> None:
+    def fill(self, attempt: Attempt, jobs: Sequence[WorkJob] | None = None) -> None:
         """Give an attempt the jobs that its conclusion asks for: build and test; none for a file that is broken."""
         if jobs is not None:
             attempt.jobs, attempt.scripted = list(jobs), True
@@ -324,69 +332,11 @@ class GithubWorld:
             self.job("test", conclusion, id_=known.get("test")),
         ]
         for job in attempt.jobs:
-            job.log = default_log(job, run)
+            job.log = default_log(job, attempt.started_at)
 
-    def job(
-        self,
-        name: str,
-        conclusion: str,
-        *,
-        failing_step: str | None = None,
-        annotation: str | None = None,
-        begun: bool = True,
-        id_: int | None = None,
-    ) -> WorkJob:
-        """A job with the usual steps; a failure breaks in `failing_step` (default: the main one).
-
-        `annotation` is what GitHub says about it. One that has not `begun` found no runner, and has no steps.
-        """
-        main = f"Run make {name}"
-        names = ["Set up job", "Checkout", main, "Complete job"]
-        if failing_step is not None and failing_step not in names:
-            names.insert(3, failing_step)
-        broken = (
-            names.index(failing_step or main) if conclusion not in ("success", "skipped", "neutral") else len(names)
-        )
-        words = ["success"] * broken + [_STEP.get(conclusion, "failure")] + ["skipped"] * len(names)
-        steps = [Step(name=n, conclusion=w) for n, w in zip(names, words, strict=False)]
-        made = WorkJob(id=id_ or next(self.run_ids), name=name, conclusion=conclusion, steps=steps)
-        if conclusion == "skipped" or not begun:
-            made.steps = []
-        text = annotation or _SAID.get(conclusion)
-        if text is not None:
-            made.annotations = [_annotation(text)]
-        return made
-
-
-_STEP: Mapping[str, str] = {"timed_out": "cancelled", "cancelled": "cancelled"}
-_SAID: Mapping[str, str] = {
-    "failure": "Process completed with exit code 2.",
-    "timed_out": "The job has exceeded the maximum execution time of 6h0m0s",
-    "cancelled": "The operation was canceled.",
-}
-
-
-def _annotation(text: str) -> dict[str, object]:
-    return {
-        "path": ".github",
-        "blob_href": "",
-        "start_line": 42,
-        "start_column": None,
-        "end_line": 42,
-        "end_column": None,
-        "annotation_level": "failure",
-        "title": "",
-        "message": text,
-        "raw_details": "",
-    }
-
-
-def default_log(job: WorkJob, run: Run) -> bytes:
-    """A job's log as GitHub writes it: a BOM, a time before each line, groups, colours."""
-    lines = ["##[group]Run make " + job.name, "make " + job.name, "##[endgroup]", "\x1b[32mcompiled 214 files\x1b[0m"]
-    if job.conclusion == "failure":
-        lines += ["src/cart.ts(41,7): error TS2322: Type 'string' is not assignable to type 'number'.",
-                  "make: *** [Makefile:12] Error 2", "##[error]Process completed with exit code 2."]  # fmt: skip
-    at = run.attempts[-1].started_at if run.attempts else run.created_at
-    stamp = at.strftime("%Y-%m-%dT%H:%M:%S.0000000Z")
-    return b"\xef\xbb\xbf" + "".join(f"{stamp} {line}\n" for line in lines).encode()
+    def job(self, name: str, conclusion: str, *, id_: int | None = None, **details: Any) -> WorkJob:
+        """A job that ended so; `details` are arguments of `made_job`, with `log` as lines of text as well."""
+        text = details.get("log")
+        if isinstance(text, str):
+            details["log"] = stamped(text.splitlines(), self.now())
+        return made_job(id_ or next(self.run_ids), name, conclusion, **details)

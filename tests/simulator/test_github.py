@@ -409,9 +409,9 @@ def test_logs_expire_get_lost_and_wait_for_the_end(world: World, ask: Ask) -> No
     assert ask(f"repos/acme/web/actions/jobs/{running.attempts[0].jobs[0].id}/logs").status_code == 404
 
 
-def test_artifacts_are_listed(world: World, ask: Ask, github: GithubServer) -> None:
+def test_artifacts_are_listed(world: World, ask: Ask) -> None:
     run, _ = _job(world)
-    github.artifacts[run.id] = {"junit": 152}
+    run.artifact("junit", {"junit.xml": "<testsuites/>"})
     found = ask(f"repos/acme/web/actions/runs/{run.id}/artifacts").json()
     assert (found["total_count"], found["artifacts"][0]["name"], found["artifacts"][0]["expired"]) == (
         1,
