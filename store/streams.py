@@ -88,9 +88,10 @@ def signatures(session: Session, ids: Collection[int]) -> dict[int, Signature]:
     """What failed builds look like, as far as it is known, by build id."""
     found: dict[int, Signature] = {}
     for identity, details in sql.select_details(session, ids).items():
-        cases = orjson.loads(details.tests)["cases"] if details.tests else ()
+        report: Mapping[str, Any] = orjson.loads(details.tests) if details.tests else {}
+        cases = report.get("cases", ())
         failing = frozenset(f"{case['suite']}::{case['name']}" for case in cases if case["status"] in _FAILING)
-        found[identity] = Signature(details.bucket, failing if cases else None)
+        found[identity] = Signature(details.bucket, failing if cases or report.get("failed") == 0 else None)
     return found
 
 

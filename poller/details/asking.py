@@ -30,6 +30,7 @@ def ask(session: Session, build_id: int, configuration: Configuration) -> Asked 
         failed=failed,
         settings=settings,
         reports=reports,
+        rules=configuration.bucket_rules if failed else (),
         since=streak.since,
         changed_until=streak.until,
     )

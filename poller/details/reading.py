@@ -1,20 +1,27 @@
 """One build is read: what its provider tells, and the files that it left, become an explanation."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from alerts.excerpt import excerpt
 from domain.build import Build, Outcome
-from domain.details import Details, Log
+from domain.details import Changes, Commit, Details, Stage
+from domain.testhistory import Gap
 from domain.testreport import TestReport
-from domain.text import EXCERPT_LIMIT, NAME_LIMIT, TITLE_LIMIT, clean
+from domain.text import EXCERPT_LIMIT, NAME_LIMIT, TITLE_LIMIT, clean, clean_url
+from parsers.buckets import explain
+from parsers.rules import BucketRule
 from poller.config.explained import DetailsSettings, Reports
-from providers._base import TellsDetails, Wanted
+from poller.details.files import Files, read_files
+from providers._base import ProviderError, TellsDetails, Unavailable, Wanted
 from store.details import Findings
 
 MOST_SECONDS = 120.0  # of one build; what has not been read by then is noted
 MOST_NOTES = 20
+MOST_STAGES = 100
+MOST_COMMITS = 50
 _NOTE_LIMIT = 500
+
+Redact = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +32,7 @@ class Asked:
     failed: bool
     settings: DetailsSettings | None  # None: only what the reports ask for
     reports: Reports = field(default_factory=Reports)
+    rules: Sequence[BucketRule] = ()
     since: Build | None = None  # changes since this one are wanted
     changed_until: Build | None = None  # ... up to this one, where it is not the build itself
 
@@ -37,51 +45,158 @@ class Explanation:
     findings: Findings
     outcome: Outcome | None = None  # when the details tell it better
     tests: TestReport | None = None
-    measurements: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    gaps: Sequence[Gap] | None = None  # of what `require` asks for; None: not looked for
+    earlier: tuple[Build, Changes] | None = None  # the first failure in a row, and what had come in until then
 
 
 def read(
-    provider: TellsDetails,
-    asked: Asked,
-    *,
-    redact: Callable[[str], str] = str,
-    deadline: Callable[[], bool] = lambda: False,
+    provider: TellsDetails, asked: Asked, *, redact: Redact = str, deadline: Callable[[], bool] = lambda: False
 ) -> Explanation:
     """Read all that is wanted of a build. What cannot be read is noted, and so is what comes after the `deadline`.
 
     Raises what `TellsDetails.details` raises: nothing at all could be read, and a later try may help.
     """
-    details = provider.details(asked.build, _wanted(asked)) if asked.failed and asked.settings else Details()
-    excerpt, bucket = _explained(details.logs)
+    explains = asked.failed and asked.settings is not None
+    wanted = _wanted(asked)
+    details = provider.details(asked.build, wanted) if wanted is not None else Details()
+    files = _files(provider, asked, deadline, needed=not explains)
+    details, earlier = _more(provider, asked, details, files)
+    told = _explained(asked, details) if explains else _Why()
+    labels = {**details.labels, **files.labels}
+    notes = dict.fromkeys((*details.notes, *files.notes, *told.notes))
     return Explanation(
         build=asked.build,
         findings=Findings(
             failing_stage=_line(details.failing_stage, redact, NAME_LIMIT),
-            bucket=_line(bucket, redact, NAME_LIMIT),
-            reason=_line(details.reason, redact, TITLE_LIMIT),
-            log_excerpt=None if excerpt is None else clean(redact(excerpt), EXCERPT_LIMIT, lines=True),
-            stages=details.stages,
-            changes=details.changes,
-            labels=details.labels,
-            notes=tuple(clean(redact(note), _NOTE_LIMIT) for note in details.notes[:MOST_NOTES]),
+            bucket=_line(told.bucket, redact, NAME_LIMIT),
+            bucket_class=told.kind,
+            reason=_line(told.reason, redact, TITLE_LIMIT),
+            log_excerpt=clean(redact(told.excerpt), EXCERPT_LIMIT, lines=True) if told.excerpt else None,
+            stages=tuple(_harmless_stage(each, redact) for each in details.stages[:MOST_STAGES]),
+            changes=_harmless(details.changes, redact),
+            labels={clean(name): clean(redact(value)) for name, value in labels.items()},
+            notes=tuple(clean(redact(note), _NOTE_LIMIT) for note in list(notes)[:MOST_NOTES]),
         ),
         outcome=details.outcome,
-        tests=details.tests,
+        tests=files.report or details.tests,
+        figures=files.figures,
+        gaps=_gaps(asked, details, files),
+        earlier=earlier,
     )
 
 
-def _wanted(asked: Asked) -> Wanted:
-    return Wanted(log_bytes=asked.settings.log_bytes if asked.settings else 0, since=asked.since)
+def _wanted(asked: Asked) -> Wanted | None:
+    """Of the server's own report nothing where files are read that say more; of what passed at most its labels."""
+    if not asked.failed or asked.settings is None:
+        told = any(source.artifact is None for source in asked.reports.labels)
+        return Wanted(log_bytes=0, tests=False) if told else None
+    since = asked.since if asked.changed_until is None else None
+    return Wanted(log_bytes=asked.settings.log_bytes, tests=not asked.reports.parsers, since=since)
 
 
-def _explained(logs: tuple[Log, ...]) -> tuple[str | None, str | None]:
-    """The lines that say what went wrong, and what that is."""
-    for log in logs:
-        found = excerpt(log.text)
-        if found is not None:
-            return found, None
-    return None, None
+def _files(provider: TellsDetails, asked: Asked, deadline: Callable[[], bool], *, needed: bool) -> Files:
+    """What the files say. When nothing else is wanted, and they cannot be had now, a later try may help."""
+    if not asked.reports:
+        return Files()
+    limit = (asked.settings or DetailsSettings()).artifact_bytes
+    try:
+        return read_files(provider, asked.build, asked.reports, limit=limit, deadline=deadline)
+    except ProviderError as error:
+        if needed and isinstance(error, Unavailable):
+            raise
+        return Files(notes=[f"files not read: {error}"], whole=False)
 
 
-def _line(text: str | None, redact: Callable[[str], str], limit: int) -> str | None:
+def _more(
+    provider: TellsDetails, asked: Asked, details: Details, files: Files
+) -> tuple[Details, tuple[Build, Changes] | None]:
+    """The server's own test report where files gave none; and changes that should have been read with another build."""
+    if asked.reports.parsers and files.report is None:
+        own = _quietly(provider, asked.build, Wanted(stages=False, log_bytes=0, tests=True))
+        labels = {**own.labels, **details.labels}
+        details = replace(details, tests=own.tests, labels=labels, notes=(*details.notes, *own.notes))
+    if asked.changed_until is None or asked.since is None:
+        return details, None
+    wanted = Wanted(stages=False, log_bytes=0, tests=False, since=asked.since)
+    changes = _quietly(provider, asked.changed_until, wanted).changes
+    return details, (asked.changed_until, changes) if changes is not None else None
+
+
+def _quietly(provider: TellsDetails, build: Build, wanted: Wanted) -> Details:
+    try:
+        return provider.details(build, wanted)
+    except ProviderError as error:
+        return Details(notes=(f"not read: {error}",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Why:
+    """Why a build failed, as far as its logs and its provider tell."""
+
+    bucket: str | None = None
+    kind: str | None = None
+    reason: str | None = None
+    excerpt: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _explained(asked: Asked, details: Details) -> _Why:
+    pipeline = asked.build.pipeline
+    found = explain(
+        asked.rules,
+        provider=pipeline.provider,
+        job=pipeline.key,
+        stage=details.failing_stage,
+        logs=details.logs,
+        reason=details.reason,
+    )
+    bucket, excerpt = found.bucket, found.excerpt
+    return _Why(
+        bucket=bucket.reason if bucket is not None else None,
+        kind=bucket.kind if bucket is not None and bucket.rule is not None else None,
+        reason=(bucket.detail if bucket is not None else None)
+        or details.reason
+        or (excerpt.first_error if excerpt is not None else None),
+        excerpt=excerpt.text if excerpt is not None else None,
+        notes=found.notes,
+    )
+
+
+def _gaps(asked: Asked, details: Details, files: Files) -> Sequence[Gap] | None:
+    """Of a build that did not get through its tests nothing can be asked."""
+    if not asked.reports.require or not files.whole:
+        return None
+    tested = files.reports or details.tests is not None or asked.build.outcome is Outcome.UNSTABLE
+    return files.gaps(asked.reports) if tested or not asked.failed else None
+
+
+def _line(text: str | None, redact: Redact, limit: int) -> str | None:
     return clean(redact(text), limit) if text else None
+
+
+def _harmless_stage(stage: Stage, redact: Redact) -> Stage:
+    return Stage(
+        name=clean(redact(stage.name)),
+        outcome=stage.outcome,
+        step=_line(stage.step, redact, NAME_LIMIT),
+        duration=stage.duration,
+        url=clean_url(stage.url),
+    )
+
+
+def _harmless(changes: Changes | None, redact: Redact) -> Changes | None:
+    if changes is None:
+        return None
+    commits = tuple(
+        Commit(
+            id=clean(each.id),
+            title=clean(redact(each.title), TITLE_LIMIT),
+            author=_line(each.author, redact, NAME_LIMIT),
+            login=_line(each.login, redact, NAME_LIMIT),
+            is_bot=each.is_bot,
+            url=clean_url(each.url),
+        )
+        for each in changes.commits[:MOST_COMMITS]
+    )
+    return Changes(commits=commits, total=max(changes.total, len(changes.commits)), url=clean_url(changes.url))
