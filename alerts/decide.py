@@ -17,8 +17,10 @@ from alerts.rate_below import decide_rate_below
 from alerts.rate_drop import decide_rate_drop
 from alerts.rules import Rules
 from alerts.settling import without_turned_around
+from alerts.test_regression import decide_test_regression
 from domain.alert import Alert, AlertKind, Scope
 from domain.stream import Settled, Signature
+from domain.testhistory import Checked, TestStand
 from domain.timed import Timed
 
 __all__ = ["Decision", "closed", "decide"]
@@ -36,6 +38,8 @@ def decide(
     now: datetime,
     fresh: Collection[int] | None = None,
     signatures: Mapping[int, Signature] | None = None,
+    tests: TestStand | None = None,
+    checked: Checked | None = None,
 ) -> tuple[Decision, ...]:
     """What becomes of a stream's alerts. Pure; asked again with nothing new, it decides nothing.
 
@@ -51,6 +55,8 @@ def decide(
         fresh: ids of the builds whose verdict is new or different in this evaluation. A break that is over
             already when it is discovered is told only when one of its failures is among them. None: not known.
         signatures: what failures look like, by the id of the build: at least of the newest one, where it is known.
+        tests: how its tests stand, when something new is known of them.
+        checked: a build that was searched for the files it must leave; None when none was.
 
     Returns:
         To be saved in this order: an alert that ends comes before the one that takes its place, and flapping
@@ -78,6 +84,17 @@ def decide(
             signatures=signatures,
         )
     failing = _still_failing(stored, decisions)
+    if not rules.test_regression:
+        decisions += _switched_off(stored, AlertKind.TEST_REGRESSION, now)
+    elif tests is not None or checked is not None:
+        decisions += decide_test_regression(
+            scope=scope,
+            tests=tests,
+            checked=checked,
+            stored=stored,
+            failing=failing,
+            watched_since=watched_since,
+        )
     if rules.success_rate_drop is None:
         decisions += _switched_off(stored, AlertKind.SUCCESS_RATE_DROP, now)
     else:

@@ -7,6 +7,7 @@ from alerts.background import Background
 from alerts.case import Case
 from alerts.change_words import change_facts
 from alerts.silence import labels_of
+from alerts.test_words import test_facts
 from alerts.waiting_words import waiting_facts
 from alerts.wording import duration, moment, percent, plural, short_commit, shortened
 from domain.alert import AlertKind
@@ -20,7 +21,8 @@ _OF_OURSELVES = frozenset({AlertKind.CONFIGURATION_BROKEN, AlertKind.STARTED})  
 def facts(case: Case) -> tuple[Fact, ...]:
     """What is known, most important first; what is not known has no line."""
     told = case.told
-    found = [*_where(case), *_how_bad(case), *waiting_facts(case), *change_facts(case), *_when(case)]
+    found = [*_where(case), *_how_bad(case), *waiting_facts(case), *change_facts(case), *test_facts(case)]
+    found += _when(case)
     if told is not None:
         found += [Fact(name=name, value=value) for name, value in _build(told, case.background) if value]
     return (*found, *_other_builds(case))

@@ -29,6 +29,7 @@ _WORDS = {
     AlertKind.STUCK: "stuck",
     AlertKind.FLAPPING: "flapping",
     AlertKind.NO_VERDICT: "no verdict",
+    AlertKind.TEST_REGRESSION: "new failing tests",
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from alerts import change_words, waiting_words
+from alerts import change_words, test_words, waiting_words
 from alerts.case import Case
 from alerts.wording import headline_reason, nth, percent, plural
 from domain.alert import AlertKind, AlertState, Reason
@@ -82,6 +82,7 @@ _WORDS: Mapping[AlertKind, Callable[[Case], str]] = {
     AlertKind.STALE: waiting_words.stale,
     AlertKind.STUCK: waiting_words.stuck,
     AlertKind.NO_VERDICT: waiting_words.no_verdict,
+    AlertKind.TEST_REGRESSION: test_words.test_regression,
 }
 
 _ABOUT = {
@@ -98,4 +99,5 @@ _ABOUT = {
     AlertKind.STALE: "stale pipeline",
     AlertKind.STUCK: "stuck build",
     AlertKind.NO_VERDICT: "missing verdict",
+    AlertKind.TEST_REGRESSION: "test regression",
 }

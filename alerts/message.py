@@ -18,7 +18,7 @@ from domain.alert import Alert, AlertKind, AlertState, Reason
 from domain.build import Build, Pipeline
 from domain.message import SIGNS, Cell, Message, Table, Tone
 
-_BROKEN = frozenset({AlertKind.FAILURE, AlertKind.PROVIDER_UNREACHABLE})
+_BROKEN = frozenset({AlertKind.FAILURE, AlertKind.PROVIDER_UNREACHABLE, AlertKind.TEST_REGRESSION})
 _LISTED = 30  # pipelines that a summary names
 
 

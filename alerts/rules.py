@@ -149,6 +149,7 @@ class Rules:
     no_verdict: NoVerdictRule | None = field(default_factory=NoVerdictRule)
     provider_unreachable: UnreachableRule | None = field(default_factory=UnreachableRule)
     delivery_failed: DeliveryFailedRule | None = field(default_factory=DeliveryFailedRule)
+    test_regression: bool = True
     pipeline_missing: bool = True
     rerun_wait: timedelta = timedelta(0)  # a failed first attempt counts when no re-run has come for so long
 

@@ -173,6 +173,13 @@ def _courses(now: datetime) -> Iterator[_Given]:
         "3 builds in a row neither passed nor failed (cancelled, skipped)",
         {"in_a_row": 3, "words": "cancelled, skipped", "onset": _of(9), "fired_by": _of(11)},
     )
+    new, other = ["web.api", "test_login"], ["web.api", "test_logout"]
+    yield (
+        AlertKind.TEST_REGRESSION,
+        "2 tests fail since #812",
+        {"tests": [new, other], "still": [new, other], "new": [new, other], "failing": 2}
+        | {"first_failed": _of(11), "last_failed": _of(11)},
+    )
     yield AlertKind.PIPELINE_MISSING, "is gone", {}
 
 
@@ -222,6 +229,8 @@ def _over(alert: Alert) -> Mapping[str, Any]:
     if alert.kind is AlertKind.STUCK:
         over = [{**each, "ended": "passed after 3 h 5 m"} for each in alert.evidence["builds"]]
         ended |= {"builds": over, "ended": over}
+    if alert.kind is AlertKind.TEST_REGRESSION:
+        ended |= {"fixed": alert.evidence["still"], "still": []}
     return {**alert.evidence, **ended}
 
 

@@ -34,6 +34,7 @@ class AlertKind(StrEnum):
     NO_VERDICT = "no_verdict"  # builds end, and none of them passes or fails
     DELIVERY_FAILED = "delivery_failed"  # a channel refuses our messages
     DIGEST = "digest"  # a regular summary
+    TEST_REGRESSION = "test_regression"  # tests fail that passed before, or a report is not there
     STARTED = "started"  # the daemon was away for a while, and what it missed meanwhile
 
 

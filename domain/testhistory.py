@@ -1,7 +1,7 @@
 """What test results of several builds say together: what has changed, and how a test fared."""
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
@@ -47,6 +47,8 @@ class TestFate(StrEnum):
 class TestRun(NamedTuple):
     """A build whose tests were read."""
 
+    __test__ = False
+
     build_id: int
     generation: int
     number: int
@@ -62,9 +64,45 @@ class TestRun(NamedTuple):
 class TestLine(NamedTuple):
     """How one test fared in each of some builds; None where it was not among the tests."""
 
+    __test__ = False
+
     suite: str
     name: str
     statuses: tuple[TestStatus | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestStand:
+    """The tests of a stream after its newest build that says anything of them: by a report, or because it passed."""
+
+    __test__ = False
+
+    build_id: int
+    generation: int
+    number: int
+    finished_at: datetime
+    verdict: Verdict
+    changes: TestChanges
+    fates: Mapping[Test, TestFate] = field(default_factory=dict)  # of the tests that were asked for
+    known_flaky: frozenset[Test] = frozenset()  # of those that fail newly
+
+
+class Gap(NamedTuple):
+    """A file that a build must leave behind, and that is missing, or that cannot be read."""
+
+    artifact: str  # missing: the glob as in config.yaml; unreadable: the name of the file
+    reason: str | None  # why it cannot be read; None: it is missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A build that got so far that the files asked for must be there, and which of them are not."""
+
+    build_id: int
+    generation: int
+    number: int
+    finished_at: datetime
+    gaps: tuple[Gap, ...] = ()  # none: all are there
 
 
 class Reading(NamedTuple):

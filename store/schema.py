@@ -60,6 +60,7 @@ ALERT_KINDS = (
     AlertKind.DELIVERY_FAILED,
     AlertKind.DIGEST,
     AlertKind.STARTED,
+    AlertKind.TEST_REGRESSION,
 )
 SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 ALERT_STATES = (AlertState.FIRING, AlertState.RESOLVED, AlertState.CLOSED)

@@ -27,6 +27,7 @@ SEVERITIES = {
     AlertKind.STUCK: Severity.WARNING,
     AlertKind.FLAPPING: Severity.WARNING,
     AlertKind.NO_VERDICT: Severity.WARNING,
+    AlertKind.TEST_REGRESSION: Severity.CRITICAL,
 }
 KINDS = tuple(SEVERITIES)
 NOT_OF_BRANCHES = frozenset({AlertKind.PROVIDER_UNREACHABLE, AlertKind.PIPELINE_MISSING})

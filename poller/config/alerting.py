@@ -32,6 +32,7 @@ from poller.config.kinds import (
     RateDrop,
     Stale,
     Stuck,
+    TestRegression,
     Unreachable,
     WindowRegression,
     as_expectation,
@@ -58,6 +59,7 @@ UnreachableOrOff = Annotated[Unreachable | None, BeforeValidator(switched, json_
 DeliveryOrOff = Annotated[
     DeliveryFailed | None, BeforeValidator(switched, json_schema_input_type=DeliveryFailed | OnOff)
 ]
+TestsOrOff = Annotated[TestRegression | None, BeforeValidator(switched, json_schema_input_type=TestRegression | OnOff)]
 MissingOrOff = Annotated[Missing | None, BeforeValidator(switched, json_schema_input_type=Missing | OnOff)]
 
 
@@ -84,6 +86,10 @@ class EntryAlerts(_Section):
     flapping: FlappingOrOff = Field(default=Flapping(), description="A pipeline goes back and forth.")
     no_verdict: NoVerdictOrOff = Field(
         default=NoVerdict(), description="Builds end, and none of them passes or fails; needs an `expect:`."
+    )
+    test_regression: TestsOrOff = Field(
+        default=TestRegression(),
+        description="Tests fail that passed before, or a report that is required is not there.",
     )
     pipeline_missing: MissingOrOff = Field(
         default=Missing(), description="A watched job, workflow or repository is gone."
@@ -162,6 +168,7 @@ def rules_from(
         no_verdict=_rule(NoVerdictRule, merged("no_verdict")),
         provider_unreachable=_rule(UnreachableRule, unreachable),
         delivery_failed=_rule(DeliveryFailedRule, delivery),
+        test_regression=merged("test_regression") is not None,
         pipeline_missing=merged("pipeline_missing") is not None,
         rerun_wait=rerun.length if rerun is not None else timedelta(0),
     )

@@ -179,6 +179,12 @@ class DeliveryFailed(Kind):
     after: Duration = Field(default=timedelta(minutes=15), description="It must have done so for so long.")
 
 
+class TestRegression(Kind):
+    """Tests fail that passed before, or a report that must be there is not. Has no parameters."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+
 class Missing(Kind):
     """A watched job, workflow or repository is gone. Has no parameters."""
 

@@ -82,6 +82,7 @@ def test_explain_takes_branch_and_kind(buildwatch: Commands, stored: Callable[..
         "stuck": [],
         "flapping": [],
         "no_verdict": [],
+        "test_regression": [],
         "provider_unreachable": ["team"],
         "pipeline_missing": ["team"],
     }
