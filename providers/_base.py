@@ -240,6 +240,15 @@ class TellsWhyIdle(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsGone(Protocol):
+    """A provider whose polls do not show that a branch is gone (`Page.ended`), and that can be asked."""
+
+    def is_gone(self, key: str, stream: str) -> bool:
+        """Whether the branch of this stream of a pipeline is gone for certain. Raises like every method."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """A build that waits in a queue and has no number yet."""

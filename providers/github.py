@@ -34,6 +34,7 @@ from providers._github_backfill import BACKFILL, RepositoryBackfill
 from providers._github_client import Client
 from providers._github_collection import Wanted
 from providers._github_details import Examination
+from providers._github_gone import is_branch_gone
 from providers._github_idle import why_idle
 from providers._github_polling import RepositoryPoll
 from providers._github_quota import Quota
@@ -333,6 +334,10 @@ class GitHub:
 
     def _storage(self, deadline: float) -> Storage:
         return Storage(self._client, self._http, self._public, deadline)
+
+    def is_gone(self, key: str, stream: str) -> bool:
+        """Whether the branch or tag of a stream was deleted."""
+        return is_branch_gone(self._client, key, stream)
 
     def _identity(self) -> str | None:
         if isinstance(self._credentials, AppToken):

@@ -17,6 +17,7 @@ from poller.intake.settling import settle_due
 from poller.proof.selfcheck import check_due
 from poller.running.clock import Clock
 from poller.telling.handling import look_after
+from poller.timing.branches import close_gone
 from poller.timing.comparing import compare_windows
 from poller.timing.deadlines import AT_ONCE, Deadlines
 from poller.timing.idleness import why_idle
@@ -34,6 +35,7 @@ Told = frozenset[str]
 TICK = timedelta(seconds=5)
 EACH = timedelta(0)  # every tick
 MINUTE = timedelta(minutes=1)
+TEN_MINUTES = timedelta(minutes=10)
 ABSURD = timedelta(days=30)  # no machine sleeps for so long: a clock that jumped further is wrong
 CALM = timedelta(minutes=5)  # for a wrong clock to be put right, before what is late by it is told
 
@@ -75,6 +77,7 @@ class Timers:
             Duty("handling", EACH, self._write(look_after)),
             Duty("windows", MINUTE, self._compare_windows),
             Duty("digests", EACH, self._send_digests),
+            Duty("branches", TEN_MINUTES, self._close_gone),
             Duty("selfcheck", MINUTE, self._write(check_due)),
         )
         if statuses is not None:
@@ -159,6 +162,12 @@ class Timers:
         configuration, known_until = self._polling.configuration, self._known_until()
         return self._database.transact(
             lambda session: compare_windows(session, configuration, now, known_until=known_until)
+        )
+
+    def _close_gone(self, now: datetime) -> Told:
+        polling = self._polling
+        return close_gone(
+            self._database, polling.providers, polling.configuration, now, after_commit=polling.after_commit
         )
 
     def _look_at_deadlines(self, now: datetime) -> Told:
