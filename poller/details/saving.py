@@ -1,6 +1,6 @@
 """What was read about a build is stored, its stream judged anew, its messages brought up to date: all or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,9 +14,12 @@ from poller.details.catching_up import catch_up
 from poller.details.reading import Explanation
 from poller.intake.judging import Line, judge_streams
 from poller.telling.tell import tell_all
-from store import builds, counted, details
-from store.builds import BuildView, Change
+from store import builds, counted, details, measurements, tests
+from store.builds import Change
+from store.details import Findings
 from store.engine import Session
+
+_NAMED = 5  # figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +41,30 @@ def save(session: Session, explanation: Explanation, configuration: Configuratio
     if view is None or not _is_the_same(view.build, explanation.build):
         return Saved()
     changes = _correct(session, view.build, explanation, configuration, now)
-    details.save(session, build_id, replace(explanation.findings, read_at=now))
-    told = _judge(session, view, changes, configuration, now)
+    _store(session, build_id, explanation, now)
+    fresh = {change.id for change in changes if change.verdict is not change.before_verdict}
+    if explanation.tests is not None:
+        fresh.add(build_id)
+    told = _judge(session, view.build, fresh, configuration, now)
     return Saved(
         told=told | catch_up(session, build_id, configuration, now),
         counted=counted.touched(session, [each.id for each in changes]),
     )
+
+
+def _store(session: Session, build_id: int, explanation: Explanation, now: datetime) -> None:
+    findings = replace(explanation.findings, read_at=now)
+    if explanation.figures:
+        left_out = measurements.record(session, build_id, explanation.figures)
+        if left_out:
+            notes = (*findings.notes, f"figures left out, there are too many: {', '.join(left_out[:_NAMED])}")
+            findings = replace(findings, notes=notes)
+    details.save(session, build_id, findings)
+    if explanation.tests is not None:
+        tests.record(session, build_id, explanation.tests)
+    if explanation.earlier is not None:
+        first, changes = explanation.earlier
+        details.save(session, first.id or 0, Findings(changes=changes))
 
 
 def _is_the_same(stored: Build, read: Build) -> bool:
@@ -63,17 +84,16 @@ def _correct(
 
 
 def _judge(
-    session: Session, view: BuildView, changes: list[Change], configuration: Configuration, now: datetime
+    session: Session, build: Build, fresh: Collection[int], configuration: Configuration, now: datetime
 ) -> frozenset[str]:
     """Another verdict, another cause or other failing tests may be news."""
-    build = view.build
     entry = configuration.entry_of(build.pipeline)
     if entry is None or not watched(build, entry.branches, build.pipeline.default_branch):
         return frozenset()
     line = Line(
         scope=Scope(provider=build.pipeline.provider, pipeline=build.pipeline.key, branch=build.stream),
         rules=configuration.rules_of(entry),
-        fresh=[change.id for change in changes if change.verdict is not change.before_verdict],
+        fresh=fresh,
     )
     [decisions] = judge_streams(session, [line], configuration=configuration, now=now)
     return tell_all(session, [(decision, build.pipeline) for decision in decisions], configuration, now)
