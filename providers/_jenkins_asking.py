@@ -73,6 +73,12 @@ class Asker:
         """Of the build, for people."""
         return self._client.url + self.place
 
+    @property
+    def version(self) -> tuple[int, ...] | None:
+        """Of the server; None: not known."""
+        numbers = (self._client.version or "").split("-")[0].split(".")
+        return tuple(map(int, numbers)) if all(each.isascii() and each.isdigit() for each in numbers) else None
+
     def at(self, place: str) -> "Asker":
         """The same, about another build of the server, with what is left of the time."""
         there = Asker(self._client, place, seconds=self._deadline - self._clock(), clock=self._clock)

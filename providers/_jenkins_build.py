@@ -21,7 +21,7 @@ BUILD_FIELDS: Final = (
     "failCount,skipCount,totalCount,urlName,queuingDurationMillis{more_actions}]"
 )
 _LABEL_FIELDS: Final = {BUILT_ON: ",builtOn", "description": ",description"}  # the others are read anyway
-_CONTROLLER: Final = "built-in"  # as Jenkins calls its own node, whose builds say ""
+CONTROLLER: Final = "built-in"  # as Jenkins calls its own node, whose builds say ""
 RAW_LIMIT: Final = 16 * 1024
 _TOO_LARGE: Final = 2**31
 
@@ -173,7 +173,7 @@ class BuildReader:
 
     def _labels_of(self, raw: Mapping[str, Any], facts: Facts, branch: str | None) -> Mapping[str, str]:
         told = Told(
-            built_on=_text(_CONTROLLER if raw.get("builtOn") == "" else raw.get("builtOn")),
+            built_on=_text(CONTROLLER if raw.get("builtOn") == "" else raw.get("builtOn")),
             description=_text(raw.get("description")),
             title=_text(raw.get("displayName")),
             branch=branch,

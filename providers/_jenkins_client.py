@@ -63,6 +63,7 @@ class JenkinsClient:
         self._sessions: WeakSet[JenkinsSession] = WeakSet()
         self._lock = threading.Lock()
         self._started: str | None = None
+        self.version: str | None = None  # of the server, as far as it was heard of
 
     def get(self, path: str, tree: str) -> dict[str, Any]:
         """The object at a path below the server's URL (`""` or `job/name/`), pruned to `tree`.
@@ -140,6 +141,7 @@ class JenkinsClient:
         return session  # type: ignore[no-any-return]
 
     def _note_restart(self, headers: Mapping[str, str]) -> None:
+        self.version = headers.get("X-Jenkins") or self.version
         started = headers.get("X-Jenkins-Session")
         if started and self._started and started != self._started:
             _LOG.info("Jenkins has been restarted url=%s", self.url)

@@ -13,12 +13,13 @@ from domain.testreport import TestReport
 from domain.text import clean
 from providers._base import Wanted
 from providers._jenkins_asking import Asker, Unread, place_of
-from providers._jenkins_build import NOT_A_BUILD, facts_of
+from providers._jenkins_build import CONTROLLER, NOT_A_BUILD, facts_of
 from providers._jenkins_changes import CHANGE_FIELDS, read_changes
 from providers._jenkins_client import JenkinsClient
-from providers._jenkins_log import read_log, read_step_log
+from providers._jenkins_log import read_log, read_step_log, runner_in
 from providers._jenkins_stages import Course, Part, course_of, failed_step, names_of, parts_of, read_course, with_step
 from providers._jenkins_tests import read_tests
+from providers._labels import RUNNER
 
 SECONDS: Final = 60.0  # for all requests of one build
 _PARTS_READ: Final = 2  # logs of failed parts of a matrix or multijob
@@ -82,7 +83,7 @@ class _Found:
             logs=tuple(self.logs),
             tests=self.tests,
             changes=self.changes,
-            labels={"runner": self.runner} if self.runner else {},
+            labels={RUNNER: self.runner} if self.runner else {},
             notes=tuple(self.notes),
         )
 
@@ -156,7 +157,8 @@ class _Telling:
             found.reason = facts.interruption
             if facts.timed_out:
                 self._timed_out(facts.interruption)
-        found.runner = clean(str(raw["builtOn"])) if raw.get("builtOn") else None
+        if isinstance(raw.get("builtOn"), str):
+            found.runner = clean(raw["builtOn"]) or CONTROLLER
         self._parts = found.part("build", lambda: parts_of(dict(raw), self._build.number)) or ()
         found.notes += _waited(raw)
 
@@ -199,11 +201,20 @@ class _Telling:
             left -= self._keep(log)
         for part in self._failed_parts():
             left -= self._tell_log_of(part, left // 2)
-        if left > 0:
-            own = found.part("log", lambda: read_log(self._ask, left))
-            self._keep(own)
-            if own is not None and self._build.outcome is Outcome.CANCELLED:
+        own = self._read("log", self._ask, left)
+        self._keep(own)
+        if own is not None:
+            found.runner = found.runner or runner_in(own.text, found.failing_stage)
+            if self._build.outcome is Outcome.CANCELLED:
                 self._look_for_timeout(own)
+
+    def _read(self, name: str, ask: Asker, limit: int) -> Log | None:
+        read = self._found.part(name, lambda: read_log(ask, limit)) if limit > 0 else None
+        if read is None:
+            return None
+        log, note = read
+        self._found.notes += [f"{name}: {note}"] if note else []
+        return log
 
     def _keep(self, log: Log | None, name: str | None = None) -> int:
         if log is None:
@@ -229,7 +240,7 @@ class _Telling:
                 break
             part, name, ask = inner, f"{name} / {inner.name}", self._ask.at(inner.place or "")
             self._found.runner = part.runner or self._found.runner
-        return self._keep(self._found.part(f"log of {name}", partial(read_log, ask, limit)), name)
+        return self._keep(self._read(f"log of {name}", ask, limit), name)
 
     def _tell_changes(self, raw: Mapping[str, Any]) -> None:
         place = self._ask.place.rstrip("/").rpartition("/")[0] + "/"

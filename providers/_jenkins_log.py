@@ -9,66 +9,113 @@ from typing import Any, Final
 from requests import Response
 
 from domain.details import Log
+from domain.text import clean
 from providers._jenkins_asking import Asker, Unread
 from providers._wire import read_end
 
+END_NOT_READ: Final = "only its beginning was read: the server does not tell where it ends"
+
 _STREAMED: Final = 8  # times the cap: what is read of a console that cannot be asked for its end
 _PROGRESSIVE: Final = "logText/progressiveText"
+_FRUGAL: Final = (2, 516)  # before, Jenkins held in memory all of a console that it was asked for (JENKINS-75081)
+_PAGE_CAP: Final = 256 * 1024
+_SHOWN_BY_PAGE: Final = 150 * 1024  # bytes that the page of a console shows
+_SKIPPED: Final = re.compile(rb"(\d[\d.,'\s\xa0\xc2\xe2\x80\xaf]*?)\s*[A-Za-z]{1,3}\W{0,8}<a href=\"consoleFull\"")
 _NOTE: Final = re.compile(rb"\x1b\[8mha:[^\x1b]*\x1b\[0m")  # hidden: how Jenkins draws the line as HTML
 _CUT_NOTE: Final = re.compile(rb"\A[A-Za-z0-9+/=]*\x1b\[0m|\x1b\[8mha:[^\x1b]*\Z")
 _TAG: Final = re.compile(r"<[^<>]*>")
 _LONG_LINE: Final = 64 * 1024
+_RUNS_ON: Final = re.compile(
+    r"^(?:\[[\d:T.Z -]+\] +)?(?:\[(?P<branch>[^\]\n]+)\] )?"
+    r"(?:Running on|Building remotely on|Building on) (?P<runner>.{1,200}?) (?:\([^)\n]*\) )?"
+    r"in (?:workspace )?[/A-Za-z]",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """A part of a console: where it starts in it, and how large the console is as far as this is known."""
+    """A part of a console."""
 
     data: bytes
-    start: int
-    size: int | None
-    taken: int = 0  # bytes that came
+    whole: bool = False
+    size: int | None = None  # of the console, when it was too long to be read at once
+    note: str | None = None
 
 
-def read_log(ask: Asker, limit: int) -> Log | None:
-    """At most `limit` bytes of the end of the console; None when nothing was written. Raises Unread.
+def read_log(ask: Asker, limit: int) -> tuple[Log | None, str | None]:
+    """At most `limit` bytes of the end of the console, and a note when it is not its end. Raises Unread.
 
     The first request learns the size from its headers and reads on only when all of it fits; of a longer console
     a second request gets the end. `start` beyond the size would make Jenkins send everything.
     """
+    is_old = (ask.version or _FRUGAL) < _FRUGAL
+    piece = (_spared if is_old else _progressive)(ask, limit) or _streamed(ask, limit)
+    text = decoded_log(piece.data, whole=piece.whole)
+    log = Log(name=None, text=text, whole=piece.whole, url=f"{ask.url}console") if text else None
+    return log, piece.note
+
+
+def _progressive(ask: Asker, limit: int) -> _Piece | None:
+    """By Jenkins' own way of showing a console as it grows; None when that is not there."""
     try:
         piece = _asked(ask, 0, limit)
-        if piece.size is not None and piece.size > limit:
-            piece = _asked(ask, piece.size - limit, limit)
+        return piece if piece.size is None else _asked(ask, piece.size - limit, limit)
     except Unread as unread:
-        if not unread.absent:
-            raise
-        piece = _streamed(ask, limit)
-    whole = piece.start == 0 and piece.taken <= len(piece.data)
-    text = decoded_log(piece.data, whole=whole)
-    return Log(name=None, text=text, whole=whole, url=f"{ask.url}console") if text else None
+        if unread.absent:
+            return None
+        raise
 
 
 def _asked(ask: Asker, start: int, limit: int) -> _Piece:
-    """The console from `start` on; nothing of it when it starts at its beginning and is too long."""
+    """The console from `start` on; its size alone when it starts at its beginning and is too long."""
     with ask.opened(_PROGRESSIVE, {"start": str(start)}) as response:
         size = _size(response)
         if start == 0 and size is not None and size > limit:
-            return _Piece(data=b"", start=0, size=size)
+            return _Piece(data=b"", size=size)
         if size is not None and size < start:
             start = 0  # it is shorter than a moment ago: this is its beginning
-        most = _STREAMED if size is None else 2  # each line break may come as two bytes
-        data, taken = read_end(response, limit, most * limit)
-        return _Piece(data=data, start=start, size=None, taken=taken)
+        most = _STREAMED * limit if size is None else 2 * limit + 1  # each line break may come as two bytes
+        data, taken = read_end(response, limit, most)
+        note = END_NOT_READ if taken >= most else None
+        return _Piece(data=data, whole=start == 0 and taken <= len(data) and not note, note=note)
 
 
 def _streamed(ask: Asker, limit: int) -> _Piece:
     """From the whole console: its end when it is not too long, else what comes first."""
     with ask.opened("consoleText") as response:
         length = response.headers.get("Content-Length", "")
-        short = not length.isdigit() or int(length) <= _STREAMED * limit
-        data, taken = read_end(response, limit, _STREAMED * limit if short else limit)
-        return _Piece(data=data, start=0, size=None, taken=taken if short else taken + 1)
+        is_long = length.isdigit() and int(length) > _STREAMED * limit
+        most = limit if is_long else _STREAMED * limit
+        data, taken = read_end(response, limit, most)
+        note = END_NOT_READ if is_long or taken >= most else None
+        return _Piece(data=data, whole=taken <= len(data) and not note, note=note)
+
+
+def _spared(ask: Asker, limit: int) -> _Piece | None:
+    """From a Jenkins that would hold in memory whatever it is asked for at once; None when there is no consoleText.
+
+    A short console is read as it comes. The page of a longer one tells how much it skips, so only its end is
+    asked for.
+    """
+    try:
+        with ask.opened("consoleText") as response:
+            data, taken = read_end(response, limit // 4, limit // 4)
+    except Unread as unread:
+        if unread.absent:
+            return None
+        raise
+    if taken < limit // 4:
+        return _Piece(data=data, whole=True)
+    try:
+        with ask.opened("console") as response:
+            page, _ = read_end(response, _PAGE_CAP, _PAGE_CAP)
+        skipped = _SKIPPED.search(page)
+        known = int(re.sub(rb"\D", b"", skipped[1])) * 1024 if skipped else 0
+        start = known - max(limit * 3 // 4 - _SHOWN_BY_PAGE, 0)
+        return _asked(ask, max(start, 1), limit * 3 // 4) if skipped else _Piece(data=data, note=END_NOT_READ)
+    except Unread:
+        return _Piece(data=data, note=END_NOT_READ)
 
 
 def _size(response: Response) -> int | None:
@@ -95,3 +142,18 @@ def read_step_log(ask: Asker, node: str, name: str | None, limit: int) -> Log | 
     text = unescape(_TAG.sub("", html)).replace("\r\n", "\n")
     whole = raw.get("hasMore") is not True and len(text) <= limit
     return Log(name=name, text=text[-limit:], whole=whole, url=f"{ask.url}execution/node/{node}/log/")
+
+
+def runner_in(text: str, stage: str | None) -> str | None:
+    """The agent that a console names: that of the parallel branch that failed, else the only one or the last one.
+
+    None when several branches ran on several agents and none of them is the one that failed.
+    """
+    found = [(match["branch"], clean(match["runner"])) for match in _RUNS_ON.finditer(text)]
+    own = [runner for branch, runner in found if branch is not None and branch == stage]
+    if own:
+        return own[-1]
+    in_turn = [runner for branch, runner in found if branch is None]
+    if in_turn and len(in_turn) == len(found):
+        return in_turn[-1]
+    return found[0][1] if len({runner for _, runner in found}) == 1 else None
