@@ -17,7 +17,7 @@ _REASON_LIMIT = 120
 
 
 def test_regression(case: Case) -> str:
-    """`has 2 new failing tests: a, b`, `ran, but its artifact reports/*.xml is missing`, `is well again: 2 tests fixed`."""
+    """`has 2 new failing tests: a, b`; `ran, but its artifact *.xml is missing`; `is well again: 2 tests fixed`."""
     evidence = case.evidence
     if case.over:
         return _over(evidence) + (f" ({case.lasted})" if case.lasted else "")

@@ -8,33 +8,41 @@ import math
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 from domain.testreport import TestStatus
 
-# Places are on disk: append only.
-TEST_STATUSES = (TestStatus.PASSED, TestStatus.FAILED, TestStatus.ERROR, TestStatus.SKIPPED)
+# Places are on disk: append only. The last: it passed, after it had failed in the same build.
+TEST_STATUSES = (TestStatus.PASSED, TestStatus.FAILED, TestStatus.ERROR, TestStatus.SKIPPED, TestStatus.PASSED)
 
-_CODES = {status: code for code, status in enumerate(TEST_STATUSES)}
+_CODES = {status: code for code, status in enumerate(TEST_STATUSES[:-1])}
+_FLAKY = len(TEST_STATUSES) - 1
 _BYTES_A_TEST = 5
 _STEPS = 9.6  # of a duration that doubles: 254 of them reach beyond a day
 _LARGEST = 255
 
 
-def packed(results: Mapping[int, TestStatus]) -> bytes:
-    """Results by number of the test, as bytes."""
+def packed(results: Mapping[int, TestStatus], flaky: Collection[int] = ()) -> bytes:
+    """Results by number of the test, as bytes. `flaky` are those that passed, and failed before in the same build."""
     numbers = sorted(results)
     gaps = array("I", (after - before for before, after in pairwise([0, *numbers])))
     if sys.byteorder == "big":
         gaps.byteswap()
-    return zlib.compress(gaps.tobytes() + bytes(_CODES[results[number]] for number in numbers), 9)
+    codes = bytes(_FLAKY if number in flaky else _CODES[results[number]] for number in numbers)
+    return zlib.compress(gaps.tobytes() + codes, 9)
 
 
 def unpacked(stored: bytes) -> dict[int, TestStatus]:
     """Results by number of the test, in the order of the numbers."""
     numbers, codes = _parts(stored)
     return dict(zip(numbers, map(TEST_STATUSES.__getitem__, codes), strict=True))
+
+
+def unpacked_flaky(stored: bytes) -> set[int]:
+    """The numbers of the tests that passed, and had failed before in the same build."""
+    numbers, codes = _parts(stored)
+    return {number for number, code in zip(numbers, codes, strict=True) if code == _FLAKY} if _FLAKY in codes else set()
 
 
 def _parts(stored: bytes) -> tuple[Iterator[int], bytes]:

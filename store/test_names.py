@@ -56,6 +56,16 @@ def tests_of(session: Session, ids: Iterable[int]) -> dict[int, Test]:
     return {row.id: (row.suite, row.name) for row in rows}
 
 
+def suites_among(session: Session, pipeline_id: int, suites: Collection[str], ids: Collection[int]) -> set[str]:
+    """Those of the suites of which a test is among these numbers."""
+    if not suites:
+        return set()
+    query = select(test_names.c.id, test_names.c.suite).where(
+        test_names.c.pipeline_id == pipeline_id, among(session, test_names.c.suite, list(suites))
+    )
+    return {row.suite for row in session.execute(query) if row.id in ids}
+
+
 def forget(session: Session, before: int) -> int:
     """Remove the names that no build since `before` (milliseconds) can have. Returns how many."""
     ours = select(builds.c.pipeline_id).join(test_runs, test_runs.c.build_id == builds.c.id)

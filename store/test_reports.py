@@ -29,6 +29,7 @@ def report_of(text: str) -> TestReport:
         passed=value["passed"],
         failed=value["failed"],
         skipped=value["skipped"],
+        notes=tuple(value.get("notes", ())),
         cases=tuple(TestCase(**{**case, "status": TestStatus(case["status"])}) for case in cases),
     )
 

@@ -4,65 +4,21 @@ What changed is worked out when it is asked for, from the reports of the builds 
 order builds are read, whether twice, or what was pruned meanwhile.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import select
 
-from domain.build import Outcome
 from domain.testhistory import Reading, TestChanges, compare, standing
-from domain.testreport import FAILING, Test, TestCase, TestReport, by_test
+from domain.testreport import FAILING, Test, TestCase, TestReport, TestStatus, by_test
 from store import test_names
 from store.among import among
 from store.database import Session
 from store.dialect import insert_into
-from store.schema import AWAITED, NEUTRAL, OUTCOMES, PASSED, SETTLED, build_details, builds, test_runs
-from store.test_codes import packed, packed_durations, unpacked, unpacked_durations
+from store.schema import build_details, test_runs
+from store.test_codes import packed, packed_durations, unpacked, unpacked_durations, unpacked_flaky
+from store.test_line import before, readings, runs, with_attempts
 from store.test_reports import bounded, kept, report_of
-
-_LOOKED_BACK = 30  # builds among which reports are looked for
-_COMPARED = 5  # reports of which the largest says how many tests there are
-_UNSTABLE = OUTCOMES.index(Outcome.UNSTABLE)
-
-
-class Run(NamedTuple):
-    """A build of a stream, and its report when one was read."""
-
-    build_id: int
-    pipeline_id: int
-    stream_id: int | None
-    generation: int
-    number: int
-    attempt: int
-    external_id: str
-    verdict: int | None
-    outcome: int | None
-    finished_at: int  # milliseconds
-    total: int | None
-    results: bytes | None
-
-    @property
-    def all_well(self) -> bool:
-        """It passed, and not in spite of its tests."""
-        return self.verdict == PASSED and self.outcome != _UNSTABLE
-
-
-_ENDED = builds.c.finished_at
-_RUNS: Select[tuple[object, ...]] = select(
-    builds.c.id,
-    builds.c.pipeline_id,
-    builds.c.stream_id,
-    builds.c.generation,
-    builds.c.number,
-    builds.c.attempt,
-    builds.c.external_id,
-    builds.c.verdict,
-    builds.c.outcome,
-    _ENDED,
-    test_runs.c.total,
-    test_runs.c.results,
-).select_from(builds.outerjoin(test_runs, test_runs.c.build_id == builds.c.id))
 
 
 def record(session: Session, build_id: int, report: TestReport) -> TestChanges:
@@ -71,7 +27,7 @@ def record(session: Session, build_id: int, report: TestReport) -> TestChanges:
     With the build itself stay the totals and what failed, of at most 200 cases. A build of a stream keeps the status
     of every test. A build that is not stored (any more) and a report without cases change nothing.
     """
-    known = _runs(session, [build_id])
+    known = runs(session, [build_id])
     if not known:
         return TestChanges()
     run = known[0]
@@ -93,7 +49,10 @@ def _write(session: Session, build_id: int, cases: Mapping[int, TestCase]) -> No
     values = {
         "total": len(cases),
         "failed": sum(case.status in FAILING for case in cases.values()),
-        "results": packed({number: case.status for number, case in cases.items()}),
+        "results": packed(
+            {number: case.status for number, case in cases.items()},
+            {number for number, case in cases.items() if case.flaky and case.status is TestStatus.PASSED},
+        ),
         "durations": packed_durations([cases[number].duration for number in sorted(cases)]),
     }
     row = insert_into(session, test_runs).values(build_id=build_id, **values)
@@ -111,28 +70,35 @@ def cases_of(session: Session, build_id: int) -> tuple[TestCase, ...]:
     results = unpacked(row.results)
     durations = unpacked_durations(row.durations, len(results))
     texts = test_names.tests_of(session, results)
+    flaky = unpacked_flaky(row.results)
     told = by_test(report_of(row.tests).cases) if row.tests else {}
     cases = []
     for (number, status), duration in zip(results.items(), durations, strict=True):
         suite, name = texts[number]
         message = told[suite, name].message if (suite, name) in told else None
-        cases.append(TestCase(suite=suite, name=name, status=status, duration=duration, message=message))
+        case = TestCase(suite=suite, name=name, status=status, duration=duration, message=message)
+        cases.append(replace(case, flaky=True) if number in flaky else case)
     return tuple(sorted(cases, key=lambda case: case.test))
 
 
 def changes(session: Session, ids: Collection[int]) -> dict[int, TestChanges]:
     """Of each of these builds what changed against those before it; builds without a report are left out."""
     found: dict[int, TestChanges] = {}
-    for run in _runs(session, ids):
+    for run in runs(session, ids):
         if run.results is None:
             continue
-        attempts = list(_with_attempts(session, [run]))
-        own, *earlier = _readings([*attempts, *_before(session, run)])
-        sets = compare(own.statuses or {}, standing(earlier[len(attempts) - 1 :]), partial=own.partial)
-        texts = test_names.tests_of(session, {number for some in sets.values() for number in some})
-        named = {key: tuple(sorted(texts[number] for number in some)) for key, some in sets.items()}
-        found[run.build_id] = TestChanges(**named, compared="vanished" in sets, partial=own.partial)
+        attempts = list(with_attempts(session, [run]))
+        own, *earlier = readings([*attempts, *before(session, run)])
+        found[run.build_id] = compared(session, own, earlier[len(attempts) - 1 :])
     return found
+
+
+def compared(session: Session, own: Reading, earlier: Sequence[Reading]) -> TestChanges:
+    """What one build says against what those before it said, newest first, in words."""
+    sets = compare(own.statuses or {}, standing(earlier), partial=own.partial)
+    texts = test_names.tests_of(session, {number for some in sets.values() for number in some})
+    named = {key: tuple(sorted(texts[number] for number in some)) for key, some in sets.items()}
+    return TestChanges(**named, compared="vanished" in sets, partial=own.partial)
 
 
 def failing_before(session: Session, build_id: int) -> frozenset[Test] | None:
@@ -143,57 +109,16 @@ def failing_before(session: Session, build_id: int) -> frozenset[Test] | None:
 def failing_before_each(session: Session, ids: Collection[int]) -> dict[int, frozenset[Test] | None]:
     """Of each of these builds the tests that failed before it in its stream; None: not known."""
     found: dict[int, frozenset[Test] | None] = dict.fromkeys(ids)
-    for run in _runs(session, ids):
-        known = standing(_readings(_before(session, run)))
+    for run in runs(session, ids):
+        known = standing(readings(before(session, run)))
         if known is not None:
             failed = [number for number, status in known.items() if status in FAILING]
             found[run.build_id] = frozenset(test_names.tests_of(session, failed).values())
     return found
 
 
-def _runs(session: Session, ids: Collection[int]) -> list[Run]:
-    return [Run._make(row) for row in session.execute(_RUNS.where(among(session, builds.c.id, ids)))]
-
-
-def _before(session: Session, run: Run) -> list[Run]:
-    """The builds before one in its stream that passed or failed, newest first; of a build all attempts."""
-    place = tuple_(builds.c.generation, builds.c.number)
-    query = _RUNS.where(
-        builds.c.pipeline_id == run.pipeline_id,
-        builds.c.stream_id == run.stream_id,
-        SETTLED,
-        builds.c.flags < AWAITED,
-        place < (run.generation, run.number),
-    ).order_by(builds.c.generation.desc(), builds.c.number.desc(), builds.c.id.desc())
-    found = [Run._make(row) for row in session.execute(query.limit(_LOOKED_BACK))]
-    return list(_with_attempts(session, found))
-
-
-def _with_attempts(session: Session, runs: Sequence[Run]) -> Iterator[Run]:
-    """A re-run may repeat only what had failed: behind each build come its earlier attempts."""
-    rerun = [run for run in runs if run.attempt > 1]
-    earlier: dict[str, list[Run]] = {}
-    if rerun:
-        theirs = builds.c.pipeline_id == rerun[0].pipeline_id, builds.c.superseded == 1, builds.c.verdict < NEUTRAL
-        query = _RUNS.where(*theirs, among(session, builds.c.external_id, [run.external_id for run in rerun]))
-        for row in session.execute(query.order_by(builds.c.attempt.desc())):
-            earlier.setdefault(row.external_id, []).append(Run._make(row))
-    for run in runs:
-        yield run
-        yield from (each for each in earlier.get(run.external_id, ()) if each.attempt < run.attempt)
-
-
-def _readings(runs: Iterable[Run]) -> Iterator[Reading]:
-    """What these builds say, newest first. A report with far fewer tests than those before it is not whole."""
-    line = list(runs)
-    reported = [run for run in line if run.total is not None]
-    for run in line:
-        if run.results is None:
-            yield Reading(None, run.all_well, partial=False)
-            continue
-        place = reported.index(run)
-        older = list(islice(reported, place + 1, place + 1 + _COMPARED))
-        most = max((each.total or 0 for each in older), default=0)
-        same = [each.total or 0 for each in older if each.external_id == run.external_id]
-        partial = 2 * (run.total or 0) < most or (run.total or 0) < max(same, default=0)
-        yield Reading(unpacked(run.results), run.all_well, partial)
+def with_report(session: Session, ids: Collection[int]) -> set[int]:
+    """Those of the builds, of streams, whose report was read."""
+    if not ids:
+        return set()
+    return set(session.execute(select(test_runs.c.build_id).where(among(session, test_runs.c.build_id, ids))).scalars())
