@@ -75,13 +75,20 @@ def read_report(data: bytes | BinaryIO, *, name: str, limits: ReportLimits | Non
 
 def _read(stream: BinaryIO, limits: ReportLimits, *, repair: bool = False) -> TestReport:
     tally = Tally(limits.cases)
-    root = _Root(tally)
+    chosen: list[_Dialect] = []
+
+    def choose(root: str) -> Visitor:
+        if root not in _DIALECTS:
+            raise NotAReport(f"<{root[:80]}> is not a test report")
+        chosen.append(_DIALECTS[root](tally))
+        return chosen[0]
+
     pieces = _pieces(stream, limits.size)
     if repair:
-        read_events(repaired(pieces), root, encoding="utf-8")
+        read_events(repaired(pieces), choose, encoding="utf-8")
     else:
-        read_events(pieces, root)
-    root.close()
+        read_events(pieces, choose)
+    chosen[0].close()
     return tally.report()
 
 
@@ -112,27 +119,3 @@ def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
         yield piece
     if not read:
         raise Unreadable("it is empty")
-
-
-class _Root:
-    """Chooses the dialect by the first element."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._dialect: _Dialect | None = None
-
-    def start(self, tag: str, attributes: dict[str, str]) -> bool:
-        if self._dialect is None:
-            dialect = _DIALECTS.get(tag)
-            if dialect is None:
-                raise NotAReport(f"<{tag[:80]}> is not a test report")
-            self._dialect = dialect(self._tally)
-        return self._dialect.start(tag, attributes)
-
-    def end(self, tag: str, text: str) -> None:
-        if self._dialect is not None:
-            self._dialect.end(tag, text)
-
-    def close(self) -> None:
-        if self._dialect is not None:
-            self._dialect.close()

@@ -5,7 +5,7 @@ long (bench/junit.py). Refused beyond defusedxml: any document type declaration 
 megabytes, deep nesting, thousands of different names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 from xml.parsers.expat import ExpatError, XMLParserType, errors
 
@@ -16,7 +16,7 @@ from parsers.unreadable import Unreadable
 
 _SIP = 512  # bytes that expat gets at once until the root has begun, see `_Reading.feed`
 _BITE = 1 << 16
-_LARGEST_TAG = 4 << 20  # some tools write a failure's whole text into an attribute
+_LARGEST_TAG = 2 << 20  # some tools write the whole text of a failure into an attribute
 _MOST_ATTRIBUTES = 1000
 _MOST_NAMES = 10_000
 _DEEPEST = 200
@@ -51,19 +51,19 @@ class Malformed(Unreadable):
         self.repairable = repairable
 
 
-def read_events(pieces: Iterable[bytes], visitor: Visitor, *, encoding: str | None = None) -> None:
-    """Tell the visitor of every element.
+def read_events(pieces: Iterable[bytes], choose: Callable[[str], Visitor], *, encoding: str | None = None) -> None:
+    """Tell a visitor of every element.
 
     Args:
         pieces: the file. A piece is bounded by who makes it.
-        visitor: is told of the elements; what it raises ends the reading.
+        choose: the visitor by the name of the root; what it and the visitor raise ends the reading.
         encoding: overrules what the file says about itself.
 
     Raises:
         Malformed: it is not well-formed, or ends too early.
         Unreadable: it is hostile.
     """
-    reading = _Reading(visitor, encoding)
+    reading = _Reading(choose, encoding)
     try:
         for piece in pieces:
             reading.feed(piece)
@@ -82,14 +82,14 @@ def read_events(pieces: Iterable[bytes], visitor: Visitor, *, encoding: str | No
 class _Reading:
     """One run of expat over one file."""
 
-    def __init__(self, visitor: Visitor, encoding: str | None) -> None:
-        self._visitor = visitor
+    def __init__(self, choose: Callable[[str], Visitor], encoding: str | None) -> None:
+        self._choose = choose
+        self._visitor: Visitor | None = None
         self._expat = self._defused(encoding)
-        self._locals: dict[str, str] = {}
         self._depth = 0
-        self._begun = False
         self._fed = 0
-        self._waiting: list[bytes] = []  # the beginning of a large tag, for which expat needs more
+        self._open_tag = 0  # bytes of a tag, or of whatever else is not complete, that expat has
+        self._waiting = bytearray()
         self._text: list[str] = []
         self._text_room = 0
         self._text_depth = 0  # of the element whose text is wanted; 0: none
@@ -107,26 +107,32 @@ class _Reading:
         return expat
 
     def feed(self, piece: bytes) -> None:
-        """Read on. After a refusal expat still runs through what it has been given, hence sips before the root."""
-        start = 0
-        while not self._begun and start < len(piece):
-            self._give(piece[start : start + _SIP])
-            start += _SIP
-        while start < len(piece):
-            self._give(piece[start : start + _BITE])
-            start += _BITE
+        """Read on. After a refusal expat still runs through what it has been given, hence sips before the root.
 
-    def _give(self, bite: bytes) -> None:
-        """Hand over; of a tag that is not complete only once it has doubled: expat starts it anew each time."""
+        Of a tag that is not complete more is handed over once it has doubled: expat begins it anew each time.
+        """
+        self._waiting += piece
+        given = 0
+        while len(self._waiting) - given >= (size := max(_BITE if self._visitor else _SIP, self._open_tag)):
+            self._give(self._waiting[given : given + size])
+            given += size
+        del self._waiting[:given]
+
+    def _give(self, bite: bytes | bytearray) -> None:
         self._expat.Parse(bite, False)  # noqa: FBT003  (it takes no keywords)
         self._fed += len(bite)
-        if self._fed - self._expat.CurrentByteIndex > _LARGEST_TAG:
-            raise Unreadable(f"a tag of more than {_LARGEST_TAG >> 20} MiB")
+        self._open_tag = self._fed - self._expat.CurrentByteIndex
+        if self._open_tag > _LARGEST_TAG:
+            raise Unreadable(f"it has a tag of more than {_LARGEST_TAG >> 20} MiB")
         if len(self._expat.intern) > _MOST_NAMES:
-            raise Unreadable(f"more than {_MOST_NAMES:,} different names of elements and attributes")
+            raise Unreadable(f"it has more than {_MOST_NAMES:,} different names of elements and attributes")
 
     def close(self) -> None:
         """The file has ended."""
+        while self._waiting:
+            size = len(self._waiting) if self._visitor else max(_SIP, self._open_tag)
+            self._give(self._waiting[:size])
+            del self._waiting[:size]
         self._expat.Parse(b"", True)  # noqa: FBT003
 
     def _doctype(self, _name: str, system_id: str | None, public_id: str | None, has_subset: object) -> None:
@@ -134,21 +140,23 @@ class _Reading:
             raise Unreadable("it has a document type declaration, as only attacks do")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._begun = True
         self._depth += 1
         if self._depth > _DEEPEST or len(attributes) > _MOST_ATTRIBUTES:
-            raise Unreadable(f"nested deeper than {_DEEPEST}, or a tag with more than {_MOST_ATTRIBUTES:,} attributes")
+            raise Unreadable(
+                f"it nests deeper than {_DEEPEST} or has tags with more than {_MOST_ATTRIBUTES} attributes"
+            )
         if "}" in tag:
             tag = tag.rpartition("}")[2]
+        if self._visitor is None:
+            self._visitor = self._choose(tag)
         if self._visitor.start(tag, attributes) and not self._text_depth:
             self._text_depth, self._text_room = self._depth, _LONGEST_TEXT
             self._expat.CharacterDataHandler = self._characters
 
     def _characters(self, text: str) -> None:
-        self._text.append(text[: self._text_room])
-        self._text_room -= len(text)
-        if self._text_room <= 0:
-            self._expat.CharacterDataHandler = None
+        if self._text_room > 0:  # the handler stays: to take it away here would call it again
+            self._text.append(text[: self._text_room])
+            self._text_room -= len(text)
 
     def _end(self, tag: str) -> None:
         text = ""
@@ -160,4 +168,5 @@ class _Reading:
         self._depth -= 1
         if "}" in tag:
             tag = tag.rpartition("}")[2]
-        self._visitor.end(tag, text)
+        if self._visitor is not None:
+            self._visitor.end(tag, text)
