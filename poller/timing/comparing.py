@@ -1,7 +1,8 @@
 """Once a reporting day has closed it is compared with the days before it: each pipeline, and each label value.
 
-A day is judged once. What was judged is remembered in the transaction that judged it, so that neither a restart nor
-a second look tells anything twice. Builds that a poll brings later count for the days to come, as part of their past.
+A day is judged once, also when nobody was there as it closed. What was judged is remembered in the transaction that
+judged it, so that neither a restart nor a second look tells anything twice. Builds that a poll brings later count for
+the days to come, as part of their past.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from store.engine import Session
 from store.pipelines import Known
 
 LATE_POLLS = timedelta(minutes=10)  # a day is judged so long after its end: polls may come late
+MOST = 14  # closed days that are judged late
 PATIENCE = timedelta(hours=1)  # so long labels wait for a pipeline of theirs that is not known up to the end
 
 Judged = tuple[Decision, Pipeline | None]
@@ -41,20 +43,22 @@ def compare_windows(
 
     Costs a look at a note, unless a day has just closed. What belongs to a provider that cannot be read waits until
     it can be, what is stale until it is not, and with `known_until` everything until it is known up to the end of
-    the day. Returns the channels that have something new.
+    the day. Days that closed while nobody looked are judged in their order. Returns the channels that have something
+    new.
     """
     told = judge_rates(session, configuration, now, known_until=known_until)
-    day = _closed_day(configuration, now)
-    progress = _progress(session, day)
-    if progress is not None and not progress.waiting and not progress.labels:
-        return told
-    look = _look(session, configuration, now, progress=progress, known_until=known_until)
-    if look.ready or look.labels:
-        told |= tell_all(session, list(_judged(session, look)), configuration, now)
-    after = Progress(waiting=look.waiting, labels=look.labels_wait)
-    if after != progress:
-        value = {"until": day.end.isoformat(), "waiting": sorted(after.waiting), "labels": after.labels}
-        notes.put(session, NOTE, value, now)
+    before = _noted(session)
+    after = dict(before)
+    for earlier, progress in _still_open(configuration, now, before):
+        look = _look(session, configuration, now, earlier=earlier, progress=progress, known_until=known_until)
+        if look.ready or look.labels:
+            told |= tell_all(session, list(_judged(session, look)), configuration, now)
+        since = progress.since if progress is not None else now
+        after[look.day.end] = Progress(since=since, waiting=look.waiting, labels=look.labels_wait)
+    if after != before:
+        oldest = _closed_day(configuration, now, MOST).end
+        kept = {end: each for end, each in after.items() if end == max(after) or (each.is_open and end > oldest)}
+        notes.put(session, NOTE, {"days": [_as_json(end, each) for end, each in sorted(kept.items())]}, now)
     return told
 
 
@@ -67,18 +71,56 @@ def _closed_day(configuration: Configuration, now: datetime, earlier: int = 0) -
 class Progress:
     """What of a closed day is still to be judged."""
 
+    since: datetime  # when it was looked at first
     waiting: frozenset[int] = frozenset()  # pipelines
     labels: bool = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is."""
+        return bool(self.waiting) or self.labels
 
-def _progress(session: Session, day: Window) -> Progress | None:
-    """How far the judging of a day has come; None when nothing of it has been judged."""
+
+def _still_open(
+    configuration: Configuration, now: datetime, noted: Mapping[datetime, Progress]
+) -> Iterator[tuple[int, Progress | None]]:
+    """The closed days of which something is to be judged, oldest first: how many days back, and how far it has come.
+
+    None: nothing of the day has been judged. The first time only the newest day counts; a clock that was set back
+    brings no day twice.
+    """
+    newest = max(noted, default=None)
+    for earlier in reversed(range(MOST)):
+        end = _closed_day(configuration, now, earlier).end
+        progress = noted.get(end)
+        if progress is not None:
+            if progress.is_open:
+                yield earlier, progress
+        elif end > newest if newest is not None else not earlier:
+            yield earlier, None
+
+
+def _noted(session: Session) -> dict[datetime, Progress]:
+    """How far the judging of the last days has come, by their ends."""
     note = notes.get(session, NOTE)
-    if note is None or (until := datetime.fromisoformat(note.value["until"])) < day.end:
-        return None
-    if until > day.end:  # the clock was set back
-        return Progress()
-    return Progress(waiting=frozenset(note.value["waiting"]), labels=note.value["labels"])
+    days = note.value.get("days", [note.value]) if note is not None else []  # it was a single day once
+    return {
+        datetime.fromisoformat(day["until"]): Progress(
+            since=datetime.fromisoformat(day.get("since", day["until"])),
+            waiting=frozenset(day["waiting"]),
+            labels=day["labels"],
+        )
+        for day in days
+    }
+
+
+def _as_json(end: datetime, progress: Progress) -> dict[str, Any]:
+    return {
+        "until": end.isoformat(),
+        "since": progress.since.isoformat(),
+        "waiting": sorted(progress.waiting),
+        "labels": progress.labels,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +152,11 @@ def _look(
     configuration: Configuration,
     now: datetime,
     *,
+    earlier: int,
     progress: Progress | None,
     known_until: KnownUntil | None,
 ) -> _Look:
-    windows = [_closed_day(configuration, now, earlier) for earlier in range(1 + BEFORE)]
+    windows = [_closed_day(configuration, now, earlier + place) for place in range(1 + BEFORE)]
     end = windows[0].end
     frozen = frozenset(health.name for health in stored_providers.all(session) if health.failing_since is not None)
     stale = {(alert.scope.provider, alert.scope.pipeline) for alert in alerts.firing_of(session, [AlertKind.STALE])}
@@ -130,7 +173,8 @@ def _look(
     ready = frozenset(number for number in still_open if is_ready(known[number].pipeline))
     waiting = frozenset(still_open - ready)
     labels_open = progress is None or progress.labels
-    labels = labels_open and (not waiting or now >= end + LATE_POLLS + PATIENCE)
+    patient_until = max(end + LATE_POLLS, progress.since if progress is not None else now) + PATIENCE
+    labels = labels_open and (not waiting or now >= patient_until)
     return _Look(
         configuration=configuration,
         windows=windows,

@@ -145,6 +145,52 @@ def test_the_next_day_back_inside_is_told_and_a_look_in_between_costs_nothing(he
     )
 
 
+def test_days_that_closed_while_nobody_looked_are_judged_in_their_order(here: House) -> None:
+    for number in range(DAYS - 1):
+        here.day(number, 38, 2)
+    here.look(DUE - timedelta(days=1))
+    here.day(DAYS - 1, 25, 15)
+    here.day(DAYS, 38, 2)
+    here.day(DAYS + 1, 20, 20)
+    assert here.look(DUE + timedelta(days=2)) == {"desk"}
+    assert [(reason, text.split(" success rate ")[1].split(" (")[0]) for _, reason, text in here.said()] == [
+        (Reason.FIRST, "95 % → 62 %"),
+        (Reason.RESOLVED, "is back at 95 %"),
+        (Reason.FIRST, "93 % → 50 %"),
+    ]
+    assert here.look(DUE + timedelta(days=2)) == frozenset()
+
+
+def test_a_day_that_was_missed_waits_until_its_builds_are_known(here: House) -> None:
+    for number in range(DAYS - 1):
+        here.day(number, 38, 2)
+    here.look(DUE - timedelta(days=1))
+    here.day(DAYS - 1, 25, 15)
+    assert here.look(DUE + timedelta(days=1), lambda _: None) == frozenset()
+    assert here.look(DUE + timedelta(days=1, minutes=30), lambda _: CLOSED) == {"desk"}
+    assert here.alerts()["web/deploy"].state is AlertState.FIRING
+    here.day(DAYS, 38, 2)
+    assert here.look(DUE + timedelta(days=1, minutes=40), lambda _: CLOSED + timedelta(days=1)) == {"desk"}
+    assert here.alerts()["web/deploy"].state is AlertState.RESOLVED
+
+
+def test_of_a_long_absence_two_weeks_are_judged_and_the_first_start_judges_one_day(here: House) -> None:
+    here.history(bad=(25, 15))
+    here.look(CLOSED + timedelta(days=3))
+    assert here.alerts() == {}, "nobody had looked before: the day before yesterday is history"
+    here.look(CLOSED + timedelta(days=40))
+    note = here.database.read(lambda session: notes.get(session, "window_regression"))
+    assert note is not None
+    assert len(note.value["days"]) == 1
+
+
+def test_what_an_earlier_version_noted_is_understood(here: House) -> None:
+    here.history(bad=(25, 15))
+    known = {"until": (CLOSED - timedelta(days=1)).isoformat(), "waiting": [], "labels": False}
+    here.database.transact(lambda session: notes.put(session, "window_regression", known, CLOSED))
+    assert here.look(DUE + timedelta(days=1)) == {"desk"}
+
+
 def test_a_label_over_several_pipelines_is_told_where_its_route_says(here: House) -> None:
     for name in ("web/a", "web/b", "web/c"):
         job = pipeline(name, labels={"cloud": "aws"})
@@ -303,7 +349,7 @@ def test_days_follow_each_other_without_a_gap_across_a_change_of_clocks(
             database.transact(lambda session, now=now: compare_windows(session, configuration, now))
             note = database.read(lambda session: notes.get(session, "window_regression"))
             assert note is not None
-            ends.add(datetime.fromisoformat(note.value["until"]))
+            ends.add(datetime.fromisoformat(note.value["days"][-1]["until"]))
         local = [end.astimezone(ZoneInfo(zone)) for end in sorted(ends)]
         assert {end.strftime("%H:%M") for end in local} == {"10:00"}
         assert {(after.date() - before.date()).days for before, after in pairwise(local)} == {1}
