@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from domain.testreport import TestCase, TestStatus
 from simulator import faults
-from simulator.jenkins_world import Job
+from simulator.jenkins_story import UNLUCKY, matrix, pipeline
 from simulator.server import Server
 from simulator.world import World
 
@@ -20,13 +19,6 @@ _HISTORY = 60  # builds that every pipeline has before the story begins
 _HISTORY_GAP = 900.0  # seconds between two of them
 _OUTAGE = (44.0, 56.0)  # of GitHub, within a cycle
 _OUTAGE_PAGE = "<html><body><h1>503</h1>No server is currently available to service your request.</body></html>"
-_COMPILE_ERROR = """\
-src/orders.py:41: error: Incompatible types in assignment
-Found 1 error in 1 file (checked 214 source files)
-make: *** [Makefile:8: build] Error 1
-ERROR: script returned exit code 2
-Finished: FAILURE
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +99,16 @@ class Story:
                            started_ago=ago, duration=length, title="Try something", queued_for=0.2)  # fmt: skip
 
         return [
-            self._strand("jenkins team/api", 6, 2, _pipeline(api),
+            self._strand("jenkins team/api", 6, 2, pipeline(api),
                          Trouble(begins=8, ends=24, cause="compile error on main")),
-            self._strand("jenkins team/worker", 9, 3, _pipeline(worker)),
-            self._strand("jenkins team/e2e", 7, 3, _pipeline(e2e), flaky=0.12),
-            self._strand("jenkins shop/checkout main", 8, 3, _pipeline(checkout.branch("main")),
+            self._strand("jenkins team/worker", 9, 3, pipeline(worker)),
+            self._strand("jenkins team/e2e", 7, 3, pipeline(e2e), flaky=0.12),
+            self._strand("jenkins shop/checkout main", 8, 3, pipeline(checkout.branch("main")),
                          Trouble(begins=26, ends=40, cause="a test of the cart fails")),
-            self._strand("jenkins shop/checkout release/2.4", 15, 3, _pipeline(checkout.branch("release/2.4"))),
+            self._strand("jenkins shop/checkout release/2.4", 15, 3, pipeline(checkout.branch("release/2.4"))),
             self._strand("jenkins shop/checkout feature/faster-cart", 11, 3,
-                         _pipeline(checkout.branch("feature/faster-cart")), flaky=0.5),
-            self._strand("jenkins nightly/platforms", 13, 5, _matrix(platforms)),
+                         pipeline(checkout.branch("feature/faster-cart")), flaky=0.5),
+            self._strand("jenkins nightly/platforms", 13, 5, matrix(platforms)),
             self._strand("github acme/web", 7, 3, run("acme/web", "ci.yml"),
                          Trouble(begins=15, ends=32, cause="Type 'string' is not assignable to type 'number'")),
             self._strand("github acme/web (fork)", 17, 3, fork, flaky=0.8),
@@ -143,7 +135,7 @@ class Story:
         for index in range(_HISTORY, 0, -1):
             unlucky = index > 1 and strand.random.random() < max(0.03, strand.flaky)
             ago = index * _HISTORY_GAP + strand.random.uniform(0, 60)
-            strand.add(ago, strand.takes * 20 * strand.random.uniform(0.9, 1.1), "an unlucky run" if unlucky else None)
+            strand.add(ago, strand.takes * 20 * strand.random.uniform(0.9, 1.1), UNLUCKY if unlucky else None)
 
     def _build(self, strand: Strand, now: datetime) -> None:
         """The next build of a pipeline, which started when it was due."""
@@ -155,7 +147,7 @@ class Story:
             self.happenings.append(Happening(at=strand.next_at, text=f"{strand.name} {word}"))
             strand.broken = trouble
         length = strand.takes * strand.random.uniform(0.9, 1.1)
-        strand.add((now - strand.next_at).total_seconds(), length, trouble or ("an unlucky run" if unlucky else None))
+        strand.add((now - strand.next_at).total_seconds(), length, trouble or (UNLUCKY if unlucky else None))
         strand.next_at += timedelta(seconds=strand.every * strand.random.uniform(0.85, 1.15))
 
     def _outage(self, now: datetime) -> None:
@@ -168,49 +160,3 @@ class Story:
             self._github.fault(faults.html(503, _OUTAGE_PAGE))
         else:
             self._github.heal()
-
-
-def _pipeline(job: Job) -> Callable[[float, float, str | None], object]:
-    """Builds of a pipeline job; a compile error breaks the stage Build, anything else a test."""
-
-    def add(ago: float, length: float, cause: str | None) -> object:
-        compile_error = cause is not None and "compile" in cause
-        tests = [] if compile_error else _tests("checkout.CartTest", failing=cause is not None)
-        return job.build(
-            "FAILURE" if cause else "SUCCESS",
-            started_ago=ago,
-            duration=length,
-            queued_for=0.2,
-            failing_stage="Build" if compile_error else "Test",
-            log=_COMPILE_ERROR if compile_error else None,
-            tests=tests,
-        )
-
-    return add
-
-
-def _matrix(job: Job) -> Callable[[float, float, str | None], object]:
-    """Builds of a matrix: one configuration of it fails."""
-
-    def add(ago: float, length: float, cause: str | None) -> object:
-        broken = next(reversed(job.configurations))
-        cells = {name: "FAILURE" if cause and name == broken else "SUCCESS" for name in job.configurations}
-        result = "FAILURE" if cause else "SUCCESS"
-        return job.build(result, started_ago=ago, duration=length, trigger="timer", cells=cells)
-
-    return add
-
-
-def _tests(suite: str, *, failing: bool) -> list[TestCase]:
-    names = ("adds_an_item", "removes_an_item", "totals_match", "survives_a_reload")
-    status = {True: TestStatus.FAILED, False: TestStatus.PASSED}
-    return [
-        TestCase(
-            suite=suite,
-            name=name,
-            status=status[failing and name == "totals_match"],
-            duration=0.25,
-            message="expected 42, got 41" if failing and name == "totals_match" else None,
-        )
-        for name in names
-    ]

@@ -69,7 +69,7 @@ def test_troubles_come_again_with_each_cycle() -> None:
 def test_a_compile_error_breaks_the_build_stage_and_shows_in_the_console() -> None:
     simulator = _tell(0, 30)
     failed = [
-        b for b in simulator.world.jenkins.job("team/api").builds.values() if b.log.startswith(b"src/orders.py:41")
+        b for b in simulator.world.jenkins.job("team/api").builds.values() if b"\nsrc/orders.py:41: error" in b.log
     ]
     assert failed
     assert [(stage.name, stage.status) for stage in failed[0].stages][-1] == ("Build", "FAILED")
@@ -127,3 +127,34 @@ def test_the_configuration_names_every_server(demo: tuple[Simulator, StillClock]
         simulator.github_token,
     ):
         assert part in text
+
+
+def test_whoever_breaks_a_pipeline_is_among_the_changes_of_the_first_build_that_fails() -> None:
+    simulator = _tell(0, 70)
+    builds = simulator.world.jenkins.multibranch("shop/checkout").branch("main").builds
+    brought = {build.number: [change.message for change in build.changes] for build in builds.values()}
+    broken = next(number for number, messages in brought.items() if "Sum the cart in cents" in messages)
+    repaired = next(number for number, messages in brought.items() if "Round once, at the end" in messages)
+    assert {builds[number].result for number in range(broken, repaired)} == {"FAILURE"}
+    assert (builds[broken - 1].result, builds[repaired].result) == ("SUCCESS", "SUCCESS")
+    assert builds[broken].commit == builds[broken].changes[0].commit
+
+
+def test_a_failing_test_shows_in_the_stage_the_console_and_the_report() -> None:
+    simulator = _tell(0, 40)
+    builds = simulator.world.jenkins.multibranch("shop/checkout").branch("main").builds
+    failed = [build for build in builds.values() if build.result == "FAILURE"][-1]
+    stage = failed.stages[-1]
+    assert (stage.name, stage.status, stage.script) == ("Test", "FAILED", "./mvnw -B verify")
+    assert stage.log is not None
+    assert "CartTest.totals_match:41 expected 42.00, got 41.99" in stage.log
+    assert stage.log.encode() in failed.log
+    assert [case.name for case in failed.tests if case.message] == ["totals_match"]
+
+
+def test_a_full_disk_shows_in_the_configuration_of_the_matrix_that_met_it() -> None:
+    builds = _tell(1, 0).world.jenkins.matrix("nightly/platforms", {}).builds.values()
+    failed = [build for build in builds if build.result == "FAILURE"]
+    assert failed
+    assert [b"No space left on device" in run.log for run in failed[0].runs] == [False, False, False, True]
+    assert failed[0].runs[-1].built_on == "mac-agent"
