@@ -44,10 +44,8 @@ class TestFate(StrEnum):
     UNKNOWN = "unknown"  # the build did not get that far
 
 
-class TestRun(NamedTuple):
-    """A build whose tests were read."""
-
-    __test__ = False
+class Tested(NamedTuple):
+    """A build of a stream whose tests were read, or that passed: then none of them had failed."""
 
     build_id: int
     generation: int
@@ -57,18 +55,17 @@ class TestRun(NamedTuple):
     commit: str | None
     labels: int | None  # equal for builds with the same labels
     finished_at: datetime | None
-    total: int  # different tests
+    total: int  # different tests; 0 without a report
     failed: int
 
 
-class TestLine(NamedTuple):
+class Course(NamedTuple):
     """How one test fared in each of some builds; None where it was not among the tests."""
-
-    __test__ = False
 
     suite: str
     name: str
     statuses: tuple[TestStatus | None, ...]
+    retried: tuple[int, ...] = ()  # places of builds in which it had failed before it passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

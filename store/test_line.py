@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import Select, select, tuple_
 
 from domain.build import Outcome
 from domain.testhistory import Reading
@@ -35,7 +35,10 @@ class Run(NamedTuple):
     verdict: int | None
     outcome: int | None
     finished_at: int | None  # milliseconds
+    commit: bytes | None
+    labels_id: int | None
     total: int | None
+    failed: int | None
     results: bytes | None
 
     @property
@@ -55,7 +58,10 @@ _RUNS: Select[tuple[object, ...]] = select(
     builds.c.verdict,
     builds.c.outcome,
     builds.c.finished_at,
+    builds.c.commit,
+    builds.c.labels_id,
     test_runs.c.total,
+    test_runs.c.failed,
     test_runs.c.results,
 ).select_from(builds.outerjoin(test_runs, test_runs.c.build_id == builds.c.id))
 
@@ -69,24 +75,36 @@ def before(session: Session, run: Run) -> list[Run]:
     """The builds before one in its stream."""
     if run.stream_id is None:
         return []
-    place = tuple_(builds.c.generation, builds.c.number)
-    return _settled(session, run.pipeline_id, run.stream_id, place < (run.generation, run.number))
+    return _settled(session, run.pipeline_id, run.stream_id, until=(run.generation, run.number))
 
 
-def line_of(session: Session, place: Place) -> list[Run]:
-    """The newest builds of a stream that passed or failed, newest first; of a build all attempts."""
+def line_of(
+    session: Session, place: Place, *, limit: int = LOOKED_BACK, until: tuple[int, int] | None = None
+) -> list[Run]:
+    """The newest builds of a stream that passed or failed, newest first; of a build all attempts.
+
+    `until`: only those before this (generation, number).
+    """
     provider, key, stream = place
     pipeline, stream_id = pipelines.numbers(session, [(provider, key)]), names.number_of(session, stream)
     if not pipeline or stream_id is None:
         return []
-    return _settled(session, pipeline[provider, key], stream_id)
+    return _settled(session, pipeline[provider, key], stream_id, limit=limit, until=until)
 
 
-def _settled(session: Session, pipeline_id: int, stream_id: int, *conditions: ColumnElement[bool]) -> list[Run]:
-    """The newest builds of a stream that passed or failed, newest first; of a build all attempts."""
+def _settled(
+    session: Session,
+    pipeline_id: int,
+    stream_id: int,
+    *,
+    limit: int = LOOKED_BACK,
+    until: tuple[int, int] | None = None,
+) -> list[Run]:
     ours = builds.c.pipeline_id == pipeline_id, builds.c.stream_id == stream_id, SETTLED, builds.c.flags < AWAITED
     newest = builds.c.generation.desc(), builds.c.number.desc(), builds.c.id.desc()
-    query = _RUNS.where(*ours, *conditions).order_by(*newest).limit(LOOKED_BACK)
+    query = _RUNS.where(*ours).order_by(*newest).limit(limit)
+    if until is not None:
+        query = query.where(tuple_(builds.c.generation, builds.c.number) < until)
     return list(with_attempts(session, [Run._make(row) for row in session.execute(query)]))
 
 
