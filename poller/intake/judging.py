@@ -10,9 +10,11 @@ from alerts.rules import Rules
 from domain.alert import Scope
 from domain.build import Verdict
 from domain.stream import Settled
+from domain.testhistory import Checked
 from metrics.windows import daily, rolling
 from poller.config import Configuration
-from store import alerts, streams
+from poller.intake.test_standing import is_concerned, stand_of
+from store import alerts, streams, tests
 from store.engine import Session
 
 _AT_ONCE = 50  # streams whose past is in memory: up to 600 builds each
@@ -27,6 +29,8 @@ class Line:
     rules: Rules  # those of the pipeline's entry
     watched_since: datetime = BEFORE_EVERYTHING  # what finished until then is baseline
     fresh: Collection[int] | None = None  # the builds whose verdict is new or different, by id; None: not known
+    reported: bool = False  # the tests of one of its builds were recorded just now
+    checked: Checked | None = None  # a build that was searched for the files it must leave
 
     @property
     def place(self) -> streams.Place:
@@ -53,8 +57,11 @@ def judge_streams(
         tails = {place: past.tail() for place, past in pasts.items()}
         failed = [tail[-1].build_id for tail in tails.values() if tail and tail[-1].verdict is Verdict.FAILED]
         signatures = streams.signatures(session, failed)
+        settled = tests.with_report(session, {build for each in some for build in each.fresh or ()})
         for each in some:
             tail = tails[each.place]
+            reported = each.reported or not settled.isdisjoint(each.fresh or ())
+            concerned = each.rules.test_regression and is_concerned(stored[each.scope], reported=reported)
             timed = each.rules.duration is not None and _passed(tail, each.fresh)
             yield decide(
                 scope=each.scope,
@@ -67,6 +74,8 @@ def judge_streams(
                 now=now,
                 fresh=each.fresh,
                 signatures=signatures,
+                tests=stand_of(session, each.place, stored[each.scope]) if concerned else None,
+                checked=each.checked,
             )
 
 
