@@ -175,6 +175,8 @@ class Examination:
         except ProviderError as error:
             self._note("log", error, f"log of {name_of(job)}")
             return None
+        if tail.is_short:
+            self._notes.append(f"log of {name_of(job)}: very long, and its storage gives no parts: the end is missing")
         text = tail.body.decode(errors="replace").removeprefix(_BOM)
         if not tail.whole:
             text = text.partition("\n")[2] or text  # the first line may have lost its beginning

@@ -6,7 +6,7 @@ is asked without https, like one in a test, may keep its files without https too
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -32,10 +32,11 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The end of a file; `whole` when that is all of it."""
+    """The end of a file; `whole` when that is all of it. `is_short` when what comes after it could not be had."""
 
     body: bytes
     whole: bool
+    is_short: bool = False
 
 
 class Storage:
@@ -57,14 +58,15 @@ class Storage:
     def tail(self, path: str, most: int) -> Tail:
         """The last `most` (at least 1) bytes of a file.
 
-        Of a long file only the end goes over the wire where the storage can cut, else at most 32 MiB are read.
+        Of a long file only the end goes over the wire where the storage can cut. Else at most 32 MiB are read, and
+        these are taken for the file.
 
         Raises:
             Refused: not found, when the file is gone or has expired; auth.
-            Unavailable: whatever may pass; too large, when the end would come after 32 MiB.
+            Unavailable: whatever may pass.
         """
         found = self._read(path, lambda link: self._end(link, most))
-        return Tail(found.body[-most:], found.whole and len(found.body) <= most)
+        return replace(found, body=found.body[-most:], whole=found.whole and len(found.body) <= most)
 
     def whole(self, path: str, limit: int) -> bytes:
         """All of a file. Raises as `tail`, but Refused (too large) beyond `limit` bytes."""
@@ -141,7 +143,7 @@ def _allowed(here: str, location: str) -> str:
     except ValueError:
         raise Unavailable(Trouble.REDIRECT, f"{shown(here)} redirects to something that is not a URL") from None
     secure = new.scheme == "https" or (new.scheme == old.scheme == "http" and neighbours)
-    if not secure or not new.hostname or new.username:
+    if not location or not secure or not new.hostname or new.username:
         raise Unavailable(Trouble.REDIRECT, f"{shown(here)} redirects to {shown(there)[:200]}, which is no https URL")
     return there
 
@@ -161,11 +163,8 @@ def _end_of(response: Response, most: int) -> Tail:
         body, _ = read_end(response, most, BYTE_CAP)
         return Tail(body, whole=_starts_at_zero(response))
     _check(response)
-    size = _size(response) or 0
-    body, received = read_end(response, most, BYTE_CAP) if size < BYTE_CAP else (b"", size)
-    if received >= BYTE_CAP:
-        raise Unavailable(Trouble.TOO_LARGE, f"longer than {BYTE_CAP >> 20} MiB, and its storage gives no parts")
-    return Tail(body, whole=received <= most)
+    body, received = read_end(response, most, BYTE_CAP)
+    return Tail(body, whole=received <= most, is_short=received >= BYTE_CAP)
 
 
 def _all(response: Response, limit: int) -> Tail:

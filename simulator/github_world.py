@@ -320,6 +320,8 @@ class GithubWorld:
         """Give an attempt the jobs that its conclusion asks for: build and test; none for a file that is broken."""
         if jobs is not None:
             attempt.jobs, attempt.scripted = list(jobs), True
+            for job in jobs:
+                job.log = job.log or default_log(job, attempt.started_at)
         if attempt.scripted:
             return
         if attempt.conclusion in ("startup_failure", "action_required"):
