@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from alerts.channels._base import Channel
 from poller import standing
 from poller.config import Configuration
 from poller.delivery.courier import Courier
+from poller.delivery.undelivered import judge_channels
 from poller.details.workers import Workers
 from poller.intake.ingest import Ingested
 from poller.record import record_standing
@@ -91,7 +93,6 @@ class Cycle:
         self._timers.tick()
         self._round.explained = self._read_details()
         self._database.transact(lambda session: standing.tell_baseline(session, self._configuration, now))
-        self._database.transact(lambda session: record_standing(session, {}, self._polling, targets, now))
         self._deliver()
         return self._round
 
@@ -142,17 +143,31 @@ class Cycle:
         self._round.transitions += len(ingested.transitions)
 
     def _deliver(self) -> None:
-        for channel in self._connections.channels.values():
-            courier = Courier(
-                channel,
-                database=self._database,
-                clock=self._clock,
-                progress=self._progress,
-                failpoint=Failpoints(),
-                redact=self._hidden.redact,
-                group_wait=timedelta(0),  # nobody is here to send later what would wait for company
-            )
+        """Deliver what is due; that a channel takes nothing goes to another one in the same round."""
+        couriers = {name: self._courier(channel) for name, channel in self._connections.channels.items()}
+        for courier in couriers.values():
             self._round.delivered += courier.deliver_due()
+        statuses, now = {name: courier.status for name, courier in couriers.items()}, self._clock.now()
+        told = self._database.transact(lambda session: judge_channels(session, statuses, self._configuration, now))
+        for name in sorted(told):
+            self._round.delivered += couriers[name].deliver_due()
+        for channel in self._connections.channels.values():
             channel.close()
+        self._database.transact(
+            lambda session: record_standing(
+                session, {name: each.status for name, each in couriers.items()}, self._polling, self._targets, now
+            )
+        )
         counts = self._database.read(outbox.counts)
         self._round.waiting = sum(each.pending for each in counts.values())
+
+    def _courier(self, channel: Channel) -> Courier:
+        return Courier(
+            channel,
+            database=self._database,
+            clock=self._clock,
+            progress=self._progress,
+            failpoint=Failpoints(),
+            redact=self._hidden.redact,
+            group_wait=timedelta(0),  # nobody is here to send later what would wait for company
+        )

@@ -76,6 +76,18 @@ def test_what_a_channel_does_not_take_waits(house: Simulator, config: Path) -> N
     assert (done.delivered, done.waiting) == (1, 1)
 
 
+def test_a_channel_that_takes_nothing_for_a_while_is_told_on_another(house: Simulator, config: Path) -> None:
+    cycle(config)
+    house.world.jenkins.job("team/api").build("FAILURE")
+    house.slack.refuse("internal_error", times=9)
+    assert cycle(config).delivered == 1
+    mails = len(house.smtp.mails)
+    assert cycle(config, timedelta(minutes=10)).delivered == 0
+    assert cycle(config, timedelta(minutes=20)).delivered == 1
+    assert len(house.smtp.mails) == mails + 1
+    assert cycle(config, timedelta(minutes=40)).delivered == 0, "told once"
+
+
 def test_a_cycle_judges_what_time_alone_changes(house: Simulator, config: Path) -> None:
     config.write_text(config.read_text().replace("workflow: ci.yml", "workflow: ci.yml\n    expect: {every: 24h}"))
     cycle(config)
