@@ -18,7 +18,7 @@ READ_SECONDS: Final = 90.0
 _PAGES: Final = 5
 _JOB_PAGES: Final = 10
 _LATE: Final = timedelta(minutes=5)  # what a run uploaded may be dated after its end
-_EARLY: Final = timedelta(seconds=5)  # clocks differ
+_EARLY: Final = timedelta(seconds=5)  # clocks differ; a job uploads while it runs
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -77,7 +77,7 @@ def _is_of(found: Mapping[str, Any], jobs: Sequence[Job], began: datetime) -> bo
     made = _made(found)
     for job in jobs:
         started, ended = when(job, "started_at"), when(job, "completed_at")
-        if started and ended and started < began and started - _EARLY <= made <= ended + _LATE:
+        if started and ended and started < began and started - _EARLY <= made <= ended + _EARLY:
             return True
     return False
 
