@@ -84,7 +84,8 @@ def _build(build: Build, background: Background) -> Iterator[tuple[str, str | No
     yield "Duration", _duration(build.duration, background.usual_duration)
     yield "Stage", build.failing_stage
     yield "Reason", shortened(build.reason, _REASON_LIMIT)
-    yield "Cause", _cause(build.bucket, background.seen_in_7_days)
+    yield "Cause", _cause(build.bucket, background)
+    yield "Noticed", "; ".join(background.hints)
     if build.tests is not None:
         tests = build.tests
         yield "Tests", f"{plural(tests.failed, 'test')} failed, {tests.passed} passed, {tests.skipped} skipped"
@@ -96,10 +97,14 @@ def _duration(took: timedelta | None, usual: timedelta | None) -> str | None:
     return duration(took) + (f", usually {duration(usual)}" if usual is not None else "")
 
 
-def _cause(bucket: str | None, seen: int | None) -> str | None:
-    if bucket is None or seen is None:
-        return bucket
-    return f"{bucket}, " + (f"{seen} times in 7 days" if seen > 1 else "the first time in 7 days")
+def _cause(bucket: str | None, background: Background) -> str | None:
+    if bucket is None:
+        return None
+    named = f"{bucket} ({background.bucket_class})" if background.bucket_class is not None else bucket
+    seen = background.seen_in_7_days
+    if seen is None:
+        return named
+    return f"{named}, " + (f"{seen} times in 7 days" if seen > 1 else "the first time in 7 days")
 
 
 def _other_builds(case: Case) -> Iterator[Fact]:

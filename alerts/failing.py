@@ -128,7 +128,8 @@ def _follow(
         return _unsupported(alert, tail, now)
     episode = own[-1]
     evidence = _evidence(episode, after=alert.evidence["after"]) | _kept(alert, episode, tail)
-    looks, news = _looks(alert.evidence, signatures.get(evidence["last_failed"]["id"]))
+    newest = evidence["last_failed"]["id"]
+    looks, news = _looks(alert.evidence, newest, signatures.get(newest))
     evidence |= looks
     if episode.fixed_by is None:
         grown = evidence["last_failed"] != alert.evidence.get("last_failed")
@@ -257,30 +258,35 @@ def _evidence(episode: Episode, *, after: int) -> dict[str, Any]:
     return evidence
 
 
-def _looks(told: Mapping[str, Any], signature: Signature | None) -> tuple[dict[str, Any], bool]:
+def _looks(told: Mapping[str, Any], build_id: int, signature: Signature | None) -> tuple[dict[str, Any], bool]:
     """What evidence says of how the failures look, and whether the newest one looks like none that was told.
 
-    What was unknown until now, because details come later, is no news. What an alert has looked like before is
-    none either: two causes that take turns would never end.
+    What was unknown until now, because details come later, is no news; nor is what the same build looks like after
+    all. What an alert has looked like before is none either: two causes that take turns would never end.
     """
-    looks = {key: told[key] for key in ("bucket", "buckets", "tests", "new_tests") if key in told}
+    keys = ("bucket", "buckets", "bucket_of", "tests", "new_tests", "tests_of")
+    looks = {key: told[key] for key in keys if key in told}
     news = False
     if signature is not None and signature.bucket is not None:
-        known = looks.get("buckets", [])
-        news = bool(known) and signature.bucket not in known
+        again = looks.get("bucket_of") == build_id and looks.get("bucket") != signature.bucket
+        known = [each for each in looks.get("buckets", ()) if not (again and each == looks.get("bucket"))]
+        news = bool(known) and not again and signature.bucket not in known
         looks |= {"bucket": signature.bucket, "buckets": list(dict.fromkeys([*known, signature.bucket]))}
+        looks["bucket_of"] = build_id
     if signature is not None and signature.tests is not None:
         failing = set(looks.get("tests", signature.tests))
         new = signature.tests - failing if len(failing) < _TESTS_KEPT else frozenset()
-        if new:
+        if new and looks.get("tests_of") != build_id:
             news, looks["new_tests"] = True, sorted(new)[:_NEW_TESTS_SHOWN]
         looks["tests"] = sorted(failing | new)[:_TESTS_KEPT]
+        looks["tests_of"] = build_id
     return looks, news
 
 
 def _with_looks(new: Decision, signatures: Mapping[int, Signature]) -> Decision:
     """With what the newest failure of a new alert looks like."""
-    looks, _ = _looks({}, signatures.get(new.alert.evidence["last_failed"]["id"]))
+    newest = new.alert.evidence["last_failed"]["id"]
+    looks, _ = _looks({}, newest, signatures.get(newest))
     return replace(new, alert=replace(new.alert, evidence={**new.alert.evidence, **looks})) if looks else new
 
 

@@ -28,10 +28,11 @@ def _of_builds(case: Case) -> Iterator[Link]:
         yield Link(label=f"Build #{told.number}", url=told.url)
     if case.over:
         return
-    if told is not None and (log := log_url(told)):
+    if told is not None and (log := case.background.log_url or log_url(told)):
         yield Link(label="Log", url=log)
     bad = case.build("first_failed")
-    if good is not None and bad is not None and (changes := compare_url(good, bad)):
+    theirs = case.background.changes.url if case.background.changes is not None else None
+    if good is not None and bad is not None and (changes := theirs or compare_url(good, bad)):
         yield Link(label=f"Changes #{good.number}…#{bad.number}", url=changes)
     if good is not None and good.url and case.alert.kind is not AlertKind.STALE:
         yield Link(label=f"Last good build #{good.number}", url=good.url)

@@ -82,6 +82,7 @@ def _failure(now: datetime, zone: tzinfo) -> tuple[Message, Message]:
     )
     background = Background(
         usual_duration=timedelta(minutes=4, seconds=10),
+        bucket_class="infra",
         seen_in_7_days=3,
         failing_before=frozenset({("web.api", "test_health")}),
         changes=Changes(

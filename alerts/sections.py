@@ -10,6 +10,7 @@ from domain.message import Cell, Table, Tone
 from domain.testreport import TestCase, TestStatus
 
 MOST_TESTS = 5
+MOST_ERRORS = 3
 
 _FAILED = frozenset({TestStatus.FAILED, TestStatus.ERROR})
 
@@ -36,6 +37,13 @@ def _tests(case: Case, build: Build) -> Iterator[Table]:
         rows=tuple(_test(each, new=is_new[each], known=before is not None) for each in failed[:MOST_TESTS]),
         more=total - min(len(failed), MOST_TESTS),
     )
+    errors = case.background.errors
+    if len(failed) > MOST_TESTS and errors and errors[0][1] > 1:
+        yield Table(
+            title="What they fail with",
+            rows=tuple((Cell(text=f"{count}x"), Cell(text=error)) for error, count in errors[:MOST_ERRORS]),
+            more=max(len(errors) - MOST_ERRORS, 0),
+        )
 
 
 def _test(failed: TestCase, *, new: bool, known: bool) -> tuple[Cell, ...]:

@@ -57,11 +57,19 @@ def headline_reason(build: Build | None) -> str:
     """`: "Helm install failed" in stage Deploy`, as far as it is known."""
     if build is None:
         return ""
-    reason = shortened(build.reason or build.bucket, _REASON_LIMIT)
+    reason = shortened(_why(build), _REASON_LIMIT)
     stage = shortened(build.failing_stage, _REASON_LIMIT)
     if reason and stage:
         return f': "{reason}" in stage {stage}'
     return f': "{reason}"' if reason else f": stage {stage}" if stage else ""
+
+
+def _why(build: Build) -> str | None:
+    """The reason of the failure; what is only a name (`src/cart.ts`) says nothing without its cause."""
+    reason, bucket = build.reason, build.bucket
+    if reason and bucket and " " not in reason.strip() and reason.casefold() not in bucket.casefold():
+        return f"{bucket}: {reason}"
+    return reason or bucket
 
 
 def percent(part: int, whole: int) -> str:

@@ -1,22 +1,29 @@
 """What a message says beside its builds: how long they usually take, what was seen before, who changed what."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import median
 
 from alerts.background import Background
 from alerts.decision import Decision
+from alerts.wording import shortened
 from domain.alert import Alert, AlertKind, AlertState, Scope
 from domain.details import Changes
+from domain.testreport import TestReport
+from parsers.signatures import signature
 from poller.config import Configuration
 from poller.telling.subject import wrong_number
-from store import details, streams
+from store import builds, details, streams, tests
 from store.details import Findings
 from store.engine import Session
 
 _STORM = 20  # failures told at once of which nobody wants to know more: they are gathered, and listed by name
 _USUAL, _ENOUGH = 30, 5  # builds that passed of which the median is taken, at most and at least
+_ABOUT_BUILDS = frozenset({AlertKind.FAILURE, AlertKind.TEST_REGRESSION})
 _WEEK = timedelta(days=7)
+_LINE = 500  # characters of what a test fails with
 
 
 def backgrounds(
@@ -31,27 +38,34 @@ def backgrounds(
     found = details.get(session, named)
     buckets = {each.bucket for each in found.values() if each.bucket is not None}
     seen = details.seen(session, buckets, now - _WEEK) if buckets else {}
+    wrong = [number for alert in failing if (number := wrong_number(alert)) is not None]
+    before = tests.failing_before_each(session, wrong)
+    reports = {number: view.build.tests for number, view in builds.get(session, wrong).items()}
     return {
-        alert.fingerprint: _background(alert, found, seen, usual.get(alert.scope), configuration) for alert in failing
+        alert.fingerprint: replace(
+            _background(alert, found, seen, configuration),
+            usual_duration=usual.get(alert.scope),
+            failing_before=before.get(wrong_number(alert) or 0),
+            errors=_errors(reports.get(wrong_number(alert) or 0)),
+        )
+        for alert in failing
     }
 
 
 def _shows_a_failure(one: Decision) -> bool:
     alert = one.alert
-    return one.reason is not None and alert.kind is AlertKind.FAILURE and alert.state is AlertState.FIRING
+    return one.reason is not None and alert.kind in _ABOUT_BUILDS and alert.state is AlertState.FIRING
 
 
 def _background(
     alert: Alert,
     found: Mapping[int, Findings],
     seen: Mapping[str, int],
-    usual: timedelta | None,
     configuration: Configuration,
 ) -> Background:
     wrong = found.get(wrong_number(alert) or 0, Findings())
     suspects = configuration.suspects
     return Background(
-        usual_duration=usual,
         bucket_class=wrong.bucket_class,
         seen_in_7_days=seen.get(wrong.bucket) if wrong.bucket is not None else None,
         changes=None if suspects.show == "off" else _changes(alert, found),
@@ -74,6 +88,13 @@ def _first(alert: Alert) -> int | None:
 def _log_url(found: Findings) -> str | None:
     """The page of the stage or job that failed."""
     return next((each.url for each in found.stages if each.url and each.name == found.failing_stage), None)
+
+
+def _errors(report: TestReport | None) -> tuple[tuple[str, int], ...]:
+    """What the tests of a build fail with, folded to what they share."""
+    failing = report.failing if report is not None else ()
+    texts = (signature(first) for each in failing if (first := shortened(each.message, _LINE)))
+    return tuple(Counter(text for text in texts if text is not None).most_common())
 
 
 def _usual_durations(session: Session, scopes: Collection[Scope]) -> Mapping[Scope, timedelta]:

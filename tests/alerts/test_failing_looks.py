@@ -89,3 +89,11 @@ def test_what_a_break_looked_like_stays_in_its_ending_and_not_in_the_next_break(
     assert red.evidence("bucket") == "compile"
     assert red.comes("PFPF", b4=looks("helm")) == [FIRST]
     assert red.evidence("buckets") == ["helm"]
+
+
+def test_what_one_build_looks_like_after_all_is_no_news() -> None:
+    red = Red()
+    red.comes("PF", b2=looks("compile", "a::b"))
+    assert red.comes("PF", b2=looks("helm", "a::b", "a::c")) == [None]
+    assert (red.evidence("bucket"), red.evidence("buckets")) == ("helm", ["helm"])
+    assert red.comes("PFF", b3=looks("compile")) == [UPDATE]

@@ -1,5 +1,6 @@
 """A card lists the tests that fail, new ones first, and what changed since it was well."""
 
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -8,6 +9,7 @@ from alerts.case import Case
 from alerts.sections import sections
 from domain.alert import AlertState, Reason
 from domain.build import Outcome
+from domain.details import Changes, Commit
 from domain.message import Cell, Table, Tone
 from domain.testreport import TestCase, TestReport, TestStatus
 from tests.support.builders import NOON, alert, build
@@ -20,6 +22,11 @@ def _report(*names: str, failed: int | None = None) -> TestReport:
     cases = [TestCase(suite="web", name=name, status=TestStatus.FAILED) for name in names]
     fine = TestCase(suite="web", name="fine", status=TestStatus.PASSED)
     return TestReport(passed=1, failed=len(names) if failed is None else failed, skipped=0, cases=(fine, *cases))
+
+
+def _changes(*authors: str) -> Changes:
+    commits = [Commit(id=f"{n % 10}" * 40, title=f"Change {n}", author=name) for n, name in enumerate(authors)]
+    return Changes(commits=tuple(commits), total=len(commits))
 
 
 def _sections(tests: TestReport | None = None, evidence: Any = FAILED, **background: Any) -> tuple[Table, ...]:
@@ -68,11 +75,49 @@ def test_totals_without_cases_have_no_table() -> None:
 
 
 def test_what_changed_is_named_neutrally_and_counted() -> None:
-    (table,) = _sections(evidence=FAILED | GOOD, suspects=tuple("abcdefgh"))
+    (table,) = _sections(evidence=FAILED | GOOD, changes=_changes(*"abcdefgh"))
     assert table.title == "Changes since #810"
     assert [row[0].text for row in table.rows] == ["a", "b", "c", "d", "e"]
     assert table.more == 3
-    assert _sections(suspects=("a",))[0].title == "Changes"
+    assert _sections(changes=_changes("a"))[0].title == "Changes"
+    assert _sections(changes=_changes()) == ()
+
+
+def test_an_author_stands_once_with_the_newest_change() -> None:
+    (table,) = _sections(changes=_changes("a", "b", "a"))
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["a", "00000000 Change 0 and 1 more"],
+        ["b", "11111111 Change 1"],
+    ]
+
+
+def test_of_many_commits_nobody_is_named() -> None:
+    (table,) = _sections(changes=_changes(*"abcdefgabcdefgabcdefg"))
+    assert [row[0].text for row in table.rows] == ["21 commits by 7 people"]
+    half = replace(_changes("a", "b"), total=41, url="https://ci.example.com/compare")
+    (table,) = _sections(changes=half)
+    assert table.rows == ((Cell(text="41 commits", url="https://ci.example.com/compare"),),)
+
+
+def test_bots_are_said_to_be_bots() -> None:
+    bot = Commit(id="f" * 40, title="Bump left-pad", author="renovate", is_bot=True)
+    (table,) = _sections(changes=Changes(commits=(*_changes("a").commits, bot), total=2))
+    assert [row[0].text for row in table.rows] == ["a", "renovate (bot)"]
+
+
+def test_who_wants_to_be_mentioned_is_found_by_login_or_name() -> None:
+    changes = Changes(commits=(Commit(id="1", title="x", author="Ada L", login="Ada"),), total=1)
+    (table,) = _sections(changes=changes, mentions={"ada": "U012AB3CD"})
+    assert table.rows[0][0] == Cell(text="Ada L", mention="U012AB3CD")
+
+
+def test_what_many_tests_fail_with_is_said_once() -> None:
+    tests, errors = _sections(_report(*"abcdefg"), errors=(("timeout after <n> s", 6), ("no such file", 1)))
+    assert tests.more == 2
+    assert [[cell.text for cell in row] for row in errors.rows] == [
+        ["6x", "timeout after <n> s"],
+        ["1x", "no such file"],
+    ]
 
 
 def test_nothing_is_listed_once_it_is_over() -> None:

@@ -402,7 +402,7 @@ def test_messages_carry_what_they_may_share_with_others(desk: Desk) -> None:
         "pipeline": "web/shop",
         "name": "shop / main",
         "branch": "main",
-        "build": 2,
+        "build": desk.alerts()[-1].evidence["last_failed"]["id"],
         "commit": "abc",
         "bucket": "helm",
         "labels": {"team": "web", "cloud": "aws"},
