@@ -5,6 +5,7 @@ from parsers.dotnet_words import parted, status_of
 from parsers.tally import Tally
 
 _PASSED, _FAILED, _ERROR, _SKIPPED = TestStatus.PASSED, TestStatus.FAILED, TestStatus.ERROR, TestStatus.SKIPPED
+_BROKEN = frozenset({"error", "cancelled", "invalid"})  # labels of failures
 
 
 class NUnitCases:
@@ -63,7 +64,7 @@ class NUnitCases:
 def _status(attributes: dict[str, str]) -> TestStatus:
     if "result" in attributes:
         status = status_of(attributes["result"])
-        broken = status is _FAILED and "label" in attributes and status_of(attributes["label"]) is _ERROR
+        broken = status is _FAILED and attributes.get("label", "").lower() in _BROKEN
         return _ERROR if broken else status
     if attributes.get("executed", "").lower() == "false":
         return _SKIPPED

@@ -109,7 +109,7 @@ class JUnitCases:
             self._message = text.strip() or self._type
         if self._case is None and self._status is _ERROR and self._suites:
             self._tally.add(self._suites[-1], _SUITE, _ERROR, message=self._message)
-            self._status = _PASSED
+            self._status, self._message = _PASSED, None
 
     def _add_case(self, case: dict[str, str]) -> None:
         status = self._status
