@@ -54,7 +54,7 @@ class Tested(NamedTuple):
     verdict: Verdict | None
     commit: str | None
     labels: int | None  # equal for builds with the same labels
-    finished_at: datetime | None
+    finished_at: datetime
     total: int  # different tests; 0 without a report
     failed: int
 

@@ -8,12 +8,13 @@ from typing import TypeAlias
 from sqlalchemy import Select, Table, delete, func, select, update
 
 from domain.alert import AlertState, Delivery
-from store import measurements
+from store import measurements, test_names
 from store.columns import from_ms, to_ms
 from store.database import Database, Session
 from store.errors import StoreFull
 from store.maintenance import drop_ballast, keep_ballast
 from store.schema import FINISHED, alerts, build_details, builds, outbox, quarantine
+from store.schema import test_names as test_names_table
 
 _CHUNK = 500  # log excerpts of 16 KiB: what one transaction writes has to fit in the ballast
 _FOUND_AT_ONCE = 20_000
@@ -39,6 +40,7 @@ class Pruned:
     logs: int = 0
     alerts: int = 0
     quarantined: int = 0
+    tests: int = 0  # names of tests that no build has any more
 
 
 def prune(database: Database, keep: Keep, now: datetime) -> Pruned:
@@ -70,6 +72,7 @@ def _prune(database: Database, keep: Keep, now: datetime) -> Pruned:
     return Pruned(
         logs=_forget(database, _old_logs(log_horizon), _empty_details),
         builds=gone,
+        tests=_forget(database, test_names.unused(build_horizon), _delete_from(test_names_table)),
         alerts=_forget(database, _old_alerts(now - keep.builds), _delete_alerts),
         quarantined=_forget(database, _old_quarantine(), _delete_from(quarantine)),
     )

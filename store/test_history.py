@@ -64,7 +64,7 @@ def _run(run: Run) -> Tested:
         verdict=None if run.verdict is None else VERDICTS[run.verdict],
         commit=commit_text(run.commit),
         labels=run.labels_id,
-        finished_at=None if run.finished_at is None else from_ms(run.finished_at),
+        finished_at=from_ms(run.ended_at),
         total=run.total or 0,
         failed=run.failed or 0,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 
 from domain.build import Outcome
 from domain.testhistory import Reading
@@ -34,7 +34,7 @@ class Run(NamedTuple):
     external_id: str
     verdict: int | None
     outcome: int | None
-    finished_at: int | None  # milliseconds
+    ended_at: int  # milliseconds
     commit: bytes | None
     labels_id: int | None
     total: int | None
@@ -57,7 +57,7 @@ _RUNS: Select[tuple[object, ...]] = select(
     builds.c.external_id,
     builds.c.verdict,
     builds.c.outcome,
-    builds.c.finished_at,
+    func.coalesce(builds.c.finished_at, builds.c.started_at, builds.c.queued_at, 0),
     builds.c.commit,
     builds.c.labels_id,
     test_runs.c.total,

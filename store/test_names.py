@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, select, update
 
 from domain.testreport import Test
 from store.among import among
@@ -66,11 +66,12 @@ def suites_among(session: Session, pipeline_id: int, suites: Collection[str], id
     return {row.suite for row in session.execute(query) if row.id in ids}
 
 
-def forget(session: Session, before: int) -> int:
-    """Remove the names that no build since `before` (milliseconds) can have. Returns how many."""
-    ours = select(builds.c.pipeline_id).join(test_runs, test_runs.c.build_id == builds.c.id)
-    unused = (test_names.c.seen_at < before - REFRESHED) | test_names.c.pipeline_id.not_in(ours)
-    return session.execute(delete(test_names).where(unused)).rowcount
+def unused(before: int) -> Select[int]:
+    """The numbers of the names that no build since `before` (milliseconds) can have; older builds must be gone."""
+    theirs = select(builds.c.pipeline_id).join(test_runs, test_runs.c.build_id == builds.c.id)
+    return select(test_names.c.id).where(
+        (test_names.c.seen_at < before - REFRESHED) | test_names.c.pipeline_id.not_in(theirs)
+    )
 
 
 def digest(test: Test) -> int:

@@ -44,7 +44,7 @@ def stand(session: Session, place: Place, asked: Collection[Test] = ()) -> TestS
         build_id=run.build_id,
         generation=run.generation,
         number=run.number,
-        finished_at=from_ms(run.finished_at or 0),
+        finished_at=from_ms(run.ended_at),
         verdict=Verdict.PASSED if run.verdict == PASSED else Verdict.FAILED,
         changes=told,
         fates=fates,

@@ -35,7 +35,7 @@ def record(session: Session, build_id: int, report: TestReport) -> TestChanges:
     _keep_report(session, build_id, report)
     if run.stream_id is None or not cases:
         return TestChanges(failing=tuple(sorted(test for test, case in cases.items() if case.status in FAILING)))
-    numbers = test_names.learn(session, run.pipeline_id, list(cases), run.finished_at or 0)
+    numbers = test_names.learn(session, run.pipeline_id, list(cases), run.ended_at)
     _write(session, build_id, {numbers[test]: case for test, case in cases.items()})
     return changes(session, [build_id])[build_id]
 
@@ -74,6 +74,8 @@ def cases_of(session: Session, build_id: int) -> tuple[TestCase, ...]:
     told = by_test(report_of(row.tests).cases) if row.tests else {}
     cases = []
     for (number, status), duration in zip(results.items(), durations, strict=True):
+        if number not in texts:
+            continue
         suite, name = texts[number]
         message = told[suite, name].message if (suite, name) in told else None
         case = TestCase(suite=suite, name=name, status=status, duration=duration, message=message)
@@ -97,7 +99,7 @@ def compared(session: Session, own: Reading, earlier: Sequence[Reading]) -> Test
     """What one build says against what those before it said, newest first, in words."""
     sets = compare(own.statuses or {}, standing(earlier), partial=own.partial)
     texts = test_names.tests_of(session, {number for some in sets.values() for number in some})
-    named = {key: tuple(sorted(texts[number] for number in some)) for key, some in sets.items()}
+    named = {key: tuple(sorted(texts[number] for number in some if number in texts)) for key, some in sets.items()}
     return TestChanges(**named, compared="vanished" in sets, partial=own.partial)
 
 
