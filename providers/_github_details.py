@@ -202,10 +202,10 @@ class Examination:
 
 
 def _stage(job: Job) -> Stage:
-    is_over = job.get("conclusion") is not None
+    conclusion = job.get("conclusion")
     return Stage(
         name=name_of(job),
-        outcome=outcome_of(job["conclusion"]) if is_over else None,
+        outcome=outcome_of(conclusion) if conclusion else None,
         step=failing_step(job),
         duration=duration_of(job),
         url=url_of(job),
