@@ -4,19 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.details import Log
-from parsers.causes import Cause, bare, causes
+from parsers.causes import Cause, causes
 from parsers.excerpts import Excerpt, excerpt
 from parsers.logs import joined, lines_of
 from parsers.rules import Bucket, BucketRule, Place
 from parsers.secrets import redacted
 from parsers.signatures import signature
+from parsers.weights import SURE, SYMPTOM, bare
 
 _MOST_LOGS = 8
 _TIME_LIMIT = 0.05  # seconds that one expression may take with one log
 _MOST_MATCHES = 200
 _NEAR = 15  # lines: what stands further from the cause needs to be surer
-_SURE = 2.6
-_SYMPTOM = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +184,7 @@ def _near_cause(known: Sequence[BucketRule], main: _Reading) -> tuple[float, _Hi
     first = main.causes[0]
     for cause in main.causes:
         near = abs(cause.index - first.index) <= _NEAR
-        if cause is not first and (cause.weight < _SURE if not near else cause.weight <= _SYMPTOM):
+        if cause is not first and (cause.weight < SURE if not near else cause.weight <= SYMPTOM):
             continue
         said = _of_line(known, main.lines[cause.index])
         if said is not None:
@@ -207,7 +206,7 @@ def _of_line(known: Iterable[BucketRule], line: str) -> tuple[float, Bucket] | N
 def _by_signature(main: _Reading | None, reason: str | None) -> _Hit | None:
     """A failure that nobody knows is called by its first error line; a mere `exit code 1` only when nothing else is known."""
     line = main.lines[main.causes[0].index] if main and main.causes else None
-    lines = [line, reason] if main and main.weight > _SYMPTOM else [reason, line]
+    lines = [line, reason] if main and main.weight > SYMPTOM else [reason, line]
     for one in lines:
         name = signature(redacted(bare(one))) if one else None
         if name is not None:

@@ -37,14 +37,6 @@ def _environment() -> tuple[BucketRule, ...]:
             r"higher priority waiting request|superseded by|because of a newer build|newer build (?:is|was|has)",
         ),
         _rule(
-            "Disk Full",
-            "infra",
-            3,
-            "space|enospc|quota|disk",
-            r"no space left on device|\benospc\b|disk quota exceeded|not enough (?:free )?(?:disk )?space|no (?:free|more) space|insufficient (?:disk|free) space"
-            r"|out of disk space(?!\. The runner will)|\bdisk (?:is )?full|not enough disk|DiskPressure",
-        ),
-        _rule(
             "Out of Memory",
             "infra",
             3,
@@ -53,6 +45,14 @@ def _environment() -> tuple[BucketRule, ...]:
             r"|virtual memory exhausted|not enough memory|insufficient memory|memory limit|gradle build daemon disappeared|signal: killed|killed signal terminated"
             r"|java heap space|gc overhead limit|(?:exit(?:ed)?(?: with)?|return(?:ed)?)(?: an?)?(?: non-zero)?[ -](?:code|status|value):? ?\(?137\b|\berror 137\b"
             r"|^(?:.*: line \d+: +\d+ )?killed(?:\s|$)",
+        ),
+        _rule(
+            "Disk Full",
+            "infra",
+            3,
+            "space|enospc|quota|disk",
+            r"no space left on device|\benospc\b|disk quota exceeded|not enough (?:free )?(?:disk )?space(?! to allocate)|no (?:free|more) space|insufficient (?:disk|free) space"
+            r"|out of disk space(?!\. The runner will)|\bdisk (?:is )?full|not enough disk|DiskPressure",
         ),
         _rule(
             "Agent Lost",
@@ -144,7 +144,7 @@ def _sources() -> tuple[BucketRule, ...]:
             "Checkout Failed",
             "infra",
             2.9,
-            "remote|revision|fatal:|git|checkout|pathspec|rebase|svn:|submodule|host key|repository|clone|branch or tag",
+            "remote|revision|fatal:|git|checkout|pathspec|rebase|svn:|rpc failed|submodule|host key|repository|clone|branch or tag",
             r"error (?:fetching|cloning) remote repo|couldn't find any revision to build|fatal: (?:couldn't find remote ref|reference is not a tree|unable to access|could not read|repository .{1,200} not found|authentication failed"
             r"|remote error|the remote end hung up|early eof|invalid refspec|bad object|unable to (?:read tree|checkout|create '.{0,200}\.lock')|remote branch .{1,200} not found|ambiguous argument|not in a git directory|detected dubious ownership|clone of|fetch-pack|protocol error|'.{1,200}' does not appear to be a git repository)"
             r"|the process '\S*git(?:\.exe)?' failed with exit code|error: pathspec|\bgitexception\b|remote: repository not found|maximum checkout retry attempts|a branch or tag with the name .{1,200} could not be found"
@@ -168,7 +168,7 @@ def _sources() -> tuple[BucketRule, ...]:
             rf"{_SOURCE}[:(]\[?\d+(?:[,:]\d+)?\]?\)?:?\s*(?:(?:fatal |syntax |build )?errors?\b(?! (?:boundary|handl))|cannot find symbol|package \S+ does not exist)(?P<w>)"
             rf"|(?:error|e:)\s.{{0,10}}{_SOURCE.replace('?P<file>', '?P<at>')}:\[?\(?\d+|{_SOURCE.replace('?P<file>', '?P<go>')}:\d+:\d+: (?!warning|note|info)\S|error(?:: )?\[e\d{{4}}\]|\berror (?:ts|cs|fs|bc|c|lnk|msb|nu)\d{{3,5}}\b"
             r"|undefined reference to|undefined symbols? (?:for|in)|^(?:indentation|syntax|tab)error:|collect2: error|ld: (?:symbol|library|cannot find)|linker command failed|cmake error|module not found: error|failed to compile|error: could not compile"
-            r"|error: (?:cannot find symbol|incompatible types|package \S+ does not exist|linking with|aborting due to|expected\b|undeclared|unresolved|no member named|invalid conversion|use of undeclared)|^.{0,20}(?:php )?parse error:|unresolved reference:"
+            r"|(?<!\w)error: (?:cannot find symbol|incompatible types|package \S+ does not exist|linking with|expected (?:[\[\]'‘’`\"(){};,]|expression|unqualified|identifier|one of|type|declaration)|undeclared|unresolved|no member named|invalid conversion|use of undeclared)|^.{0,20}(?:php )?parse error:|unresolved reference:"
             r"|compilation (?:error|failed|failure)\b(?! *:? *$)",
             "{file}{at}{go}",
         ),
@@ -202,7 +202,7 @@ def _checks() -> tuple[BucketRule, ...]:
             r"|(?:is|are) not (?:gofmt|formatted)|file is not `?gofmt|diff in .{1,200} at line \d+|\bsc\d{4}\b.{0,10}(?:error)|golangci-lint.{0,40}(?:issues|exit)|lint(?:ing)? (?:errors?|failed|failure|found errors)|\blint(?:er)? .{0,40}failed|format violations|missing license header|hook id: |error: .{1,160}\s{1,2}\[[a-z][a-z-]+\]$|-d warnings",
         ),
         _rule(
-            "Test Assertion Failed",
+            "Test Failed",
             "test",
             3,
             "assert|expect|comparisonfailure|differs",
@@ -259,7 +259,7 @@ def _tools() -> tuple[BucketRule, ...]:
             "Dependency Resolution Failed",
             "env",
             2.8,
-            "eresolve|e404|etarget|dependenc|artifact|no matching|satisfies|no module named|importerror|cannot find module|resolutionimpossible|could not find|no required module|go.sum|select a version|unable to locate package|broken packages|installation candidate|lockfile|lock file|frozen|package-lock|not in gor|not in std|could not resolve|unresolvable|cannot find package|checksum|version solving|no such module|peer dep|no versions|conflict",
+            "eresolve|eusage|eintegrity|enolock|notarget|e404|etarget|dependenc|artifact|no matching|satisfies|no module named|importerror|cannot find module|resolutionimpossible|could not find|no required module|go.sum|select a version|unable to locate package|broken packages|installation candidate|lockfile|lock file|frozen|package-lock|not in gor|not in std|could not resolve|unresolvable|cannot find package|checksum|version solving|no such module|peer dep|no versions|conflict",
             r"npm (?:err!|error) (?:code )?(?:eresolve|e404|etarget|eintegrity|eusage|enolock|notarget)|could not resolve (?:all )?(?:dependenc|files|artifacts|[\w.-]+:[\w.-]+)|could(?:n.t| not) (?:find|transfer) (?:artifact|gem|module|package)\b|could not find a version that satisfies|no matching (?:distribution|version|package)|\bmodulenotfounderror: .{0,30}named '?(?P<module>[\w.]+)|^(?:e\s+)?importerror|cannot find module '?(?P<node>[^'\s]{1,100})"
             r"|resolutionimpossible|no required module provides|missing go\.sum|failed to select a version|unable to locate package (?P<apt>\S{1,60})|held broken packages|has no installation candidate|(?:lockfile|lock file|package-lock\.json).{0,80}(?:out of|not up|needs|outdated|does not satisfy|not in sync)|frozen[- ]lockfile|is not in (?:goroot|std)|could not find \S+:\S+:\S+|unresolvable|cannot find package|checksum mismatch|version solving failed|unmet (?:peer )?dependenc|dependency (?:resolution|conflict)|conflicting dependencies|no versions? (?:of|matching)|failed to (?:resolve|collect) dependencies|could not find com\.|404 not found \[ip|hash mismatch|hash sum mismatch",
             "{module}{node}{apt}",
@@ -309,17 +309,19 @@ def _weaker() -> tuple[BucketRule, ...]:
         _rule(
             "Test Failed",
             "test",
-            2.9,
-            "fail|not ok|error!|●|✕|✗|× ",
-            r"^failed \S+::(?P<pytest>[^\s]{1,160})|^\S+::\S+ (?:failed|error)\b|^\s*--- fail: (?P<go>\S{1,160})|^\s*not ok \d+ (?:- )?(?P<tap>.{1,120})|<<< (?:failure|error)!|^\[ +failed +\] (?P<gtest>[\w/.]{1,120})|^\s*● (?P<jest>.{3,120}) › |^test (?P<rust>\S{1,120}) \.\.\. failed|^fail:? +(?P<file>[\w./-]{1,120}\.\w{1,5}\b.{0,20}|test\w{1,80})|^(?:fail|error): (?P<unittest>\w{1,120}) \(|^\s*[✕✗×✖] (?P<x>\S.{2,120})|^\s*\d+\) (?P<mocha>.{3,100})(?=.{0,40}\bfail)|^\S+ > \S.{0,120} failed$|^tests? failed: (?P<t>.{1,100})|^e {3,}\S",
-            "{pytest}{go}{tap}{gtest}{jest}{rust}{file}{unittest}{x}{t}",
+            2.8,
+            "fail|not ok|error!|●|#test_|error: ",
+            r"^failed \S+::(?P<pytest>[^\s]{1,160}) - |^\s*--- fail: (?P<go>\S{1,160})|^\s*not ok \d+ (?:- )?(?P<tap>.{1,120})|<<< (?:failure|error)!"
+            r"|^\[ +failed +\] (?P<gtest>[\w/.]{1,120})|^\s*● (?P<jest>.{3,160})|^fail:? +(?P<file>[\w./-]{1,120}\.\w{1,5}\b.{0,20}|test\w{1,80})|^(?:fail|error): (?P<unittest>\w{1,120}) \("
+            r"|^\S+ > \S.{0,120} failed$|^\S+\.(?:cc|cpp|cxx):\d+: failure$|^e {3,}\S|^\s*failure/error:|^(?P<minitest>[\w:]{1,120}#test_\w{1,120})",
+            "{pytest}{go}{tap}{gtest}{jest}{file}{unittest}{minitest}",
         ),
         _rule(
             "Test Failed",
             "test",
             2.2,
-            "fail",
-            r"tests run: \d+, +(?:failures: [1-9]|failures: \d+, +errors: [1-9])|there (?:were|are) (?:failing tests|test failures)|test result: failed|=+ .{0,40}\b[1-9]\d* failed|[1-9]\d* tests? (?:completed, [1-9]\d* )?failed|^tests?:? +.{0,20}[1-9]\d* failed|[1-9]\d* failing\b|^failures?:? ?[1-9]|failed: *[1-9]\d*\b|\btests? failed\b|^=+ failures =+|failed \(?(?:failures|errors)=[1-9]|unstable .{0,30}test|[1-9]\d* examples?, [1-9]\d* failures?",
+            "fail|error|✕|✗|× ",
+            r"^failed \S+::|^\S+::\S+ (?:failed|error)\b|^test \S{1,120} \.\.\. failed|^\s*[✕✗×✖] \S|^tests? failed: |tests run: \d+, +(?:failures: [1-9]|failures: \d+, +errors: [1-9])|there (?:were|are) (?:failing tests|test failures)|test result: failed|=+ .{0,40}\b[1-9]\d* failed|[1-9]\d* tests? (?:completed, [1-9]\d* )?failed|^tests?:? +.{0,20}[1-9]\d* failed|[1-9]\d* failing\b|^failures?:? ?[1-9]|failed: *[1-9]\d*\b|\btests? failed\b|^=+ failures =+|failed \(?(?:failures|errors)=[1-9]|unstable .{0,30}test|[1-9]\d* examples?, [1-9]\d* failures?",
         ),
         _rule(
             "Cancelled",

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parsers.causes import bare
 from parsers.logs import cut
 from parsers.secrets import redacted
+from parsers.weights import bare
 
 LINES = 15
 LINE_LIMIT = 300
