@@ -61,7 +61,9 @@ def decide_duration(
     for measure in _MEASURES:
         increase = _increase(_measured(measure, timed)[-WANTED:], rule, since)
         if increase is not None:
-            return (_opened(scope, measure, increase, watched_since),)
+            before = [each for each in _measured(measure, timed) if each[0].finished_at <= watched_since]
+            baseline = _increase(before[-WANTED:], rule, since) is not None
+            return (_opened(scope, measure, increase, baseline=baseline),)
     return ()
 
 
@@ -115,8 +117,7 @@ def _onset(measured: Sequence[tuple[Timed, float]], half_way: float) -> Timed:
     return onset
 
 
-def _opened(scope: Scope, measure: str, increase: _Increase, watched_since: datetime) -> Decision:
-    baseline = increase.newest.finished_at <= watched_since
+def _opened(scope: Scope, measure: str, increase: _Increase, *, baseline: bool) -> Decision:
     evidence = {
         "measure": measure,
         "before": round(increase.before, 3),

@@ -28,6 +28,7 @@ class Line:
     scope: Scope  # provider, pipeline and stream
     rules: Rules  # those of the pipeline's entry
     watched_since: datetime = BEFORE_EVERYTHING  # what finished until then is baseline
+    met: datetime = BEFORE_EVERYTHING  # first contact with the pipeline; what was so before it is no news
     fresh: Collection[int] | None = None  # the builds whose verdict is new or different, by id; None: not known
     reported: bool = False  # the tests of one of its builds were recorded just now
     checked: Checked | None = None  # a build that was searched for the files it must leave
@@ -71,6 +72,7 @@ def judge_streams(
                 counts=_counts(session, each, configuration, now),
                 timed=pasts[each.place].passed(WANTED) if timed else None,
                 watched_since=each.watched_since,
+                met=each.met,
                 now=now,
                 fresh=each.fresh,
                 signatures=signatures,
