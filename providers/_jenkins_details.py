@@ -16,7 +16,7 @@ from providers._jenkins_asking import Asker, Unread, place_of
 from providers._jenkins_build import CONTROLLER, NOT_A_BUILD, facts_of
 from providers._jenkins_changes import CHANGE_FIELDS, read_changes
 from providers._jenkins_client import JenkinsClient
-from providers._jenkins_log import read_log, read_step_log, runner_in
+from providers._jenkins_log import read_log, read_runner, read_step_log, runner_in, timeout_in, why_queued
 from providers._jenkins_stages import Course, Part, course_of, failed_step, names_of, parts_of, read_course, with_step
 from providers._jenkins_tests import read_tests
 from providers._labels import RUNNER
@@ -32,7 +32,6 @@ _ACTIONS: Final = (
 )
 _PARTS: Final = "runs[number,url,result,builtOn,duration],subBuilds[buildNumber,jobName,jobAlias,phaseName,result,url]"
 _PIPELINE: Final = "WorkflowRun"
-_TIMED_OUT: Final = ("Build timed out (after", "Timeout has been exceeded")
 
 _Value = TypeVar("_Value")
 
@@ -118,6 +117,8 @@ class _Telling:
         self._found = found
         self._parts: tuple[Part, ...] = ()
         self._node: str | None = None
+        self._names_agent = wanted.stages and wanted.log_bytes <= 0  # perhaps a part of the console not read yet
+        self._interrupted = False  # and the server says why
 
     def tell(self) -> None:
         """Read all that is wanted into `found`."""
@@ -128,16 +129,17 @@ class _Telling:
         if raw is not None and not self._is_ours(raw):
             found.notes.append("build: its number belongs to another build now")
             return
-        self._note(raw or {})
+        if raw is not None:
+            self._note(raw)
         if self._wanted.stages:
             self._tell_course(raw or {})
         if self._wanted.log_bytes > 0:
             self._tell_logs()
+        if self._names_agent and found.runner is None:
+            found.runner = found.part("agent", lambda: read_runner(self._ask, found.failing_stage), absent=True)
         if self._wanted.tests:
-            read = found.part("tests", lambda: read_tests(self._ask, build.number), absent=True)
-            if read is not None:
-                found.tests = read[0]
-                found.notes += [f"tests: {note}" for note in read[1]]
+            found.tests = found.part("tests", lambda: read_tests(self._ask, build.number), absent=True)
+            found.notes += [f"tests: {note}" for note in found.tests.notes] if found.tests else []
         if raw is not None:
             self._tell_changes(raw)
 
@@ -152,15 +154,16 @@ class _Telling:
     def _note(self, raw: Mapping[str, Any]) -> None:
         """How it was stopped, where it ran, what it waited for."""
         found = self._found
-        facts = found.part("build", lambda: facts_of(raw.get("actions") or ())) if raw else None
+        facts = found.part("build", lambda: facts_of(raw.get("actions") or ()))
         if facts is not None:
             found.reason = facts.interruption
+            self._interrupted = facts.interruption is not None
             if facts.timed_out:
                 self._timed_out(facts.interruption)
         if isinstance(raw.get("builtOn"), str):
             found.runner = clean(raw["builtOn"]) or CONTROLLER
         self._parts = found.part("build", lambda: parts_of(dict(raw), self._build.number)) or ()
-        found.notes += _waited(raw)
+        found.notes += found.part("queue", lambda: _waited(raw)) or []
 
     def _timed_out(self, words: str | None) -> None:
         if self._build.outcome in {Outcome.CANCELLED, Outcome.TIMEOUT}:
@@ -176,8 +179,10 @@ class _Telling:
             found.failing_stage = names_of(self._parts)
         elif _PIPELINE in str(raw.get("_class") or _PIPELINE):
             course = found.part("stages", lambda: read_course(self._ask, cancelled=cancelled), absent=True)
+            if course is not None and self._build.outcome is Outcome.SUCCESS:
+                course = Course(stages=course.stages)  # what failed in it did not matter
             found.failing_stage = course.failing_stage if course else None
-        if course is not None and course.node is not None and self._build.outcome is not Outcome.SUCCESS:
+        if course is not None and course.node is not None:
             course = self._with_step(course, course.node)
         if course is not None:
             found.stages = course.stages
@@ -204,8 +209,10 @@ class _Telling:
         own = self._read("log", self._ask, left)
         self._keep(own)
         if own is not None:
+            self._names_agent = self._wanted.stages and not own.whole
             found.runner = found.runner or runner_in(own.text, found.failing_stage)
-            if self._build.outcome is Outcome.CANCELLED:
+            found.notes += why_queued(own.text)
+            if not self._interrupted:
                 self._look_for_timeout(own)
 
     def _read(self, name: str, ask: Asker, limit: int) -> Log | None:
@@ -223,10 +230,11 @@ class _Telling:
         return len(log.text.encode())
 
     def _look_for_timeout(self, log: Log) -> None:
-        """The build-timeout plug-in tells of itself in the console only."""
-        line = next((line for line in log.text.splitlines() if line.startswith(_TIMED_OUT)), None)
-        if line is not None and self._found.outcome is None:
-            self._timed_out(clean(line))
+        """The build-timeout plug-in tells of itself in the console only, whatever result it is told to set."""
+        cancelled = self._build.outcome is Outcome.CANCELLED
+        words = timeout_in(log.text, cancelled=cancelled)
+        if words is not None and self._found.outcome is None:
+            self._found.outcome, self._found.reason = Outcome.TIMEOUT, words
 
     def _failed_parts(self) -> list[Part]:
         return [part for part in self._parts if part.failed and part.place][:_PARTS_READ]

@@ -10,6 +10,7 @@ from requests import Response
 
 from domain.details import Log
 from domain.text import clean
+from providers._base import Trouble
 from providers._jenkins_asking import Asker, Unread
 from providers._wire import read_end
 
@@ -25,6 +26,13 @@ _NOTE: Final = re.compile(rb"\x1b\[8mha:[^\x1b]*\x1b\[0m")  # hidden: how Jenkin
 _CUT_NOTE: Final = re.compile(rb"\A[A-Za-z0-9+/=]*\x1b\[0m|\x1b\[8mha:[^\x1b]*\Z")
 _TAG: Final = re.compile(r"<[^<>]*>")
 _LONG_LINE: Final = 64 * 1024
+_HEAD: Final = 32 * 1024  # where a console names the agent
+_STAMP: Final = r"^(?:\[[^\]\n]*\] +|[\d:. -]+ )?"  # of the timestamper
+_TIMED_OUT: Final = re.compile(_STAMP + r"(Build timed out \(after [^\n]{1,200})", re.MULTILINE)
+_INTERRUPTED: Final = re.compile(
+    _STAMP + r"(Cancelling nested steps due to timeout|Timeout has been exceeded)", re.MULTILINE
+)
+_QUEUED: Final = re.compile(r"^[^\n]{0,60}Still waiting to schedule task\r?\n([^\n]{1,300})", re.MULTILINE)
 _RUNS_ON: Final = re.compile(
     r"^(?:\[[\d:T.Z -]+\] +)?(?:\[(?P<branch>[^\]\n]+)\] )?"
     r"(?:Running on|Building remotely on|Building on) (?P<runner>.{1,200}?) (?:\([^)\n]*\) )?"
@@ -47,8 +55,18 @@ def read_log(ask: Asker, limit: int) -> tuple[Log | None, str | None]:
     """At most `limit` bytes of the end of the console, and a note when it is not its end. Raises Unread.
 
     The first request learns the size from its headers and reads on only when all of it fits; of a longer console
-    a second request gets the end. `start` beyond the size would make Jenkins send everything.
+    a second request gets the end. `start` beyond the size would make Jenkins send everything. A connection that
+    breaks is tried once more.
     """
+    try:
+        return _read_log(ask, limit)
+    except Unread as unread:
+        if unread.error.trouble is not Trouble.CONNECTION:
+            raise
+        return _read_log(ask, limit)
+
+
+def _read_log(ask: Asker, limit: int) -> tuple[Log | None, str | None]:
     is_old = (ask.version or _FRUGAL) < _FRUGAL
     piece = (_spared if is_old else _progressive)(ask, limit) or _streamed(ask, limit)
     text = decoded_log(piece.data, whole=piece.whole)
@@ -133,6 +151,13 @@ def decoded_log(data: bytes, *, whole: bool) -> str:
     return text.replace("\r\n", "\n")
 
 
+def read_runner(ask: Asker, stage: str | None) -> str | None:
+    """The agent that the beginning of the console names. Raises Unread."""
+    with ask.opened("consoleText") as response:
+        data, _ = read_end(response, _HEAD, _HEAD)
+    return runner_in(decoded_log(data, whole=True), stage)
+
+
 def read_step_log(ask: Asker, node: str, name: str | None, limit: int) -> Log | None:
     """The end of what one step of a pipeline wrote, at most 10 KiB; None when it wrote nothing. Raises Unread."""
     raw: dict[str, Any] = ask.json(f"execution/node/{node}/wfapi/log")
@@ -157,3 +182,15 @@ def runner_in(text: str, stage: str | None) -> str | None:
     if in_turn and len(in_turn) == len(found):
         return in_turn[-1]
     return found[0][1] if len({runner for _, runner in found}) == 1 else None
+
+
+def timeout_in(text: str, *, cancelled: bool) -> str | None:
+    """The words in which a console tells that the build took too long; of what is not `cancelled` only a plug-in's."""
+    found = _TIMED_OUT.search(text) or (_INTERRUPTED.search(text) if cancelled else None)
+    return clean(found[1].strip()) if found else None
+
+
+def why_queued(text: str) -> list[str]:
+    """What a pipeline waited for when it asked for an agent, as a note."""
+    found = _QUEUED.search(text)
+    return [clean(f"queue: {found[1].strip()}", 300)] if found else []

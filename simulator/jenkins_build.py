@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.testreport import TestCase
-from simulator.jenkins_details import Change, Stage, default_log
+from simulator.jenkins_details import INTERRUPTIONS, Change, Stage, default_log
 
 if TYPE_CHECKING:
     from simulator.jenkins_world import Job
@@ -67,9 +67,8 @@ class Build:
 
     def print_log(self) -> None:
         """Write the console that a build like this one leaves."""
-        self.log = default_log(
-            self.result, self.job.full_name, self.commit, self.branch, timed_out=bool(self.interruptions)
-        )
+        timed_out = INTERRUPTIONS["timeout"] in self.interruptions
+        self.log = default_log(self.result, self.job.full_name, self.commit, self.branch, timed_out=timed_out)
 
     def visible_log(self) -> bytes:
         """The console so far: with a planned end it grows with the time."""
