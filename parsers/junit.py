@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import BinaryIO, Protocol
 
 from domain.testreport import TestReport, by_test
-from parsers.characters import repaired
+from parsers.characters import is_unusual, repaired
 from parsers.dotnet_cases import NUnitCases, XUnitNetCases
 from parsers.jenkins_cases import JenkinsCases
 from parsers.junit_cases import JUnitCases
@@ -17,6 +17,7 @@ from parsers.unreadable import NotAReport, Unreadable
 from parsers.xml_events import Malformed, Visitor, read_events
 
 _PIECE = 1 << 16
+_DECLARATION = 1024  # bytes in which a text names its encoding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,15 @@ def read_report(data: bytes | BinaryIO, *, name: str, limits: ReportLimits | Non
     stream = BytesIO(data) if isinstance(data, bytes) else data
     start = stream.tell()
     try:
-        try:
-            return _read(stream, limits)
-        except Malformed as error:
-            if not error.repairable:
-                raise
+        unusual = is_unusual(stream.read(_DECLARATION))
         stream.seek(start)
+        if not unusual:
+            try:
+                return _read(stream, limits)
+            except Malformed as error:
+                if not error.repairable:
+                    raise
+            stream.seek(start)
         return _read(stream, limits, repair=True)
     except NotAReport as error:
         raise NotAReport(f"{name}: {error}") from None

@@ -13,6 +13,7 @@ _ALL_MESSAGES = 4 << 20  # bytes; from there on messages are cut sooner
 _NAME = 500  # characters
 _MOST_FAILING = 10_000  # that are kept beyond the others
 _MOST_DURATIONS = 10_000  # that are remembered as they are written
+_LONGEST_DURATION = 40  # characters
 _TEN_YEARS = 10 * 366 * 86_400
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _CLOCK = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)")
@@ -22,7 +23,7 @@ _CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), "\ufffd")
 
 def seconds(text: str | None) -> float | None:
     """A duration as tools write it: `1.5`, `1,234.56`, `0,5`, `0.2s`, `00:00:01.5`. None: nonsense."""
-    if not text:
+    if not text or len(text) > _LONGEST_DURATION:
         return None
     try:
         found = float(text)
