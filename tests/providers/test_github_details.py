@@ -182,7 +182,7 @@ def test_remarks_that_the_token_may_not_read_are_a_note(scene: Scene) -> None:
 
 def test_a_log_keeps_its_times_and_loses_its_byte_order_mark(scene: Scene) -> None:
     (log,) = scene.failed(scene.job(log="one\n\x1b[31merror: two\x1b[0m")).logs
-    assert log.text == "2026-11-21T10:00:00.0000000Z one\n2026-11-21T10:00:00.0000000Z \x1b[31merror: two\x1b[0m\n"
+    assert log.text == "2026-11-21T10:00:00.0000000Z one\n2026-11-21T10:00:00.0370000Z \x1b[31merror: two\x1b[0m\n"
     assert (log.name, log.whole) == ("test", True)
     assert str(log.url).startswith("https://github.com/acme/web/actions/runs/")
 
