@@ -15,12 +15,12 @@ from tests.support.builders import NOON, build, minutes, pipeline
 SECOND = {"id": 2, "number": 2, "generation": 0}
 
 
-def tests(*names: str) -> list[list[str]]:
+def pairs(*names: str) -> list[list[str]]:
     return [["s", name] for name in names]
 
 
-def message(reason: Reason = Reason.FIRST, report: TestReport | None = None, **evidence: Any) -> Message:
-    over = reason is Reason.RESOLVED
+def message(why: Reason = Reason.FIRST, report: TestReport | None = None, **evidence: Any) -> Message:
+    over = why is Reason.RESOLVED
     alert = Alert(
         kind=AlertKind.TEST_REGRESSION,
         scope=Scope(provider="ci", pipeline="web/deploy", branch="main"),
@@ -32,24 +32,24 @@ def message(reason: Reason = Reason.FIRST, report: TestReport | None = None, **e
         evidence={"last_failed": SECOND, **evidence},
     )
     builds = {2: replace(build(2, Outcome.FAILURE, tests=report), id=2)}
-    return compose(alert, reason, pipeline=pipeline(), builds=builds, now=NOON, zone=UTC)
+    return compose(alert, why, pipeline=pipeline(), builds=builds, now=NOON, zone=UTC)
 
 
-def headline(reason: Reason = Reason.FIRST, **evidence: Any) -> str:
-    return message(reason, **evidence).headline.partition("main ")[2]
+def headline(why: Reason, **evidence: Any) -> str:
+    return message(why, **evidence).headline.partition("main ")[2]
 
 
 def begun(*names: str, **more: Any) -> Mapping[str, Any]:
-    return {"tests": tests(*names), "still": tests(*names), "failing": len(names), "new": tests(*names)} | more
+    return {"tests": pairs(*names), "still": pairs(*names), "failing": len(names), "new": pairs(*names)} | more
 
 
 @pytest.mark.parametrize(
-    ("reason", "evidence", "words"),
+    ("why", "evidence", "words"),
     [
         (Reason.FIRST, begun("a"), "has 1 new failing test: s: a"),
         (Reason.FIRST, begun("a", "b", "c"), "has 3 new failing tests: s: a, s: b and 1 more"),
         (Reason.FIRST, begun("a", failing=900), "has 900 new failing tests: s: a and 899 more"),
-        (Reason.UPDATE, begun("a", "b", new=tests("b")), "has 1 more failing test: s: b"),
+        (Reason.UPDATE, begun("a", "b", new=pairs("b")), "has 1 more failing test: s: b"),
         (Reason.REMINDER, begun("a", "b"), "still has 2 failing tests"),
         (Reason.REFRESH, begun("a"), "still has 1 failing test"),
         (Reason.FIRST, {"missing": "reports/*.xml"}, "ran, but its artifact reports/*.xml is missing"),
@@ -66,15 +66,15 @@ def begun(*names: str, **more: Any) -> Mapping[str, Any]:
         (Reason.FIRST, {}, "summary"),
         (
             Reason.RESOLVED,
-            {"fixed": tests("a", "b"), "vanished": tests("c"), "still": []},
+            {"fixed": pairs("a", "b"), "vanished": pairs("c"), "still": []},
             "is well again: 2 tests fixed, 1 vanished (1 h 30 m)",
         ),
-        (Reason.RESOLVED, {"skipped": tests("c"), "still": []}, "is well again: 1 test skipped (1 h 30 m)"),
+        (Reason.RESOLVED, {"skipped": pairs("c"), "still": []}, "is well again: 1 test skipped (1 h 30 m)"),
         (Reason.RESOLVED, {}, "has its artifacts again (1 h 30 m)"),
     ],
 )
-def test_the_headline_says_which_tests(reason: Reason, evidence: dict[str, Any], words: str) -> None:
-    assert headline(reason, **evidence) == words
+def test_the_headline_says_which_tests(why: Reason, evidence: dict[str, Any], words: str) -> None:
+    assert headline(why, **evidence) == words
 
 
 def facts(found: Message) -> Mapping[str, str]:
@@ -92,7 +92,7 @@ def test_the_card_lists_what_fails_unless_its_table_does() -> None:
 
 
 def test_the_card_says_what_is_fixed_and_what_has_vanished() -> None:
-    over = facts(message(Reason.RESOLVED, fixed=tests("a"), vanished=[["", "b"]], still=[], failing=0))
+    over = facts(message(Reason.RESOLVED, fixed=pairs("a"), vanished=[["", "b"]], still=[], failing=0))
     assert (over["Fixed"], over["Vanished"]) == ("s: a", "b")
     gap = message(unreadable="a.zip", reason="too large")
     assert facts(gap)["Artifact"] == "a.zip cannot be read: too large"
