@@ -84,6 +84,14 @@ class TestStand:
     known_flaky: frozenset[Test] = frozenset()  # of those that fail newly
 
 
+class ErrorGroup(NamedTuple):
+    """Tests of one build that fail with the same error."""
+
+    error: str  # without what differs from test to test
+    count: int
+    tests: tuple[Test, ...]  # the first of them
+
+
 class Gap(NamedTuple):
     """A file that a build must leave behind, and that is missing, or that cannot be read."""
 
