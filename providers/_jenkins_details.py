@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from domain.build import Build, Outcome
-from domain.details import Changes, Details, Log, Stage
+from domain.details import RUNNER, Changes, Details, Log, Stage
 from domain.duration import format_duration
 from domain.testreport import TestReport
 from domain.text import clean
@@ -19,7 +19,6 @@ from providers._jenkins_client import JenkinsClient
 from providers._jenkins_log import read_log, read_runner, read_step_log, runner_in, timeout_in, why_queued
 from providers._jenkins_stages import Course, Part, course_of, failed_step, names_of, parts_of, read_course, with_step
 from providers._jenkins_tests import read_tests
-from providers._labels import RUNNER
 
 SECONDS: Final = 60.0  # for all requests of one build
 _PARTS_READ: Final = 2  # logs of failed parts of a matrix or multijob

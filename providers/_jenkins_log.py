@@ -85,18 +85,26 @@ def _progressive(ask: Asker, limit: int) -> _Piece | None:
         raise
 
 
-def _asked(ask: Asker, start: int, limit: int) -> _Piece:
-    """The console from `start` on; its size alone when it starts at its beginning and is too long."""
+def _asked(ask: Asker, start: int, limit: int, *, follows: int = 0) -> _Piece:
+    """The console from `start` on; its size alone when it starts at its beginning and is too long.
+
+    `follows`: how many bytes may come after `start`, where these are more than `limit`.
+    """
     with ask.opened(_PROGRESSIVE, {"start": str(start)}) as response:
         size = _size(response)
         if start == 0 and size is not None and size > limit:
             return _Piece(data=b"", size=size)
-        if size is not None and size < start:
-            start = 0  # it is shorter than a moment ago: this is its beginning
-        most = _STREAMED * limit if size is None else 2 * limit + 1  # each line break may come as two bytes
-        data, taken = read_end(response, limit, most)
-        note = END_NOT_READ if taken >= most else None
-        return _Piece(data=data, whole=start == 0 and taken <= len(data) and not note, note=note)
+        is_begin = start == 0 or (size is not None and size < start)  # it is shorter than a moment ago
+        most = _STREAMED * limit if size is None else 2 * max(limit, follows) + 1  # a line break may be two bytes
+        return _end(response, limit, most, is_begin=is_begin)
+
+
+def _end(response: Response, limit: int, most: int, *, is_begin: bool) -> _Piece:
+    data, taken = read_end(response, min(most, 2 * limit + 1), most)
+    lines = data.replace(b"\r\n", b"\n")
+    if taken >= most:
+        return _Piece(data=lines[-limit:], note=END_NOT_READ)
+    return _Piece(data=lines[-limit:], whole=is_begin and taken == len(data) and len(lines) <= limit)
 
 
 def _streamed(ask: Asker, limit: int) -> _Piece:
@@ -104,10 +112,7 @@ def _streamed(ask: Asker, limit: int) -> _Piece:
     with ask.opened("consoleText") as response:
         length = response.headers.get("Content-Length", "")
         is_long = length.isdigit() and int(length) > _STREAMED * limit
-        most = limit if is_long else _STREAMED * limit
-        data, taken = read_end(response, limit, most)
-        note = END_NOT_READ if is_long or taken >= most else None
-        return _Piece(data=data, whole=taken <= len(data) and not note, note=note)
+        return _end(response, limit, limit if is_long else _STREAMED * limit, is_begin=True)
 
 
 def _spared(ask: Asker, limit: int) -> _Piece | None:
@@ -118,22 +123,24 @@ def _spared(ask: Asker, limit: int) -> _Piece | None:
     """
     try:
         with ask.opened("consoleText") as response:
-            data, taken = read_end(response, limit // 4, limit // 4)
+            begin = _end(response, limit // 4, limit // 4, is_begin=True)
     except Unread as unread:
         if unread.absent:
             return None
         raise
-    if taken < limit // 4:
-        return _Piece(data=data, whole=True)
+    if begin.whole:
+        return begin
     try:
         with ask.opened("console") as response:
             page, _ = read_end(response, _PAGE_CAP, _PAGE_CAP)
         skipped = _SKIPPED.search(page)
-        known = int(re.sub(rb"\D", b"", skipped[1])) * 1024 if skipped else 0
-        start = known - max(limit * 3 // 4 - _SHOWN_BY_PAGE, 0)
-        return _asked(ask, max(start, 1), limit * 3 // 4) if skipped else _Piece(data=data, note=END_NOT_READ)
+        if skipped is None:
+            return begin
+        left = limit * 3 // 4
+        start = int(re.sub(rb"\D", b"", skipped[1])) * 1024 - max(left - _SHOWN_BY_PAGE, 0)
+        return _asked(ask, max(start, 1), left, follows=_SHOWN_BY_PAGE + 1024)
     except Unread:
-        return _Piece(data=data, note=END_NOT_READ)
+        return begin
 
 
 def _size(response: Response) -> int | None:
