@@ -12,6 +12,7 @@ from parsers.buckets import explain
 from parsers.rules import BucketRule
 from poller.config.explained import DetailsSettings, Reports
 from poller.details.files import Files, read_files
+from poller.details.test_reports import harmless
 from providers._base import ProviderError, TellsDetails, Unavailable, Wanted
 from store.details import Findings
 
@@ -63,6 +64,7 @@ def read(
     files = _files(provider, asked, deadline, needed=not explains)
     details, earlier = _more(provider, asked, details, files)
     told = _explained(asked, details) if explains else _Why()
+    report = files.report or details.tests
     labels = {**details.labels, **files.labels}
     notes = dict.fromkeys((*details.notes, *files.notes, *told.notes))
     return Explanation(
@@ -79,7 +81,7 @@ def read(
             notes=tuple(clean(redact(note), _NOTE_LIMIT) for note in list(notes)[:MOST_NOTES]),
         ),
         outcome=details.outcome,
-        tests=files.report or details.tests,
+        tests=harmless(report, redact) if report is not None else None,
         figures=files.figures,
         gaps=_gaps(asked, details, files),
         earlier=earlier,
