@@ -14,7 +14,6 @@ from providers._http import CALL_SECONDS, Answer, Http, check_status
 PAGE: Final = 100  # GitHub's maximum; more is silently cut to it
 _ELSEWHERE: Final = (302, 303)
 _MOVED: Final = (301, 307, 308)  # the repository was renamed
-_ROOM_AFTER: Final = 300.0  # seconds, until what is not urgent asks again
 _OURS: Final = (200, *_ELSEWHERE, 304, 401, 403, 404, 410, 429)
 _ACCEPT: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
@@ -69,10 +68,11 @@ class Client:
         return self._quota.has_room()
 
     def insist_on_room(self) -> None:
-        """Raises Unavailable (paced) when what is left of the rate limit is for polling."""
-        if not self.has_room():
+        """Raises Unavailable (paced) when what is left of the limits is for polling."""
+        wait = self._quota.room_in()
+        if wait > 0:
             text = "GitHub's rate limit is nearly reached: what is left of it is for polling"
-            raise Unavailable(Trouble.PACED, text, retry_after=_ROOM_AFTER)
+            raise Unavailable(Trouble.PACED, text, retry_after=wait)
 
     def get(
         self,

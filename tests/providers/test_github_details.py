@@ -8,6 +8,7 @@ import pytest
 from domain.build import Outcome
 from domain.details import Details
 from providers._base import Refused, TellsDetails, Trouble, Unavailable, Wanted
+from providers._github_quota import Quota
 from simulator import faults
 from simulator.github_quota import Identity
 from tests.support.github_scene import NOTHING, Scene
@@ -322,6 +323,30 @@ def test_what_is_left_of_the_rate_limit_is_for_polling(scene: Scene) -> None:
         assert (caught.value.trouble, caught.value.retry_after) == (Trouble.PACED, 300.0)
         assert not caught.value.provider_wide
     assert scene.server.requests == []
+
+
+def test_many_failures_at_once_leave_a_part_of_each_minute_for_polling() -> None:
+    now = [0.0]
+    quota = Quota(limited=True, clock=lambda: now[0])
+    for _ in range(599):
+        quota.spend()
+    assert quota.room_in() == 0
+    now[0] = 20.0
+    quota.spend()
+    assert quota.room_in() == 40.0
+    for _ in range(300):
+        quota.spend()  # polls go on
+    now[0] = 59.0
+    assert not quota.has_room()
+    now[0] = 60.0  # 301 in the last minute
+    assert quota.has_room()
+
+
+def test_a_server_without_limits_always_has_room() -> None:
+    quota = Quota(limited=False)
+    for _ in range(1000):
+        quota.spend()
+    assert quota.has_room()
 
 
 def test_a_rate_limit_in_the_middle_is_a_note(scene: Scene) -> None:
