@@ -13,6 +13,7 @@ _ALL_MESSAGES = 4 << 20  # bytes; from there on messages are cut sooner
 _NAME = 500  # characters
 _MOST_FAILING = 10_000  # that are kept beyond the others
 _MOST_DURATIONS = 10_000  # that are remembered as they are written
+_UNKNOWN = -1.0
 _LONGEST_DURATION = 40  # characters
 _TEN_YEARS = 10 * 366 * 86_400
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -70,7 +71,7 @@ class Tally:
     skipped: int = 0
     _cases: list[TestCase] = field(default_factory=list)
     _suites: dict[str, str] = field(default_factory=dict)
-    _seconds: dict[str, float | None] = field(default_factory=dict)
+    _seconds: dict[str | None, float | None] = field(default_factory=dict)
     _messages: int = 0  # bytes
 
     def add(
@@ -95,6 +96,9 @@ class Tally:
         known = self._suites.get(suite)
         if known is None:
             known = self._suites[suite] = _cut_name(suite)
+        duration = self._seconds.get(time, _UNKNOWN)
+        if duration is _UNKNOWN:
+            duration = self._duration(time)
         if len(name) > _NAME or not name.isprintable():
             name = _cut_name(name)
         self._cases.append(
@@ -102,22 +106,17 @@ class Tally:
                 suite=known,
                 name=name or "(?)",  # as Jenkins calls it
                 status=status,
-                duration=self._duration(time),
+                duration=duration,
                 message=self._message(message) if message else None,
                 flaky=flaky,
             )
         )
 
     def _duration(self, time: str | None) -> float | None:
-        if time is None:
-            return None
-        try:
-            return self._seconds[time]
-        except KeyError:
-            found = seconds(time)
-            if len(self._seconds) < _MOST_DURATIONS:
-                self._seconds[time] = found
-            return found
+        found = seconds(time)
+        if len(self._seconds) < _MOST_DURATIONS:
+            self._seconds[time] = found
+        return found
 
     def _message(self, text: str) -> str | None:
         message = _cut_message(text, _MESSAGE_BYTES if self._messages < _ALL_MESSAGES else _MESSAGE_BYTES_LATER)

@@ -147,9 +147,10 @@ class _Reading:
             )
         if "}" in tag:
             tag = tag.rpartition("}")[2]
-        if self._visitor is None:
-            self._visitor = self._choose(tag)
-        if self._visitor.start(tag, attributes) and not self._text_depth:
+        visitor = self._visitor
+        if visitor is None:
+            visitor = self._visitor = self._choose(tag)
+        if visitor.start(tag, attributes) and not self._text_depth:
             self._text_depth, self._text_room = self._depth, _LONGEST_TEXT
             self._expat.CharacterDataHandler = self._characters
 
