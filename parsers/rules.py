@@ -7,6 +7,7 @@ from string import Formatter
 from typing import Any, Literal
 
 import regex
+from typing_extensions import override
 
 from domain.globs import matches
 
@@ -64,6 +65,7 @@ class BucketRule:
 class _Lenient(Formatter):
     """Leaves out what a match did not find."""
 
+    @override
     def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
         value = kwargs.get(key) if isinstance(key, str) else None
         return "" if value is None else value
