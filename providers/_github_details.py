@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from domain.build import Build, Outcome
@@ -76,19 +77,22 @@ class Examination:
         self._notes: list[str] = []
 
     def details(self) -> Details:
-        """Everything that is wanted and can be read.
+        """Everything that is wanted and can be read; as `runner` the machine of what failed first, or worked longest.
 
         Raises:
             Unavailable: The jobs cannot be read just now; the rate limit has no room.
             Refused: The credentials are wrong.
         """
+        stages, needs_jobs = self._wanted.stages, self._wanted.stages or self._wanted.log_bytes > 0
+        if not needs_jobs and self._wanted.since is None:
+            return Details()
         self._client.insist_on_room()
-        stages = self._wanted.stages
-        jobs = self._jobs() if stages or self._wanted.log_bytes > 0 else []
+        jobs = self._jobs() if needs_jobs else []
         failed = unhappy(jobs)
         logs = tuple(self._logs(failed))
         why = self._why(jobs, failed, has_log=bool(logs)) if stages else _UNKNOWN
-        runner = runner_of(failed[0]) if failed else None
+        chosen = failed[0] if failed else max(jobs, key=_length, default=None)
+        runner = None if chosen is None else runner_of(chosen)
         return Details(
             stages=tuple(map(_stage, jobs)) if stages else (),
             failing_stage=_place(failed[0]) if failed and stages else None,
@@ -210,6 +214,10 @@ def _stage(job: Job) -> Stage:
         duration=duration_of(job),
         url=url_of(job),
     )
+
+
+def _length(job: Job) -> timedelta:
+    return duration_of(job) or timedelta(0)
 
 
 def _place(job: Job) -> str:

@@ -263,8 +263,14 @@ def test_a_build_that_passed_costs_one_request(scene: Scene) -> None:
     scene.server.forget()
     found = scene.github.details(build, Wanted())
     assert [each.outcome for each in found.stages] == [Outcome.SUCCESS, Outcome.SUCCESS]
-    assert (found.failing_stage, found.labels, found.notes) == (None, {}, ())
+    assert (found.failing_stage, found.labels, found.notes) == (None, {"runner": "ubuntu-latest"}, ())
     assert len(scene.server.requests) == 1
+
+
+def test_the_machine_that_worked_longest_is_that_of_a_build_that_passed(scene: Scene) -> None:
+    short, long = scene.job("lint", "success", runner="agent-1"), scene.job("test", "success", runner="agent-2")
+    short.completed_at = scene.clock() + timedelta(seconds=35)
+    assert scene.details(scene.run("success", short, long)).labels == {"runner": "agent-2"}
 
 
 def test_logs_alone_need_the_jobs_and_tell_no_stages(scene: Scene) -> None:
