@@ -1,5 +1,8 @@
 """The kind `duration`: the builds that pass take longer than they did, or wait longer before they start.
 
+They are compared after each build, and so chance is given many chances: what is told at once is beyond doubt, and
+else the next two builds that pass must say the same.
+
 While an alert fires, the times from before are frozen in its evidence. It ends when half of the increase is gone, and
 is closed when the builds have taken so long a hundred times: then that is normal.
 """
@@ -23,8 +26,9 @@ KIND = AlertKind.DURATION
 RECENT = 5  # builds whose median is compared
 BEFORE = 30  # with that of so many before them
 ENOUGH = 20  # of which there must be at least so many
-WANTED = RECENT + BEFORE  # builds that a decision looks at
+WANTED = RECENT + BEFORE + 2  # builds that a decision looks at: those that were compared two builds ago, too
 
+_SURE = 50  # so many times less likely than it must be, and the first look is enough
 _REBASE = 100  # builds that passed after which the longer time is the new normal
 _MEASURES = ("execution", "queue")  # from start to end; from queueing to start
 
@@ -59,10 +63,11 @@ def decide_duration(
         return ()
     since = max((end for alert in ended(stored, KIND) if (end := order_of(alert, "ended_by"))), default=None)
     for measure in _MEASURES:
-        increase = _increase(_measured(measure, timed)[-WANTED:], rule, since)
+        measured = _measured(measure, timed)
+        increase = _told(measured, rule, since)
         if increase is not None:
-            before = [each for each in _measured(measure, timed) if each[0].finished_at <= watched_since]
-            baseline = _increase(before[-WANTED:], rule, since) is not None
+            before = [each for each in measured if each[0].finished_at <= watched_since]
+            baseline = _increase(before, rule, since) is not None
             return (_opened(scope, measure, increase, baseline=baseline),)
     return ()
 
@@ -88,12 +93,21 @@ class _Increase:
     newest: Timed
 
 
+def _told(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since: Order | None) -> _Increase | None:
+    """The increase, once it is certain enough to be told."""
+    increase = _increase(measured, rule, since)
+    if increase is None or increase.p < rule.p / _SURE:
+        return increase
+    earlier = measured[:-2], measured[:-1]
+    return increase if all(_increase(each, rule, since) is not None for each in earlier) else None
+
+
 def _increase(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since: Order | None) -> _Increase | None:
     """Compare the newest builds with those before; None when nothing has grown, or nobody can tell.
 
     The newest must all have come after the end of an earlier alert, `since`.
     """
-    new, old = measured[-RECENT:], measured[:-RECENT]
+    new, old = measured[-RECENT:], measured[-RECENT - BEFORE : -RECENT]
     if len(old) < ENOUGH or (since is not None and new[0][0][:2] <= since):
         return None
     before, after = median(seconds for _, seconds in old), median(seconds for _, seconds in new)
@@ -103,7 +117,7 @@ def _increase(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since
     p = p_greater([seconds for _, seconds in new], [seconds for _, seconds in old])
     if p >= rule.p:
         return None
-    onset = _onset(measured, before + grown / 2)
+    onset = _onset([*old, *new], before + grown / 2)
     return _Increase(before=before, after=after, builds_before=len(old), p=p, onset=onset, newest=new[-1][0])
 
 

@@ -82,7 +82,7 @@ def here(database: Database, configuration: Configuration) -> House:
 
 def test_builds_that_take_longer_are_told_once_and_are_over_with_the_third_quick_one(here: House) -> None:
     here.comes("P" * 30)
-    here.comes("PPP", SLOW)
+    here.comes("PPPP", SLOW)
     assert here.told() == []
     here.comes("P", SLOW)
     assert here.told() == [(AlertKind.DURATION, Reason.FIRST)]
@@ -95,7 +95,7 @@ def test_builds_that_take_longer_are_told_once_and_are_over_with_the_third_quick
 
 def test_failed_builds_say_nothing_about_times_and_hide_them(here: House) -> None:
     here.comes("P" * 30)
-    here.comes("PPP", SLOW)
+    here.comes("PPPP", SLOW)
     here.comes("F", SLOW)
     assert set(here.firing()) == {AlertKind.FAILURE}
     here.comes("P", SLOW)
@@ -176,5 +176,5 @@ def test_what_was_so_before_first_contact_is_no_news_once_history_is_filled_in(
 
 def test_what_begins_after_first_contact_is_news_with_history_behind_it(here: House) -> None:
     filled_in(here, "P" * 60, [QUICK] * 60)
-    here.comes("P" * 4, SLOW)
+    here.comes("P" * 5, SLOW)
     assert here.told() == [(AlertKind.DURATION, Reason.FIRST)]
