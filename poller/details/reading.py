@@ -14,6 +14,7 @@ from poller.config.explained import DetailsSettings, Reports
 from poller.details.files import Files, read_files
 from poller.details.test_reports import harmless
 from providers._base import ProviderError, TellsDetails, Unavailable, Wanted
+from providers._labels import labels_of_details
 from store.details import Findings
 
 MOST_SECONDS = 120.0  # of one build; what has not been read by then is noted
@@ -65,7 +66,7 @@ def read(
     details, earlier = _more(provider, asked, details, files)
     told = _explained(asked, details) if explains else _Why()
     report = files.report or details.tests
-    labels = {**details.labels, **files.labels}
+    labels = {**labels_of_details(asked.reports.labels, details.labels), **files.labels}
     notes = dict.fromkeys((*details.notes, *files.notes, *told.notes))
     return Explanation(
         build=asked.build,
