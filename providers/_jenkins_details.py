@@ -17,7 +17,17 @@ from providers._jenkins_build import CONTROLLER, NOT_A_BUILD, facts_of
 from providers._jenkins_changes import CHANGE_FIELDS, read_changes
 from providers._jenkins_client import JenkinsClient
 from providers._jenkins_log import read_log, read_runner, read_step_log, runner_in, timeout_in, why_queued
-from providers._jenkins_stages import Course, Part, course_of, failed_step, names_of, parts_of, read_course, with_step
+from providers._jenkins_stages import (
+    Course,
+    Part,
+    course_of,
+    failed_of,
+    failed_step,
+    names_of,
+    parts_of,
+    read_course,
+    with_step,
+)
 from providers._jenkins_tests import read_tests
 
 SECONDS: Final = 60.0  # for all requests of one build
@@ -236,7 +246,7 @@ class _Telling:
             self._found.outcome, self._found.reason = Outcome.TIMEOUT, words
 
     def _failed_parts(self) -> list[Part]:
-        return [part for part in self._parts if part.failed and part.place][:_PARTS_READ]
+        return [part for part in failed_of(self._parts) if part.place][:_PARTS_READ]
 
     def _tell_log_of(self, part: Part, limit: int) -> int:
         """The console of a failed part, or of what failed within it: a multijob writes little itself."""
@@ -260,7 +270,7 @@ class _Telling:
 
 def _failed_within(ask: Asker, part: Part) -> Part | None:
     parts = parts_of(ask.tree(f"number,{_PARTS}"), part.number)
-    return next((each for each in parts if each.failed and each.place), None)
+    return next((each for each in failed_of(parts) if each.place), None)
 
 
 def _waited(raw: Mapping[str, Any]) -> list[str]:

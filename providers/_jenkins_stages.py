@@ -17,6 +17,7 @@ _STEPS_ASKED: Final = 100  # of the failing stage
 _NAMES_SHOWN: Final = 3
 _REASON_LIMIT: Final = 300
 
+_WORST_FIRST: Final = ("FAILURE", "ABORTED", "UNSTABLE")
 _STOPPED: Final = frozenset({"ABORTED", "IN_PROGRESS", "PAUSED_PENDING_INPUT"})
 _OUTCOMES: Final = {
     "SUCCESS": Outcome.SUCCESS,
@@ -67,11 +68,6 @@ class Part:
     duration: timedelta | None = None
     phase: str | None = None
     is_job: bool = False  # which may be made of parts itself
-
-    @property
-    def failed(self) -> bool:
-        """Whether it is one of those that made the whole fail."""
-        return self.result not in {"SUCCESS", "NOT_BUILT", None}
 
 
 def read_course(ask: Asker, *, cancelled: bool) -> Course:
@@ -200,13 +196,26 @@ def course_of(parts: Sequence[Part], url: str) -> Course:
         )
         for part in parts[:MOST_STAGES]
     )
-    failing = next((place for place, part in enumerate(parts[:MOST_STAGES]) if part.failed), None)
-    return Course(stages=stages, failing=failing, runner=parts[failing].runner if failing is not None else None)
+    failed = next(iter(failed_of(parts[:MOST_STAGES])), None)
+    if failed is None:
+        return Course(stages=stages)
+    return Course(stages=stages, failing=list(parts).index(failed), runner=failed.runner)
+
+
+def failed_of(parts: Sequence[Part]) -> list[Part]:
+    """Those that ended worst, and so made the whole end badly: not the unstable ones where others failed."""
+    bad = [part for part in parts if part.result not in {"SUCCESS", "NOT_BUILT", None}]
+    worst = min((_rank(part) for part in bad), default=0)
+    return [part for part in bad if _rank(part) == worst]
+
+
+def _rank(part: Part) -> int:
+    return _WORST_FIRST.index(part.result) if part.result in _WORST_FIRST else 0
 
 
 def names_of(parts: Sequence[Part]) -> str | None:
     """The failed ones in words: `os=mac, os=win and 2 more`."""
-    failed = [part.name for part in parts if part.failed]
+    failed = [part.name for part in failed_of(parts)]
     shown = ", ".join(failed[:_NAMES_SHOWN])
     more = len(failed) - _NAMES_SHOWN
     return (f"{shown} and {more} more" if more > 0 else shown) or None
