@@ -44,7 +44,7 @@ class TestFate(StrEnum):
     UNKNOWN = "unknown"  # the build did not get that far
 
 
-class Tested(NamedTuple):
+class Trial(NamedTuple):
     """A build of a stream whose tests were read, or that passed: then none of them had failed."""
 
     build_id: int

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from domain.testhistory import Course, Tested
+from domain.testhistory import Course, Trial
 from domain.testreport import FAILING, Test, TestStatus
 from store import test_names
 from store.among import among
@@ -16,7 +16,7 @@ from store.schema import VERDICTS, builds, names, pipelines, test_runs
 from store.test_codes import unpacked, unpacked_durations, unpacked_flaky
 from store.test_line import LOOKED_BACK, Place, Run, line_of
 
-History = tuple[list[Tested], list[Course]]
+History = tuple[list[Trial], list[Course]]
 """Builds, oldest first, and how tests fared in each of them."""
 
 
@@ -70,8 +70,8 @@ def places(session: Session, since: datetime) -> list[Place]:
     return sorted((row.provider, row.key, row.text) for row in session.execute(query))
 
 
-def _run(run: Run) -> Tested:
-    return Tested(
+def _run(run: Run) -> Trial:
+    return Trial(
         build_id=run.build_id,
         generation=run.generation,
         number=run.number,
