@@ -52,7 +52,8 @@ class Storage:
 
     def __init__(self, client: Client, http: Http, public: Http | None, deadline: float) -> None:
         self._client = client
-        self._ways = (http,) if public is None else (http, public)
+        self._http = http
+        self._public = public
         self._deadline = deadline
 
     def tail(self, path: str, most: int) -> Tail:
@@ -82,18 +83,25 @@ class Storage:
 
     def _read(self, path: str, read: Callable[[str], Tail]) -> Tail:
         """What `read` makes of the link; with a new link where that may help."""
-        for is_last in (False, True):
-            answer = self._client.place(path, deadline=self._deadline)
-            if answer.status in _GONE:
-                raise Refused(Trouble.NOT_FOUND, f"gone ({answer.status})")
-            if answer.status == _OK:
-                return Tail(answer.body, whole=True)
-            try:
-                return read(_allowed(answer.url, answer.headers.get("Location", "")))
-            except ProviderError as error:
-                if is_last or error.trouble not in _NEW_LINK:
-                    raise
-        raise AssertionError
+        found = self._place(path)
+        if isinstance(found, Tail):
+            return found
+        try:
+            return read(found)
+        except ProviderError as error:
+            if error.trouble not in _NEW_LINK:
+                raise
+        found = self._place(path)
+        return found if isinstance(found, Tail) else read(found)
+
+    def _place(self, path: str) -> str | Tail:
+        """The link, or the file itself."""
+        answer = self._client.place(path, deadline=self._deadline)
+        if answer.status in _GONE:
+            raise Refused(Trouble.NOT_FOUND, f"gone ({answer.status})")
+        if answer.status == _OK:
+            return Tail(answer.body, whole=True)
+        return _allowed(answer.url, answer.headers.get("Location", ""))
 
     def _end(self, link: str, most: int) -> Tail:
         """Storages differ: Azure's knows `bytes=7-9` and ignores `bytes=-3`, and then tells the size."""
@@ -115,18 +123,22 @@ class Storage:
     def _exchange(
         self, link: str, headers: Mapping[str, str], take: Callable[[Response], Found]
     ) -> "Found | _Elsewhere":
+        try:
+            return self._ask(self._http, link, headers, take)
+        except Refused as error:
+            if self._public is None or error.trouble is not Trouble.TLS:
+                raise
+        return self._ask(self._public, link, headers, take)
+
+    def _ask(
+        self, http: Http, link: str, headers: Mapping[str, str], take: Callable[[Response], Found]
+    ) -> "Found | _Elsewhere":
         asked = {"Accept-Encoding": "identity", **headers}  # a part of something compressed could not be read
-        for http in self._ways:
-            try:
-                with http.stream(link, headers=asked, deadline=self._deadline) as response:
-                    location = response.headers.get("Location")
-                    if response.status_code in REDIRECTS and location:
-                        return _Elsewhere(location)
-                    return take(response)
-            except Refused as error:
-                if error.trouble is not Trouble.TLS or http is self._ways[-1]:
-                    raise
-        raise AssertionError
+        with http.stream(link, headers=asked, deadline=self._deadline) as response:
+            location = response.headers.get("Location")
+            if response.status_code in REDIRECTS and location:
+                return _Elsewhere(location)
+            return take(response)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,14 @@ def test_a_cancelled_run_that_took_too_long_is_a_timeout(scene: Scene) -> None:
     assert (found.outcome, found.reason, found.failing_stage) == (Outcome.TIMEOUT, TIMED_OUT, "test: Run make test")
 
 
+def test_a_run_of_which_a_job_found_no_machine_for_a_day_is_an_error(scene: Scene) -> None:
+    run = scene.run("cancelled", scene.job("gpu", "cancelled", begun=False), duration=timedelta(hours=25))
+    run.attempts[0].jobs[0].completed_at = scene.clock()
+    run.attempts[0].requested_at = scene.clock() - timedelta(hours=25)
+    found = scene.details(run)
+    assert (found.outcome, found.reason) == (Outcome.ERROR, "no runner has taken gpu for 25 h")
+
+
 def test_what_a_person_cancelled_stays_cancelled(scene: Scene) -> None:
     jobs = scene.job("test", "cancelled", annotation="The run was canceled by @ada.")
     assert scene.details(scene.run("cancelled", jobs), log_bytes=0).outcome is None

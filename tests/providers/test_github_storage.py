@@ -281,7 +281,7 @@ def test_an_archive_of_unknown_size_is_refused_while_it_is_read(scene: Scene) ->
     (artifact,) = scene.github.artifacts(build)
     scene.server.storage.fault(faults.gzip_bomb(1 << 30), path=STORED)
     with pytest.raises(Refused) as caught:
-        scene.github.read_artifact(build, artifact, 1 << 20)
+        scene.github.read_artifact(build, artifact, 4 << 20)
     assert caught.value.trouble is Trouble.TOO_LARGE
 
 
