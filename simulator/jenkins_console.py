@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import chain
 
-from simulator.jenkins_build import Build
+from simulator.jenkins_world import Build
 from simulator.server import Answer, Request, html_answer, text_answer
 
 _NOTE = re.compile(rb"\x1b\[8mha:[^\x1b]*\x1b\[0m")

@@ -14,7 +14,7 @@ from providers._jenkins_asking import place_in, place_of
 from providers._jenkins_details import read_details
 from simulator import faults
 from simulator.jenkins_details import Change, Stage
-from simulator.jenkins_world import MULTIJOB
+from simulator.jenkins_kinds import MULTIJOB
 from simulator.server import Fault
 from tests.support.builders import build as a_build
 from tests.support.builders import pipeline as a_pipeline
