@@ -84,6 +84,14 @@ def test_a_renamed_repository_is_followed_with_credentials(mock: responses.Reque
     assert mock.calls[1].request.headers["Authorization"] == "Bearer ghp_s3cret"
 
 
+@pytest.mark.parametrize("status", [301, 303, 307, 308])
+def test_any_redirect_that_leaves_the_server_leads_to_the_storage(mock: responses.RequestsMock, status: int) -> None:
+    moved(mock, BLOB, status=status)
+    mock.get(BLOB, body=b"failed\n")
+    assert storage().tail("/log", 100).body == b"failed\n"
+    assert "Authorization" not in mock.calls[1].request.headers
+
+
 def test_a_server_that_answers_itself_is_taken_at_its_word(mock: responses.RequestsMock) -> None:
     mock.get(f"{API}/log", body=b"one\ntwo\n")
     assert storage().tail("/log", 4).body == b"two\n"
