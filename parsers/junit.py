@@ -1,5 +1,6 @@
 """Test reports, whoever wrote them."""
 
+import codecs
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -9,6 +10,8 @@ from domain.testreport import TestReport, by_test
 from parsers.characters import is_unusual, repaired
 from parsers.dotnet_cases import NUnitCases, XUnitNetCases
 from parsers.jenkins_cases import JenkinsCases
+from parsers.json_documents import read_document
+from parsers.json_events import read_event_lines
 from parsers.junit_cases import JUnitCases
 from parsers.tally import Tally
 from parsers.testng_cases import TestNGCases
@@ -17,6 +20,8 @@ from parsers.unreadable import NotAReport, Unreadable
 from parsers.xml_events import Malformed, Visitor, read_events
 
 _PIECE = 1 << 16
+_LARGEST_DOCUMENT = 16 << 20  # bytes of JSON; as objects they become ten times as many
+_LONGEST_LINE = 1 << 20
 _DECLARATION = 1024  # bytes in which a text names its encoding
 
 
@@ -54,16 +59,18 @@ def read_report(data: bytes | BinaryIO, *, name: str, limits: ReportLimits | Non
         limits: how much is read.
 
     Raises:
-        NotAReport: a sound XML file of another kind.
+        NotAReport: a sound XML or JSON file of another kind.
         Unreadable: it is broken, hostile or too large.
     """
     limits = limits or ReportLimits()
     stream = BytesIO(data) if isinstance(data, bytes) else data
     start = stream.tell()
     try:
-        unusual = is_unusual(stream.read(_DECLARATION))
+        beginning = stream.read(_DECLARATION)
         stream.seek(start)
-        if not unusual:
+        if beginning.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
+            return _read_json(stream, limits)
+        if not is_unusual(beginning):
             try:
                 return _read(stream, limits)
             except Malformed as error:
@@ -96,6 +103,28 @@ def _read(stream: BinaryIO, limits: ReportLimits, *, repair: bool = False) -> Te
     return tally.report()
 
 
+def _read_json(stream: BinaryIO, limits: ReportLimits) -> TestReport:
+    tally = Tally(limits.cases)
+    lines = _lines(_pieces(stream, limits.size))
+    start = stream.tell()
+    if not read_event_lines(lines, tally):
+        stream.seek(start)
+        read_document(b"".join(_pieces(stream, min(limits.size, _LARGEST_DOCUMENT))), tally)
+    return tally.report()
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines without their end; one that grows beyond all measure comes in parts."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+        if len(rest) > _LONGEST_LINE:
+            yield rest
+            rest = b""
+    yield rest
+
+
 def merged(reports: Iterable[TestReport]) -> TestReport:
     """The report of a build from those of its files: shards, modules, repetitions.
 
@@ -116,7 +145,7 @@ def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
     read = 0
     while piece := stream.read(_PIECE):
         if not read:
-            piece = piece.lstrip(b" \t\r\n")  # before the declaration it would be an error, and it happens
+            piece = piece.lstrip(b" \t\r\n")  # before an XML declaration it would be an error, and it happens
         read += len(piece)
         if read > size:
             raise Unreadable(f"it is larger than {size >> 20} MiB")

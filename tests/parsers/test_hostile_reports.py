@@ -9,6 +9,7 @@ import pytest
 from typing_extensions import override
 
 from domain.testreport import TestReport
+from parsers import xml_events
 from parsers.junit import ReportLimits, read_report
 from parsers.unreadable import Unreadable
 
@@ -184,6 +185,18 @@ def test_a_large_tag_below_the_cap_is_read_in_linear_time() -> None:
 
 def test_a_bare_doctype_is_harmless() -> None:
     assert read(b'<!DOCTYPE testsuite><testsuite><testcase name="t"/></testsuite>').passed == 1
+
+
+def test_entities_would_be_refused_even_if_their_declaration_came_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml_events._Reading, "_doctype", lambda *_args: None)
+    for name in ("billion laughs", "external entity", "parameter entities"):
+        with pytest.raises(Unreadable, match="it declares entities"):
+            read(REFUSED[name]())
+
+
+def test_an_encoding_declared_after_much_space_does_no_harm() -> None:
+    head = b'<?xml version="1.0"' + b" " * 2000 + b'encoding="gbk"?>'
+    assert read(head + b'<testsuite><testcase name="t"/></testsuite>').passed == 1
 
 
 def test_reading_opens_no_file_and_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
