@@ -26,7 +26,8 @@ KIND = AlertKind.DURATION
 RECENT = 5  # builds whose median is compared
 BEFORE = 30  # with that of so many before them
 ENOUGH = 20  # of which there must be at least so many
-WANTED = RECENT + BEFORE + 2  # builds that a decision looks at: those that were compared two builds ago, too
+_LOOKS = 3  # at the newest builds after each of so many, where chance is possible
+WANTED = RECENT + BEFORE + _LOOKS - 1  # builds that a decision looks at
 
 _SURE = 50  # so many times less likely than it must be, and the first look is enough
 _REBASE = 100  # builds that passed after which the longer time is the new normal
@@ -67,7 +68,7 @@ def decide_duration(
         increase = _told(measured, rule, since)
         if increase is not None:
             before = [each for each in measured if each[0].finished_at <= watched_since]
-            baseline = _increase(before, rule, since) is not None
+            baseline = _increase(before[-RECENT:], before[:-RECENT], rule, since) is not None
             return (_opened(scope, measure, increase, baseline=baseline),)
     return ()
 
@@ -94,20 +95,27 @@ class _Increase:
 
 
 def _told(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since: Order | None) -> _Increase | None:
-    """The increase, once it is certain enough to be told."""
-    increase = _increase(measured, rule, since)
-    if increase is None or increase.p < rule.p / _SURE:
-        return increase
-    earlier = measured[:-2], measured[:-1]
-    return increase if all(_increase(each, rule, since) is not None for each in earlier) else None
+    """The increase, once it is certain enough to be told.
 
-
-def _increase(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since: Order | None) -> _Increase | None:
-    """Compare the newest builds with those before; None when nothing has grown, or nobody can tell.
-
-    The newest must all have come after the end of an earlier alert, `since`.
+    The looks before the last one compare with the same builds as the last: what is slow since does not count as usual.
     """
-    new, old = measured[-RECENT:], measured[-RECENT - BEFORE : -RECENT]
+    increase = _increase(measured[-RECENT:], measured[:-RECENT], rule, since)
+    if increase is not None and increase.p < rule.p / _SURE:
+        return increase
+    before = measured[: -RECENT - _LOOKS + 1]
+    ends = range(len(measured), len(measured) - _LOOKS, -1)
+    looks = [_increase(measured[max(end - RECENT, 0) : end], before, rule, since) for end in ends]
+    return looks[0] if all(looks) else None
+
+
+def _increase(
+    new: Sequence[tuple[Timed, float]], past: Sequence[tuple[Timed, float]], rule: DurationRule, since: Order | None
+) -> _Increase | None:
+    """Compare some builds with those before; None when nothing has grown, or nobody can tell.
+
+    They must all have come after the end of an earlier alert, `since`.
+    """
+    old = past[-BEFORE:]
     if len(old) < ENOUGH or (since is not None and new[0][0][:2] <= since):
         return None
     before, after = median(seconds for _, seconds in old), median(seconds for _, seconds in new)
@@ -117,7 +125,7 @@ def _increase(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since
     p = p_greater([seconds for _, seconds in new], [seconds for _, seconds in old])
     if p >= rule.p:
         return None
-    onset = _onset([*old, *new], before + grown / 2)
+    onset = _onset([*past, *new], before + grown / 2)
     return _Increase(before=before, after=after, builds_before=len(old), p=p, onset=onset, newest=new[-1][0])
 
 
