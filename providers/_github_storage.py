@@ -15,7 +15,7 @@ from requests import Response
 from providers._base import ProviderError, Refused, Trouble, Unavailable
 from providers._causes import shown
 from providers._github_client import Client
-from providers._http import BYTE_CAP, MAX_REDIRECTS, REDIRECTS, Answer, Http, check_status
+from providers._http import BYTE_CAP, MAX_REDIRECTS, REDIRECTS, Answer, Http, check_status, retry_after
 from providers._wire import read_capped, read_end
 
 _CUT_BEYOND: Final = 4  # times what is wanted; a shorter file is read through where its storage ignores a Range
@@ -26,6 +26,7 @@ _REFUSED: Final = frozenset({400, 401, 403})
 _OK: Final = 200
 _PART: Final = 206
 _NOTHING_TO_CUT: Final = 416
+_TOO_MANY: Final = 429
 
 Found = TypeVar("Found")
 
@@ -198,6 +199,8 @@ def _check(response: Response) -> None:
         raise Refused(Trouble.NOT_FOUND, f"gone ({status})")
     if status in _REFUSED:
         raise Refused(Trouble.AUTH, f"its storage refuses the link ({status})")
+    if status == _TOO_MANY:  # of the storage: nothing about GitHub's own limits
+        raise Unavailable(Trouble.SERVER_ERROR, "its storage is busy (429)", retry_after=retry_after(response.headers))
     check_status(Answer(status=status, headers=response.headers, body=b"", url=url, asked=url), (_OK,))
 
 

@@ -275,6 +275,12 @@ def test_a_build_that_passed_costs_one_request(scene: Scene) -> None:
     assert len(scene.server.requests) == 1
 
 
+def test_a_job_that_was_allowed_to_fail_explains_nothing(scene: Scene) -> None:
+    found = scene.details(scene.run("success", scene.job("test", "success"), scene.job("nightly build of Node")))
+    assert [each.outcome for each in found.stages] == [Outcome.SUCCESS, Outcome.FAILURE]
+    assert (found.failing_stage, found.reason, found.logs) == (None, None, ())
+
+
 def test_the_machine_that_worked_longest_is_that_of_a_build_that_passed(scene: Scene) -> None:
     short, long = scene.job("lint", "success", runner="agent-1"), scene.job("test", "success", runner="agent-2")
     short.completed_at = scene.clock() + timedelta(seconds=35)

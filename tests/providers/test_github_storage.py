@@ -151,6 +151,14 @@ def test_a_storage_that_stays_in_trouble_is_asked_twice(
     assert len(mock.calls) == 4
 
 
+def test_a_busy_storage_says_nothing_about_the_limits_of_github(mock: responses.RequestsMock) -> None:
+    moved(mock, BLOB)
+    mock.get(BLOB, status=429, headers={"Retry-After": "7"})
+    error = troubled(storage())
+    assert isinstance(error, Unavailable)
+    assert (str(error), error.retry_after, error.provider_wide) == ("its storage is busy (429)", 7.0, False)
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_file_that_is_gone_is_gone(mock: responses.RequestsMock, status: int) -> None:
     moved(mock, BLOB)
