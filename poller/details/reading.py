@@ -90,10 +90,11 @@ def read(
 
 
 def _wanted(asked: Asked) -> Wanted | None:
-    """Of the server's own report nothing where files are read that say more; of what passed at most its labels."""
+    """Of the server's own report nothing where files say more; of what passed at most its labels, and its tests."""
     if not asked.failed or asked.settings is None:
         told = any(source.artifact is None for source in asked.reports.labels)
-        return Wanted(log_bytes=0, tests=False) if told else None
+        tested = asked.settings is not None and asked.build.outcome is Outcome.UNSTABLE and not asked.reports.parsers
+        return Wanted(log_bytes=0, tests=tested, stages=told) if told or tested else None
     since = asked.since if asked.changed_until is None else None
     return Wanted(log_bytes=asked.settings.log_bytes, tests=not asked.reports.parsers, since=since)
 
