@@ -320,6 +320,18 @@ def test_jobs_that_the_token_may_not_read_are_a_note_and_the_changes_are_told(sc
     assert found.changes.total == 1
 
 
+def test_each_permission_that_is_missing_is_named(scene: Scene) -> None:
+    good = scene.build(scene.run("success"))
+    build = scene.build(scene.run())
+    scene.server.tokens["github-token"] = Identity(login="bot", kind="fine_grained", checks=False, contents=False)
+    found = scene.github.details(build, Wanted(since=good))
+    assert found.notes == (
+        "annotations: not permitted (403): the token needs Checks: read",
+        "changes: not permitted (403): the token needs Contents: read",
+    )
+    assert len(found.logs) == 1
+
+
 def test_a_wrong_token_is_an_error(scene: Scene) -> None:
     build = scene.build(scene.run())
     scene.server.tokens = {"another": Identity(login="ada")}
