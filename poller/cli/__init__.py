@@ -23,6 +23,7 @@ COMMANDS = {
     "ack": "Somebody knows about an alert: no reminders, no escalations.",
     "silence": "Tell nobody about something, for a reason and until an end; --list.",
     "unsilence": "End a silence.",
+    "metric": "One figure of a pipeline over time: history, trend, baseline, builds that stand out.",
     "explain": "One build: every alert it touched, every message and its fate, or why none.",
     "replay": "What would have been sent, against what was: try a candidate configuration on history.",
     "digest": "What a digest would say now; sends nothing.",
