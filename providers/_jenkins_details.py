@@ -125,7 +125,7 @@ class _Telling:
         self._wanted = wanted
         self._found = found
         self._parts: tuple[Part, ...] = ()
-        self._node: str | None = None
+        self._step: tuple[str, str] | None = None  # its number, and the stage that it failed in
         self._names_agent = wanted.stages and wanted.log_bytes <= 0  # perhaps a part of the console not read yet
         self._interrupted = False  # and the server says why
 
@@ -191,27 +191,26 @@ class _Telling:
             if course is not None and self._build.outcome is Outcome.SUCCESS:
                 course = Course(stages=course.stages)  # what failed in it did not matter
             found.failing_stage = course.failing_stage if course else None
-        if course is not None and course.node is not None:
-            course = self._with_step(course, course.node)
         if course is not None:
+            course = self._with_step(course)
             found.stages = course.stages
             found.reason = found.reason or course.reason
             found.runner = course.runner or found.runner
 
-    def _with_step(self, course: Course, node: str) -> Course:
-        step = self._found.part("steps", lambda: failed_step(self._ask, node), absent=True)
-        if step is None:
-            return course
-        self._node = step.node
-        return with_step(course, step)
+    def _with_step(self, course: Course) -> Course:
+        """With the first step that failed: one stage around others has none."""
+        for place, node in course.nodes:
+            step = self._found.part("steps", partial(failed_step, self._ask, node), absent=True)
+            if step is not None:
+                self._step = (step.node, course.stages[place].name)
+                return with_step(course, place, step)
+        return course
 
     def _tell_logs(self) -> None:
         """What the failed step wrote, or the failed parts; then the console of the build itself."""
         found, left = self._found, self._wanted.log_bytes
-        if (node := self._node) is not None:
-            log = found.part(
-                "log of the step", lambda: read_step_log(self._ask, node, found.failing_stage, left), absent=True
-            )
+        if self._step is not None:
+            log = found.part("log of the step", partial(read_step_log, self._ask, *self._step, left), absent=True)
             left -= self._keep(log)
         for part in self._failed_parts():
             left -= self._tell_log_of(part, left // 2)

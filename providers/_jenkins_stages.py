@@ -13,7 +13,8 @@ from providers._jenkins_asking import Asker, place_in
 from providers._jenkins_build import OUTCOMES
 
 MOST_STAGES: Final = 200
-_STEPS_ASKED: Final = 100  # of the failing stage
+_STEPS_ASKED: Final = 100  # of a failed stage
+_STAGES_ASKED: Final = 3  # a stage around others fails with them, and has no step of its own
 _NAMES_SHOWN: Final = 3
 _REASON_LIMIT: Final = 300
 
@@ -46,7 +47,7 @@ class Course:
 
     stages: tuple[Stage, ...] = ()
     failing: int | None = None  # the place of the failing one in `stages`
-    node: str | None = None  # its number in the build
+    nodes: tuple[tuple[int, str], ...] = ()  # of it and of others that failed: places, and numbers in the build
     reason: str | None = None
     runner: str | None = None
 
@@ -79,7 +80,9 @@ def read_course(ask: Asker, *, cancelled: bool) -> Course:
     course = Course(stages=tuple(_stage(each) for each in listed), failing=at)
     if at is None:
         return course
-    return replace(course, node=_node(listed[at]), reason=_reason(listed[at]), runner=_runner(listed[at]))
+    alike = [place for place, word in enumerate(words) if word == words[at] and place >= at][:_STAGES_ASKED]
+    nodes = tuple((place, node) for place in alike if (node := _node(listed[place])) is not None)
+    return replace(course, nodes=nodes, reason=_reason(listed[at]), runner=_runner(listed[at]))
 
 
 def _failing(words: Sequence[str], *, cancelled: bool) -> int | None:
@@ -108,11 +111,10 @@ def failed_step(ask: Asker, node: str) -> Step | None:
     return None
 
 
-def with_step(course: Course, step: Step) -> Course:
-    """The course, with the step that failed in the failing stage."""
+def with_step(course: Course, place: int, step: Step) -> Course:
+    """The course, with the step that failed in the stage at this place."""
     stages = list(course.stages)
-    if course.failing is not None:
-        stages[course.failing] = replace(stages[course.failing], step=step.name or None)
+    stages[place] = replace(stages[place], step=step.name or None)
     reason, runner = course.reason or step.reason, course.runner or step.runner
     return replace(course, stages=tuple(stages), reason=reason, runner=runner)
 

@@ -101,6 +101,17 @@ def test_without_the_plugin_there_are_no_stages_and_nothing_is_said_of_it(scene:
     assert found.labels == {"runner": "agent-7"}
 
 
+def test_a_stage_around_others_leads_to_the_one_whose_step_failed(scene: Scene) -> None:
+    around = Stage(name="Tests", status="FAILED", step="", script=None)
+    inner = Stage(name="e2e", status="FAILED", script="npx playwright test", log="1 failed\n")
+    scene.world.pipeline("web").build("FAILURE", stages=[around, Stage(name="unit"), inner], log="console\n")
+    scene.build("web")
+    scene.server.fault(faults.replace_body(b'{"stageFlowNodes": []}'), path="*/node/6/wfapi/describe")
+    found = scene.details("web")
+    assert (found.failing_stage, found.stages[2].step) == ("Tests", "Shell Script: npx playwright test")
+    assert (found.logs[0].name, found.logs[0].text) == ("e2e", "1 failed\n")
+
+
 def test_an_unstable_build_failed_where_it_became_unstable(scene: Scene) -> None:
     scene.world.pipeline("web").build("UNSTABLE")
     assert scene.details("web").failing_stage == "Test"

@@ -109,8 +109,13 @@ def test_names_are_harmless_and_parallel_ones_stay_readable() -> None:
 
 
 def test_a_node_that_is_no_number_is_not_asked_for() -> None:
-    assert course(("A", "FAILED"), id="../7").node is None
-    assert course(("A", "FAILED")).node == "6"
+    assert course(("A", "FAILED"), id="../7").nodes == ()
+    assert course(("A", "FAILED")).nodes == ((0, "6"),)
+
+
+def test_up_to_three_stages_that_failed_may_hold_the_step() -> None:
+    stages = [("A", "SUCCESS"), ("B", "FAILED"), ("C", "UNSTABLE"), ("D", "FAILED"), ("E", "FAILED"), ("F", "FAILED")]
+    assert course(*stages).nodes == ((1, "7"), (3, "9"), (4, "10"))
 
 
 def test_no_stages_are_no_stages() -> None:
@@ -149,9 +154,9 @@ def test_the_step_that_failed_is_found(steps: list[Any], step: Step | None) -> N
 
 def test_a_step_completes_the_course() -> None:
     failed = course(("A", "SUCCESS"), ("B", "FAILED"))
-    found = with_step(failed, Step(node="9", name="make", reason="boom", runner="a1"))
+    found = with_step(failed, 1, Step(node="9", name="make", reason="boom", runner="a1"))
     assert (found.stages[1].step, found.reason, found.runner) == ("make", "boom", "a1")
-    assert with_step(Course(), Step(node="9", name="")) == Course()
+    assert with_step(failed, 1, Step(node="9", name="")) == failed
 
 
 def test_parts_of_a_multijob_count_as_their_last_try() -> None:
