@@ -439,9 +439,29 @@ def test_a_path_that_leaves_the_artifacts_is_not_asked_for(scene: Scene) -> None
     scene.world.job("api").build("SUCCESS", artifacts={"../../secret": b"", "ok": b""})
     build, jenkins = scene.build("api"), scene.watcher.jenkins
     listed = jenkins.artifacts(build)
-    assert [each.key for each in listed] == ["ok"]
-    with pytest.raises(Refused):
-        jenkins.read_artifact(build, dataclasses.replace(listed[0], key="../../secret"), 100)
+    assert [each.name for each in listed] == ["ok"]
+    scene.server.forget()
+    for key in (
+        "../../secret",
+        "job/api/1/artifact/../../secret",
+        "job/api/1/artifact/%2e%2e/x",
+        "job/api/1/artifact/x?y",
+    ):
+        with pytest.raises(Refused):
+            jenkins.read_artifact(build, dataclasses.replace(listed[0], key=key), 100)
+    assert scene.server.requests == []
+
+
+def test_the_artifacts_of_a_matrix_are_those_of_its_configurations(scene: Scene) -> None:
+    job = scene.world.matrix("nightly", {"os": ["linux", "mac"]})
+    old = job.build("SUCCESS", started_ago=600)
+    built = job.build("SUCCESS")
+    built.runs[0].artifacts = {"junit/a b.xml": b"<a/>"}
+    old.runs[1].artifacts = {"old.xml": b""}
+    built.runs[1] = old.runs[1]
+    build, jenkins = scene.build("nightly"), scene.watcher.jenkins
+    (found,) = jenkins.artifacts(build)
+    assert (found.name, jenkins.read_artifact(build, found, 100)) == ("os=linux/junit/a b.xml", b"<a/>")
 
 
 def test_artifacts_in_a_storage_elsewhere_are_read_without_credentials(scene: Scene) -> None:
@@ -472,7 +492,7 @@ def test_a_list_of_artifacts_that_cannot_be_read_is_an_error(scene: Scene) -> No
 
 
 def a_file() -> Artifact:
-    return Artifact(name="a.xml", key="a.xml")
+    return Artifact(name="a.xml", key="job/api/1/artifact/a.xml")
 
 
 def test_a_commit_by_a_bot_is_told_as_one(scene: Scene) -> None:
