@@ -47,13 +47,13 @@ def ended(
     session: Session, window: Window, pipeline_ids: Collection[int] | None = None, *, only_failed: bool = False
 ) -> list[Ended]:
     """What passed or failed in a window, in all pipelines or in those with these `store.pipelines.Known.id`."""
-    known = {each.id: each.pipeline for each in pipelines.all(session)}
     only = "" if pipeline_ids is None else f"AND p.id IN ({', '.join(map(str, map(int, pipeline_ids))) or 'NULL'})"
     statement = _OUTCOMES[session.dialect.name].format(
         counts=COUNTS, only=only, bucket=_BUCKET, worst=1 if only_failed else 2
     )
     rows = _execute(session, statement, to_ms(window.start), to_ms(window.end))
     words = names.words_of(session, {row[1] for row in rows})
+    known = {each.id: each.pipeline for each in pipelines.by_ids(session, {row[0] for row in rows})}
     return [
         Ended(
             pipeline_id,
