@@ -1,5 +1,6 @@
 """From the reports of builds to what people are told of their tests."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from alerts.rules import FailureRule
@@ -8,7 +9,7 @@ from domain.build import Outcome
 from domain.details import Details
 from store import tests
 from store.engine import Database
-from tests.support.builders import build, pipeline
+from tests.support.builders import NOON, build, pipeline
 from tests.support.reports import report
 from tests.support.teller import ExplainedDesk
 
@@ -155,3 +156,29 @@ def test_a_build_that_failed_before_its_tests_need_not_leave_files(database: Dat
     assert told(here) == []
     comes(here, "F", "PF", files={})
     assert words(here) == ["ran, but its artifact reports/*.xml is missing"]
+
+
+def test_flaky_tests_are_no_news_to_a_failure_that_goes_on(database: Database, tmp_path: Path) -> None:
+    here = desk(database, tmp_path)
+    for letter in "PFPFP":
+        comes(here, letter, {"P": "PPP", "F": "FPP"}[letter])
+    comes(here, "F", "PFP")
+    before = len(here.rows())
+    comes(here, "F", "FFP")
+    assert len(here.rows()) == before
+    comes(here, "F", "FFF")
+    assert [row.reason for row in here.rows()[before:]] == [Reason.UPDATE]
+
+
+def test_what_had_failed_before_first_contact_is_no_news(database: Database, tmp_path: Path) -> None:
+    here = desk(database, tmp_path, REQUIRES, failure=None)
+    here.teller.by_number[2] = Details(tests=report("PF"))
+    here.now = NOON + timedelta(days=1)
+    here.comes(build(1), build(2, Outcome.FAILURE))
+    here.explains()
+    assert told(here) == []
+    here._number = 2
+    here.teller.by_number[3] = Details(tests=report("FF"))
+    here.comes(build(3, Outcome.FAILURE, started_at=here.now))
+    here.explains()
+    assert words(here) == ["has 1 new failing test: s: a; and its artifact reports/*.xml is missing"]
