@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from parsers.rules import BucketRule
 from parsers.weights import RECOVERED, STRONG, SYMPTOM, TRACE, Weigher
@@ -25,11 +25,16 @@ _WORDS = (
     "unreachable", "dumped", "segmentation", "superseded", "throttl", "warnings", "rollback", "backoff", "unresolved",
     "incorrectly", "deadline", "license", "licence", "no matching", "no route", "reset by", "hang up",
 )  # fmt: skip
-_MOST_LINES = 1_500  # of one log are weighed: the first and the last with trouble
+_MOST_LINES = 1_000  # of one log are weighed: the first and the last with trouble
 _SEEN_PER_WORD = 20_000
 
+_AGAIN_WORDS = (
+    "retry", "again", "retries", "attempt", "waiting", "sleeping", "reconnecting", "ignored", "continuing",
+    "recoverable",
+)  # fmt: skip
 _AGAIN = re.compile(
-    r"(?i)\bretry(?:ing)?\b(?!.{0,20}(?:exceeded|exhausted|limit))|\btry(?:ing)? again|\bretries (?:left|remaining)|attempt \d+ (?:of|/)"
+    r"\bretry(?:ing)?\b(?!.{0,20}(?:exceeded|exhausted|limit))|\btry(?:ing)? again|\bretries (?:left|remaining)"
+    r"|attempt \d+ (?:of|/)"
     r"|\bwaiting \d+ ?s|\bsleeping\b|reconnecting|\(ignored\)|\bcontinuing\b|recoverable"
 )
 _NO_MORE = re.compile(
@@ -46,10 +51,11 @@ _NO_COMMAND = re.compile(
 _STEP = re.compile(r"^##\[group\]Run ")
 _OVER = re.compile(
     r"^Build step '.{1,200}' (?:marked|changed) build|^Stage \".{1,200}\" skipped due to earlier failure"
-    r"|^\[Pipeline\] \{ \(Declarative: Post Actions\)|^Post job cleanup\.|^Post build task|^Performing Post build|^The command \".{1,300}\" (?:exited with [1-9]|failed and exited)"
+    r"|^\[Pipeline\] \{ \(Declarative: Post Actions\)|^Post job cleanup\.|^Post build task|^Performing Post build"
+    r"|^The command \".{1,300}\" (?:exited with [1-9]|failed and exited)"
 )
 _TRACED = re.compile(r"^\++ \S")
-_EXCEPTION = re.compile(r"[A-Za-z_][\w.]{0,120}(?:: |:?$)")
+_EXCEPTION = re.compile(r"(?=[A-Za-z_])(?:[\w.]{1,120}: |(?=[\w.]*[A-Z.])[\w.]{1,120}:?$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,7 @@ def _failed_part(lines: Sequence[str]) -> tuple[int, int]:
                 return step, index + 1
             elif line.startswith("##[error]") and error is None:
                 error = step, index
-        elif line[:1] in "BSPT[" and _OVER.match(line):
+        elif line and line[0] in "BSPT[" and _OVER.match(line):
             return (error[0] if error else 0), index + 1
     return (error[0] if error else 0), len(lines)
 
@@ -169,15 +175,18 @@ class _Reader:
         near = self._lines[index : min(index + 3, end)]
         if any(_WENT_ON.match(line) for line in near[1:]):
             return True
-        return any(_AGAIN.search(line) for line in near[:2]) and not _NO_MORE.search(near[0])
+        return any(_tried_again(line) for line in near[:2]) and not _NO_MORE.search(near[0])
+
+
+def _tried_again(line: str) -> bool:
+    low = line.lower()
+    return any(word in low for word in _AGAIN_WORDS) and _AGAIN.search(low) is not None
 
 
 def _troubled(lines: Sequence[str]) -> list[int]:
     """The lines with a word of trouble, in order."""
     text = "\n".join(lines).lower()
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
     if len(text) != starts[-1] - 1:  # a letter that is longer in lower case: «İ»
         return [index for index, line in enumerate(lines) if any(word in line.lower() for word in _WORDS)]
     seen: set[int] = set()
@@ -194,7 +203,8 @@ def _troubled(lines: Sequence[str]) -> list[int]:
 
 def _step_headers(lines: Sequence[str]) -> set[int]:
     """The lines in which GitHub repeats what a step is to run."""
-    marks = [index for index, line in enumerate(lines) if line.startswith(("##[group]", "##[endgroup]"))]
+    ends = ("##[group]", "##[endgroup]", "##[error]")
+    marks = [index for index, line in enumerate(lines) if line.startswith(ends)]
     return {
         index
         for first, last in pairwise([*marks, len(lines)])

@@ -62,6 +62,20 @@ class BucketRule:
         return Bucket(reason=self.name, detail=detail, kind=self.kind, rule=self.name)
 
 
+def builtin(
+    name: str, kind: Kind, sureness: float, contains: str, pattern: str, *, detail: str | None = None
+) -> BucketRule:
+    """A rule for single lines. `contains`: words parted by `|`; the expression is tried where a line has one."""
+    return BucketRule(
+        name=name,
+        kind=kind,
+        sureness=sureness,
+        contains=tuple(contains.split("|")),
+        regex=regex.compile(pattern, regex.IGNORECASE | regex.VERSION0),
+        detail=detail,
+    )
+
+
 class _Lenient(Formatter):
     """Leaves out what a match did not find."""
 

@@ -15,23 +15,28 @@ SYMPTOM = 1.0  # the end of the story: `exit code 1`
 ASIDE = 0.8  # said in passing, at a level that is no error
 RECOVERED = 0.5  # it was tried again, or did not matter
 
-_WEIGHED = 600  # characters of a line
+_WEIGHED = 400  # characters of a line
 
 _PREFIX = re.compile(
-    r"^(?:[>|\s]+|\#\d+ \d+\.\d+ |[\w.-]{1,40}(?:-\d+)? {1,20}\| |\(\w{1,40} pid=\d+\) |\[\d{1,2}:\d\d:\d\d[^\]]{0,10}\] "
+    r"^(?:[>|\s]+|\#\d+ \d+\.\d+ |[\w.-]{1,40}(?:-\d+)? {1,20}\| |\(\w{1,40} pid=\d+\) "
+    r"|\[\d{1,2}:\d\d:\d\d[^\]]{0,10}\] "
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\s*(?:[-|:]\s*)?|\#\#\[error\]"
     r"|\[(?:error|exec|stderr|java|junit|fatal)\] ?|e:\s|\#\d+ (?=error:)"
     r"|(?:error|critical|fatal) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]{1,60}\] ?)?|[\w.-]{1,60}\tUNKNOWN STEP\t)",
     re.IGNORECASE,
 )
 _LEVEL = re.compile(
-    r"^.{0,60}?(?:^|[\s|\[(:-])(?:(?P<calm>INFO|DEBUG|TRACE|NOTICE|WARN|WARNING|VERBOSE|info|debug|trace|notice|warn|warning)"
+    r"^.{0,60}?(?:^|[\s|\[(:-])(?:(?P<calm>INFO|DEBUG|TRACE|NOTICE|WARN|WARNING|VERBOSE|info|debug|trace|notice|warn"
+    r"|warning)"
     r"|(?P<bad>ERROR|CRITICAL|FATAL|SEVERE|error|critical|fatal))(?=\s*[|\]:)-]|\s+\d\d-\d\d |\s{2,})"
 )
 _CALM = re.compile(
-    r"^(?:##\[(?:warning|debug|notice|group|endgroup|section|command)\]|\++ (?!\d)|\[Pipeline\]|\s?> (?:git|svn|hg) |\$ "
-    r"|npm (?:WARN|notice)|\(node:\d+\) (?!\[?ERR)|warn(?:ing)?\b(?!\s+(?:failed|backoff|unhealthy|evicted|failedscheduling|failedmount))|\[warn(?:ing)?\]|note:|hint:|remote: hint|[Ww]: "
-    r"|(?:ok|PASS|PASSED|SUCCESS|SKIPPED|SKIP)\b|✓|✔|√|✅|--- (?:PASS|SKIP)|=== (?:RUN|CONT|PAUSE)|\[\s+(?:OK|RUN)\s+\]"
+    r"^(?:##\[(?:warning|debug|notice|group|endgroup|section|command)\]|\++ (?!\d)|\[Pipeline\]|\s?> (?:git|svn|hg) "
+    r"|\$ "
+    r"|npm (?:WARN|notice)|\(node:\d+\) (?!\[?ERR)|warn(?:ing)?\b(?!\s+(?:failed|backoff|unhealthy|evicted"
+    r"|failedscheduling|failedmount))|\[warn(?:ing)?\]|note:|hint:|remote: hint|[Ww]: "
+    r"|(?:ok|PASS|PASSED|SUCCESS|SKIPPED|SKIP)\b|✓|✔|√|✅|--- (?:PASS|SKIP)|=== (?:RUN|CONT|PAUSE)|\[\s+(?:OK"
+    r"|RUN)\s+\]"
     r"|test \S+ \.\.\. ok|(?:Get|Hit|Ign):\d|#\s|//|\* \[new (?:branch|tag)\])",
     re.IGNORECASE,
 )
@@ -41,67 +46,179 @@ _WARNING = re.compile(
 )
 
 
-def _phrases(*alternatives: tuple[str, str]) -> tuple[tuple[tuple[str, ...], "re.Pattern[str]"], ...]:
-    """Words, of which a line must have one (in lower case), and the expression that is tried only then."""
-    return tuple((tuple(words.split("|")), re.compile(pattern, re.IGNORECASE)) for words, pattern in alternatives)
+_Phrases = tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]
+
+
+def _phrases(*given: tuple[str, ...]) -> _Phrases:
+    """Each: words, of which a line must have one (in lower case), and expressions of which one is found only then."""
+    return tuple((tuple(words.split("|")), re.compile("|".join(found), re.IGNORECASE)) for words, *found in given)
 
 
 _HARMLESS = _phrases(
     (
         "error|fail|problem|issue|conflict",
-        r"\b(?:0|no|zero|without) (?:\w+ )?(?:errors?|failures?|failed|failing|problems|issues|conflicts)\b(?! .{0,40}[1-9]\d* fail)"
-        r"|\b(?:errors?|failures?|failed|fail)\s*[:=]\s*(?:0\b(?!.*(?:errors?|failures?|failed)\s*[:=]\s*[1-9])|none|false|\[\])",
+        r"\b(?:0|no|zero|without) (?:\w+ )?(?:errors?|fail(?:ures?|ed|ing)|problems|issues|conflicts)\b(?! .{0,40}[1-9]\d* f)",
+        r"\b(?:errors?|failures?|failed|fail)\s*[:=]\s*(?:0\b(?!.*(?:errors?|failures?|failed)\s*[:=]\s*[1-9])|none|false|\[\])",
     ),
-    ("reference path", r"reference path does not exist"),
-    ("no names found|no rebase", r"no names found, cannot describe|no rebase in progress"),
-    ("ignor", r"\bignor(?:ed|ing)\b"),
-    ("non-fatal|nonfatal", r"non-?fatal"),
-    ("expected", r"\(this is (?:expected|ok|fine)|expected (?:failure|to fail)|as expected"),
-    ("fail-fast|fail fast|failfast|--fail|fail_fast", r"fail[-_ ]?fast\b(?!:? .*fail)|--fail\b"),
-    ("if-no-files|continue-on", r"if-no-files-found|continue-on-error"),
-    ("-werror|error_log|on_error|onerror", r"-Werror|error_log|\bon_?error\b"),
+    (
+        "reference path",
+        r"reference path does not exist",
+    ),
+    (
+        "no names found|no rebase",
+        r"no names found, cannot describe|no rebase in progress",
+    ),
+    (
+        "ignor",
+        r"\bignor(?:ed|ing)\b",
+    ),
+    (
+        "non-fatal|nonfatal",
+        r"non-?fatal",
+    ),
+    (
+        "expected",
+        r"\(this is (?:expected|ok|fine)|expected (?:failure|to fail)|as expected",
+    ),
+    (
+        "fail-fast|fail fast|failfast|--fail|fail_fast",
+        r"fail[-_ ]?fast\b(?!:? .*fail)|--fail\b",
+    ),
+    (
+        "if-no-files|continue-on",
+        r"if-no-files-found|continue-on-error",
+    ),
+    (
+        "-werror|error_log|on_error|onerror",
+        r"-Werror|error_log|\bon_?error\b",
+    ),
     (
         "error|exception|fail",
         r"(?:^|[\s/])[\w/-]*(?:error|exception|fail(?:ure)?)s?[\w-]*\.(?:o|obj|class|jar|cpp?\.o|d|html|rst|md|log|py|js|ts|go|rb|java|h|c|cpp|rs|tar\.gz|whl|deb)(?=$|\s|['\",)])(?!.*\b(?:error|failed)\b)",
     ),
     (
-        "look|perform|check|detect|download|collect|unpack|setting up|requirement|select|prepar|compil|building|remov|add|creat|copy|extract|inflat|install",
-        r"^\s*(?:-- )?(?:looking for|performing test|check(?:ing)? (?:for|if|whether)|detecting|downloading|downloaded|collecting|unpacking|setting up"
-        r"|requirement already|selecting|preparing to unpack|compiling|building \w+ object|removing|adding|creating|copying|extracting|inflating)\b(?!.*\b(?:failed|error:))",
+        (
+            "look|perform|check|detect|download|collect|unpack|setting up|requirement|select|prepar|compil|building"
+            "|remov|add|creat|copy|extract|inflat|install"
+        ),
+        r"^\s*(?:-- )?(?:looking for|performing test|check(?:ing)? (?:for|if|whether)|detecting|downloaded)\b(?!.*\bfailed)",
+        r"^(?:downloading|collecting|unpacking|setting up|requirement already|selecting|preparing to unpack)\b(?!.*\berror:)",
+        r"^\s*(?:compiling|building \w+ object|removing|adding|creating|copying|extracting|inflating)\b(?!.*\b(?:failed|error:))",
     ),
-    ("%]", r"^(?!.*(?:\bFAILED\b|\bERROR\b)).*\[\s*\d{1,3}%\]\s*$"),
-    ("passed", r"^(?!.*[1-9]\d* (?:failed|error)).*\bPASSED\b"),
-    ("xfail", r"^(?!.*[1-9]\d* failed).*\bxfail"),
-    ("no files were|no test report|post build task|checking ^", r"no files were found with the provided path|no test report files were found|post build task|checking \^not ok"),
-    ("cache", r"failed to (?:restore|save):? .{0,20}cache|cache not found"),
-    ("locally", r"unable to find image '.{1,200}' locally"),
-    ("fallback|falling back|defaulting", r"defaulting to|falling back|\bfallback"),
-    ("deprecat", r"deprecat"),
-    ("gracefully|retr", r"gracefully|retry(?:ing)? (?:in|after)|will (?:be )?retr"),
-    ("failed to autodetect|hugepage|skipp", r"failed to autodetect|\bskipp(?:ed|ing)\b(?!.*failed)"),
-)  # fmt: skip
+    (
+        "%]",
+        r"^(?!.*(?:\bFAILED\b|\bERROR\b)).*\[\s*\d{1,3}%\]\s*$",
+    ),
+    (
+        "passed",
+        r"^(?!.*[1-9]\d* (?:failed|error)).*\bPASSED\b",
+    ),
+    (
+        "xfail",
+        r"^(?!.*[1-9]\d* failed).*\bxfail",
+    ),
+    (
+        "no files were|no test report|post build task|checking ^",
+        r"no files were found with the provided path|no test report files were found|post build task",
+        r"checking \^not ok",
+    ),
+    (
+        "cache",
+        r"failed to (?:restore|save):? .{0,20}cache|cache not found",
+    ),
+    (
+        "locally",
+        r"unable to find image '.{1,200}' locally",
+    ),
+    (
+        "fallback|falling back|defaulting",
+        r"defaulting to|falling back|\bfallback",
+    ),
+    (
+        "deprecat",
+        r"deprecat",
+    ),
+    (
+        "gracefully|retr",
+        r"gracefully|retry(?:ing)? (?:in|after)|will (?:be )?retr",
+    ),
+    (
+        "failed to autodetect|hugepage|skipp",
+        r"failed to autodetect|\bskipp(?:ed|ing)\b(?!.*failed)",
+    ),
+)
 _SYMPTOM = _phrases(
     (
         "exit|return|non-zero|nonzero",
-        r"\bexit(?:ed|ing)?(?: with)?:? ?(?:an? )?(?:non-?zero )?(?:error )?(?:code|status|value)|return(?:ed)? (?:an? )?(?:non-?zero )?(?:exit )?(?:codes?|status|value)"
-        r"|non-?zero (?:code|exit|status)|script returned|^exit \d|##\[error\]process completed",
+        r"\bexit(?:ed|ing)?(?: with)?:? ?(?:an? )?(?:non-?zero )?(?:error )?(?:code|status|value)",
+        r"return(?:ed)? (?:an? )?(?:non-?zero )?(?:exit )?(?:codes?|status|value)|non-?zero (?:code|exit|status)",
+        r"script returned|^exit \d|##\[error\]process completed",
     ),
-    ("did not complete", r"did not complete successfully"),
-    ("marked build|finished: fail|build fail|failed to execute|execution failed|what went wrong|there were failing|there are test", r"marked build as failure|finished: failure|\bbuild fail(?:ed|ure)\b|failed to execute goal|what went wrong|execution failed for task|there (?:were|are) (?:failing tests|test failures)"),
-    ("***|recipe for|ninja: build", r"make(?:\[\d+\])?: \*\*\*|recipe for target|ninja: build stopped"),
+    (
+        "did not complete",
+        r"did not complete successfully",
+    ),
+    (
+        (
+            "marked build|finished: fail|build fail|failed to execute|execution failed|what went wrong"
+            "|there were failing|there are test"
+        ),
+        r"marked build as failure|finished: failure|\bbuild fail(?:ed|ure)\b|failed to execute goal",
+        r"what went wrong|execution failed for task|there (?:were|are) (?:failing tests|test failures)",
+    ),
+    (
+        "***|recipe for|ninja: build",
+        r"make(?:\[\d+\])?: \*\*\*|recipe for target|ninja: build stopped",
+    ),
     (
         "elifecycle|npm err|npm error|error command|command failed|yarn|lerna",
-        r"elifecycle|error command failed|npm (?:err!|error) (?:errno|a complete log|this is probably|failed at|lifecycle|exit status|code e?lifecycle|code \d|path|command|location|in workspace|syscall|\s*$)|command failed|^npm (?:err!|error)\s+[A-Z_]+\s*$",
+        r"elifecycle|error command failed",
+        r"npm (?:err!|error) (?:errno|a complete log|this is probably|failed at|lifecycle|exit status|code e?lifecycle)",
+        r"npm (?:err!|error) (?:code \d|path|command|location|in workspace|syscall|\s*$)",
+        r"command failed|^npm (?:err!|error)\s+[A-Z_]+\s*$",
     ),
-    ("calledprocesserror|subprocess", r"calledprocesserror|subprocess\.\w+ (?:command )?failed"),
-    ("see |above|log", r"\bsee (?:the )?(?:[\w-]+ ){0,3}(?:above|logs?|output|report|details|messages?)\b|errors? (?:messages? )?in logs"),
-    ("was canceled|was cancelled", r"##\[error\]the operation was cancell?ed"),
-    ("failed due|errors occurred|error occurred|terminated with|failed with|interrupted:|for more information|full stack trace|re-run|help 1", r"failed due to|errors? occurred|terminated with|failed with (?:exit|code|status|return|error code)|interrupted: |for more information about the errors|to see the full stack|\bre-run (?:maven|with)\b|\[help 1\]"),
-    ("error|fatal|fail", r"^\W*(?:error|fatal|failed|failure|failures)\W*$|stopping after|after (?:this )?(?:failure|error)|^\S+ failed\.?$|workflow: \S+ failed|^error: (?:script|process|task|command|job)\b|failure: build failed|some (?:checks|tests|jobs) (?:were|failed|haven)|(?:step|stage|target|job) .{1,80} failed|generated [1-9]\d* errors?|^[1-9]\d* errors? generated|could not compile .{1,80} due to|aborting due to"),
-    ("aborting", r"aborting(?: commit)?\.?$"),
-    ("during handling|direct cause", r"during handling of|was the direct cause"),
-    ("e   +|captured", r"^e {3,}\+|^-+ captured"),
-)  # fmt: skip
+    (
+        "calledprocesserror|subprocess",
+        r"calledprocesserror|subprocess\.\w+ (?:command )?failed",
+    ),
+    (
+        "see |above|log",
+        r"\bsee (?:the )?(?:[\w-]+ ){0,3}(?:above|logs?|output|report|details|messages?)\b",
+        r"errors? (?:messages? )?in logs",
+    ),
+    (
+        "was canceled|was cancelled",
+        r"##\[error\]the operation was cancell?ed",
+    ),
+    (
+        (
+            "failed due|errors occurred|error occurred|terminated with|failed with|interrupted:|for more information"
+            "|full stack trace|re-run|help 1"
+        ),
+        r"failed due to|errors? occurred|terminated with|failed with (?:exit|code|status|return|error code)",
+        r"interrupted: |for more information about the errors|to see the full stack|\bre-run (?:maven|with)\b",
+        r"\[help 1\]",
+    ),
+    (
+        "error|fatal|fail",
+        r"^\W*(?:error|fatal|failed|failure|failures)\W*$|stopping after|after (?:this )?(?:failure|error)",
+        r"^\S+ failed\.?$|workflow: \S+ failed|^error: (?:script|process|task|command|job)\b|failure: build failed",
+        r"some (?:checks|tests|jobs) (?:were|failed|haven)|(?:step|stage|target|job) .{1,80} failed",
+        r"generated [1-9]\d* errors?|^[1-9]\d* errors? generated|could not compile .{1,80} due to|aborting due to",
+    ),
+    (
+        "aborting",
+        r"aborting(?: commit)?\.?$",
+    ),
+    (
+        "during handling|direct cause",
+        r"during handling of|was the direct cause",
+    ),
+    (
+        "e   +|captured",
+        r"^e {3,}\+|^-+ captured",
+    ),
+)
 _STRONG = re.compile(
     r"(?i:^\W{0,3}(?:error|fatal|panic|critical|severe|abort|failure)\b\s*[:\]!-])|##\[error\]"
     r"|(?:^|[\s(\[:>])(?:[a-z_]\w*\.){0,12}[A-Z]\w*(?:Error|Exception|Exit|Failure)\b\s*(?::|$)|(?i:\berror:)"
@@ -109,7 +226,8 @@ _STRONG = re.compile(
 )
 _WEAK = re.compile(
     r"(?i)\b(?:errors?|fail(?:ed|ures?|ing|s)?|fatal|exceptions?|denied|refused|timed out|no such|cannot|can't"
-    r"|could ?n[o']t|not found|killed|unable to|invalid|unexpected|missing|panic|aborted|rejected|not ok|retries exceeded)\b"
+    r"|could ?n[o']t|not found|killed|unable to|invalid|unexpected|missing|panic|aborted|rejected|not ok"
+    r"|retries exceeded)\b"
 )
 _HTTP_ACCESS = re.compile(r"\"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S+ HTTP/")
 _FRAME = re.compile(r"^\s+at |^\s*\.\.\. \d+ (?:more|common)|^\s*File \"|\s---? \S+[(+]|^\s{8,}\[")
@@ -139,14 +257,8 @@ def bare(line: str) -> str:
 
 
 def _weight(line: str) -> tuple[float, BucketRule | None]:
-    plain, low = bare(line), line.casefold()
-    if (
-        _CALM.match(plain)
-        or _CALM.match(line)
-        or _FRAME.match(line)
-        or _WARNING.match(plain)
-        or _HTTP_ACCESS.search(line)
-    ):
+    plain, low = bare(line), line.lower()
+    if _is_calm(line, plain):
         return 0, None
     level = _LEVEL.match(line)
     if level is not None and level["calm"]:
@@ -157,20 +269,25 @@ def _weight(line: str) -> tuple[float, BucketRule | None]:
     symptom = _says(_SYMPTOM, plain, low) or _says(_SYMPTOM, line, low)
     if rule is not None and rule.sureness is not None:
         return (min(rule.sureness, STRONG + 0.1) if symptom and rule.sureness < SURE else rule.sureness), rule
-    if symptom:
-        return SYMPTOM, None
-    if _STRONG.search(plain) or _STRONG.search(line) or (level is not None and level["bad"]):
-        return STRONG, None
-    return (WEAK if _WEAK.search(line) else 0), None
+    strong = _STRONG.search(plain) or _STRONG.search(line) or (level is not None and level["bad"])
+    weak = WEAK if _WEAK.search(line) else 0
+    return (SYMPTOM if symptom else STRONG if strong else weak), None
 
 
-def _says(phrases: Iterable[tuple[tuple[str, ...], "re.Pattern[str]"]], line: str, low: str) -> bool:
+def _is_calm(line: str, plain: str) -> bool:
+    """Whether the line says by its form that it is no error."""
+    if _CALM.match(plain) or _CALM.match(line) or _FRAME.match(line):
+        return True
+    return _WARNING.match(plain) is not None or _HTTP_ACCESS.search(line) is not None
+
+
+def _says(phrases: _Phrases, line: str, low: str) -> bool:
     return any(pattern.search(line) for words, pattern in phrases if any(word in low for word in words))
 
 
 def known_by(rules: Iterable[BucketRule], line: str) -> BucketRule | None:
     """The first rule for a line by itself."""
-    low = line.casefold()
+    low = line.lower()
     for rule in rules:
         if rule.regex is not None and any(word in low for word in rule.contains) and rule.regex.search(line, timeout=1):
             return rule
