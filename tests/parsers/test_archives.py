@@ -234,5 +234,12 @@ def test_a_directory_at_another_place_than_it_says_is_told_of_its_members() -> N
     assert told(data)[0][1] is not None
 
 
+def test_odd_names_are_survived() -> None:
+    data = archive(("x" * 5000 + ".xml", REPORT), ("a.xml", REPORT))
+    assert told(data) == [("a.xml", None)]
+    nameless = changed(archive(("a.xml", REPORT)), (ENTRY, 28, "<H", 0), (ENTRY, 32, "<H", 5))
+    assert [each.name for each in found(nameless, "**")] == [""]
+
+
 def test_an_empty_archive_has_no_members() -> None:
     assert found(archive()) == []
