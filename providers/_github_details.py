@@ -107,7 +107,7 @@ class Examination:
     def _jobs(self) -> list[Job]:
         """The heart of it: where they cannot be read now, a later try is better than half the truth."""
         try:
-            found = self._reader.of(self._build, _JOB_PAGES)
+            found = [job for job in self._reader.of(self._build, _JOB_PAGES) if number_of(job) is not None]
         except Forbidden as error:
             self._note("jobs", error)
             return []
@@ -164,7 +164,7 @@ class Examination:
     def _logs(self, failed: Sequence[Job]) -> Iterator[Log]:
         """The ends of the logs of what failed first. Half of the bytes that are left for each, all for the last."""
         left = self._wanted.log_bytes
-        chosen = [job for job in failed if number_of(job) is not None and has_begun(job)][:LOGS_READ]
+        chosen = [job for job in failed if has_begun(job)][:LOGS_READ]
         for job in chosen:
             most = left if job is chosen[-1] else left // 2
             log = self._log(job, most) if most > 0 else None
