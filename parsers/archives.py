@@ -14,6 +14,7 @@ from itertools import pairwise
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from domain.globs import matches
+from domain.text import clean
 from parsers.unreadable import Unreadable
 
 _ENTRY = b"PK\x01\x02"  # begins every entry of the central directory
@@ -90,7 +91,7 @@ def _is_wanted(info: ZipInfo, pattern: str) -> bool:
 def _path(info: ZipInfo) -> str:
     """The name with slashes, as patterns have it: some archives come from Windows, some begin with `./` or `/`."""
     name = info.filename if "/" in info.filename else info.filename.replace("\\", "/")
-    return name.removeprefix("./").lstrip("/")
+    return clean(name.removeprefix("./").lstrip("/"), _LONGEST_NAME)
 
 
 def _problem(info: ZipInfo) -> str | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO, Protocol
 
-from domain.testreport import TestReport, by_test
+from domain.testreport import FAILING, TestCase, TestReport, by_test
+from domain.text import clean
 from parsers.characters import is_unusual, repaired
 from parsers.dotnet_cases import NUnitCases, XUnitNetCases
 from parsers.jenkins_cases import JenkinsCases
@@ -20,6 +21,8 @@ from parsers.unreadable import NotAReport, Unreadable
 from parsers.xml_events import Malformed, Visitor, read_events
 
 _PIECE = 1 << 16
+_SHOWN = 80  # characters of a root
+_MOST_TESTS = 250_000  # of a build
 _LARGEST_DOCUMENT = 16 << 20  # bytes of JSON; as objects they become ten times as many
 _LONGEST_LINE = 1 << 20
 _DECLARATION = 1024  # bytes in which a text names its encoding
@@ -90,7 +93,7 @@ def _read(stream: BinaryIO, limits: ReportLimits, *, repair: bool = False) -> Te
 
     def choose(root: str) -> Visitor:
         if root not in _DIALECTS:
-            raise NotAReport(f"<{root[:80]}> is not a test report")
+            raise NotAReport(f"<{clean(root, _SHOWN)}> is not a test report")
         chosen.append(_DIALECTS[root](tally))
         return chosen[0]
 
@@ -132,13 +135,23 @@ def merged(reports: Iterable[TestReport]) -> TestReport:
     show, or a module built twice, are one test, which is as good as its worst case.
     """
     reports = tuple(reports)
+    cases, notes = _bounded(tuple(by_test(case for report in reports for case in report.cases).values()))
     return TestReport(
         passed=sum(report.passed for report in reports),
         failed=sum(report.failed for report in reports),
         skipped=sum(report.skipped for report in reports),
-        cases=tuple(by_test(case for report in reports for case in report.cases).values()),
-        notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
+        cases=cases,
+        notes=tuple(dict.fromkeys((*(note for report in reports for note in report.notes), *notes))),
     )
+
+
+def _bounded(cases: tuple[TestCase, ...]) -> tuple[tuple[TestCase, ...], tuple[str, ...]]:
+    """Of too many the failing ones and the first others, and what is to be said of it."""
+    if len(cases) <= _MOST_TESTS:
+        return cases, ()
+    failing = [case for case in cases if case.status in FAILING][:_MOST_TESTS]
+    others = [case for case in cases if case.status not in FAILING][: _MOST_TESTS - len(failing)]
+    return (*failing, *others), (f"only {_MOST_TESTS:,} of {len(cases):,} tests are kept",)
 
 
 def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import isfinite
 
+import regex
+
 from domain.testreport import FAILING, TestCase, TestReport, TestStatus
+from domain.text import clean
 
 _MESSAGE_BYTES = 2048
 _MESSAGE_BYTES_LATER = 256
@@ -19,7 +22,8 @@ _TEN_YEARS = 10 * 366 * 86_400
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _CLOCK = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)")
 _COLOURS = re.compile("[\x1b\ufffd]\\[[0-9;]*[A-Za-z]")
-_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), "\ufffd")
+# What `clean` would change; it looks at each character, which takes too long for all messages.
+_HARMFUL = regex.compile(r"[[\p{C}\p{Zl}\p{Zp}]--[\n\t]]|[\p{Mn}\p{Me}]{9}", regex.V1)
 
 
 def seconds(text: str | None) -> float | None:
@@ -47,14 +51,15 @@ def _odd_seconds(text: str) -> float:
 
 def _cut_name(name: str) -> str:
     """Long names stay different: data of a parametrised test often differs at its end."""
-    name = " ".join(name.translate(_CONTROLS).split())
     if len(name) <= _NAME:
-        return name
-    return f"{name[:_NAME]}… {blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
+        return clean(name, _NAME)
+    return f"{clean(name[:_NAME], _NAME)} {blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
 
 
 def _cut_message(message: str, size: int) -> str | None:
-    message = _COLOURS.sub("", message[: 2 * size]).translate(_CONTROLS).strip()
+    message = _COLOURS.sub("", message[: 2 * size]).replace("\r\n", "\n").strip()
+    if _HARMFUL.search(message):
+        message = clean(message, size, lines=True)
     data = message.encode(errors="replace")
     if len(data) > size:
         message = data[: size - 3].decode(errors="ignore") + "…"
@@ -99,7 +104,7 @@ class Tally:
         duration = self._seconds.get(time, _UNKNOWN)
         if duration is _UNKNOWN:
             duration = self._duration(time)
-        if len(name) > _NAME or not name.isprintable():
+        if len(name) > _NAME or (not name.isascii() and _HARMFUL.search(name)) or not name.isprintable():
             name = _cut_name(name)
         self._cases.append(
             TestCase(

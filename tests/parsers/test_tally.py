@@ -51,10 +51,15 @@ def test_long_names_are_cut_and_stay_different() -> None:
     assert all(len(case.suite) < 520 for case in tally.report().cases)
 
 
-def test_names_stand_on_one_line_without_control_characters() -> None:
+def test_names_and_messages_are_harmless_wherever_they_are_shown() -> None:
     tally = Tally(10)
-    tally.add(" a\n\tb ", "c\r\n d\x7f\x00", TestStatus.PASSED)
-    assert tally.report().cases[0].test == ("a b", "c d\ufffd\ufffd")
+    tally.add("a\n\tb", "c\x7f\x00\u202edrow", TestStatus.FAILED, message="one\r\n\ttwo\u202e\x07 \ud800")
+    (case,) = tally.report().cases
+    assert case.test == (r"a\x0a\x09b", "c\\x7f\ufffd\\u202edrow")
+    assert case.message == "one\n\ttwo\\u202e\\x07 \ufffd"
+    tally.add("s", "e" + "\u0301" * 50, TestStatus.FAILED, message="e" + "\u0301" * 50)
+    case = tally.report().cases[1]
+    assert (len(case.name), len(case.message or "")) == (9, 9)
 
 
 def test_messages_are_cut_at_whole_characters() -> None:
