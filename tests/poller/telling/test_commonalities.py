@@ -2,19 +2,23 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from alerts.rules import FailureRule
 from alerts.verdict import verdict_of
+from domain.alert import Reason
 from domain.build import Build, Outcome
 from domain.window import Window
 from poller.telling.commonalities import what_failures_share
 from store import builds as stored
-from store import commonalities, details
+from store import commonalities, details, outbox
 from store.commonalities import Ended
 from store.database import Database
 from store.details import Findings
 from tests.support.builders import NOON, build, minutes, pipeline
+from tests.support.desk import Desk
 
 CORE, EDGE = pipeline("nsp/core", labels={"module": "core"}), pipeline("nsp/edge", labels={"module": "edge"})
 NOW = minutes(600)
@@ -114,3 +118,13 @@ def test_builds_are_counted_by_pipeline_labels_and_bucket(story: Story) -> None:
     assert (
         read(lambda session: commonalities.pipelines_with(session, "Disk full", Window(start=NOON, end=NOON))) == set()
     )
+
+
+def test_a_message_says_what_the_failures_share(database: Database, tmp_path: Path) -> None:
+    desk = Desk(database, tmp_path)
+    desk.with_rules(failure=FailureRule(after=3))
+    desk.builds("P" * 12, labels={"agent": "agent-1"})
+    desk.builds("FFF", labels={"agent": "agent-7"})
+    [row] = [row for row in database.read(outbox.listing) if row.reason is Reason.FIRST]
+    told = {each.name: each.value for each in row.message.facts}
+    assert told["Noticed"] == "all 3 on agent-7 (0 of 12 elsewhere)"
