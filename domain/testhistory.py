@@ -88,7 +88,7 @@ class ErrorGroup(NamedTuple):
     """Tests of one build that fail with the same error."""
 
     error: str  # without what differs from test to test
-    count: int
+    size: int  # tests
     tests: tuple[Test, ...]  # the first of them
 
 

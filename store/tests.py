@@ -90,7 +90,7 @@ def errors_of(session: Session, build_id: int) -> tuple[ErrorGroup, ...]:
     """What several tests of a build fail of, the most frequent first."""
     found = session.execute(select(test_runs.c.errors).where(test_runs.c.build_id == build_id)).scalar()
     return tuple(
-        ErrorGroup(each["error"], each["count"], tuple((suite, name) for suite, name in each["tests"]))
+        ErrorGroup(each["error"], each["size"], tuple((suite, name) for suite, name in each["tests"]))
         for each in (orjson.loads(found) if found else ())
     )
 

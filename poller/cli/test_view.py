@@ -1,7 +1,7 @@
 """How the tests of each watched stream stand, as `buildwatch tests` shows it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -9,10 +9,11 @@ from domain.build import Build
 from domain.testhistory import Course, ErrorGroup, TestStand, Trial
 from domain.testreport import FAILING, Test, TestStatus
 from metrics.flakiness import Flaky, flaky_tests
+from metrics.slower_tests import BEFORE, RECENT, Slower, slower_tests
 from store import builds, pipelines, test_names, tests
 from store.engine import Session
 from store.test_history import History, durations, history, places
-from store.test_line import Place
+from store.test_line import Place, line_of
 from store.test_stand import stand
 
 _LONGEST = 400  # builds of a stream that are looked at
@@ -42,6 +43,7 @@ class StreamTests:
     failing: Sequence[Failing] = ()
     groups: Sequence[ErrorGroup] = ()
     flaky: Sequence[Flaky] = ()
+    slower: Sequence[Slower] | None = None  # None: not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,10 @@ class TestStory:
     durations: Mapping[int, float] = field(default_factory=dict)  # seconds, by build
 
 
-def streams(session: Session, glob: str | None, since: datetime) -> list[StreamTests]:
-    """The streams whose tests were read since then, of pipelines like this."""
-    return [_stream(session, place, name, since) for place, name in _places(session, glob, since)]
+def streams(session: Session, glob: str | None, since: datetime, *, slower: bool = False) -> list[StreamTests]:
+    """The streams whose tests were read since then, of pipelines like this; with the tests that became `slower`."""
+    found = [_stream(session, place, name, since) for place, name in _places(session, glob, since)]
+    return [replace(each, slower=_slower(session, each.place)) for each in found] if slower else found
 
 
 def stories(session: Session, wanted: str, glob: str | None, since: datetime) -> list[TestStory]:
@@ -106,6 +109,11 @@ def _stream(session: Session, place: Place, name: str, since: datetime) -> Strea
         groups=tests.errors_of(session, found.build_id),
         flaky=flaky_tests(runs, courses),
     )
+
+
+def _slower(session: Session, place: Place) -> list[Slower]:
+    ids = [run.build_id for run in line_of(session, place, limit=RECENT + BEFORE)]
+    return slower_tests(ids[::-1], durations(session, ids))
 
 
 def _failing(test: Test, runs: Sequence[Trial], course: Course | None, *, is_new: bool, message: str | None) -> Failing:

@@ -1,6 +1,7 @@
 """`buildwatch tests`: failing tests and since when, flaky ones, the history of one."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ def show(
     pipeline: Annotated[str | None, typer.Option(metavar="GLOB", help="Over full names and display names.")] = None,
     since: Annotated[str, typer.Option(metavar="TIME", help="A span like 14d, or a date like 2026-11-01.")] = "14d",
     flaky: Annotated[bool, typer.Option("--flaky", help="Only flaky tests, with the evidence.")] = False,
+    slower: Annotated[bool, typer.Option("--slower", help="Also tests that take longer than they did.")] = False,
     test: Annotated[
         str | None, typer.Option("--test", metavar="NAME", help="The history of one: name, suite::name, or a glob.")
     ] = None,
@@ -41,7 +43,7 @@ def show(
             told = database.read(lambda session: stories(session, test, pipeline, begin))
             _show_stories(told, test, begin, now, as_json=as_json)
             return
-        found = database.read(lambda session: streams(session, pipeline, begin))
+        found = database.read(lambda session: streams(session, pipeline, begin, slower=slower))
     if as_json:
         print_json([described(each, only_flaky=flaky) for each in found])
     elif not found:
@@ -71,6 +73,8 @@ def described(stream: StreamTests, *, only_flaky: bool = False) -> dict[str, Any
         told["failing"] = [_failing(each, known) for each in stream.failing]
         told["groups"] = [_group(each) for each in stream.groups]
         told["partial"] = stream.stand is not None and stream.stand.changes.partial
+    if stream.slower is not None:
+        told["slower"] = [asdict(each) for each in stream.slower]
     return told | {"flaky": [_flaky(each) for each in stream.flaky]}
 
 
@@ -89,7 +93,7 @@ def _failing(failing: Failing, flaky: set[tuple[str, str]]) -> dict[str, Any]:
 def _group(group: ErrorGroup) -> dict[str, Any]:
     return {
         "error": group.error,
-        "count": group.count,
+        "count": group.size,
         "tests": [{"suite": suite, "name": name} for suite, name in group.tests],
     }
 
@@ -125,11 +129,19 @@ def _show_stream(stream: StreamTests, now: datetime, *, only_flaky: bool) -> Non
         rows = [_failing_row(each, now) for each in stream.failing[:_MOST]]
         _table(("  TEST", "SINCE", "BUILDS", "ERROR"), rows, len(stream.failing))
         for group in stream.groups:
-            say(f"  {group.count} tests fail with the same error: {group.error}")
+            say(f"  {group.size} tests fail with the same error: {group.error}")
     if stream.flaky or only_flaky:
         say(f"{where}: {plural(len(stream.flaky), 'flaky test')}", WARN if stream.flaky else "")
         rows = [_flaky_row(each, now) for each in stream.flaky[:_MOST]]
         _table(("  TEST", "FAILS", "EVIDENCE", "LAST"), rows, len(stream.flaky))
+
+    if stream.slower is not None:
+        say(f"{where}: {plural(len(stream.slower), 'test')} slower than before", WARN if stream.slower else "")
+        rows = [
+            [f"  {_name(each.suite, each.name)}", f"{each.before:.1f} s", f"{each.now:.1f} s"]
+            for each in stream.slower[:_MOST]
+        ]
+        _table(("  TEST", "BEFORE", "NOW"), rows, len(stream.slower))
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], total: int) -> None:

@@ -117,3 +117,21 @@ def test_long_lists_are_cut_for_people(buildwatch: Commands, store: Database, no
 
     store.transact(unit)
     assert "  and 10 more; --json has them all\n" in buildwatch("tests").out
+
+
+def test_tests_that_became_slower_are_told_when_asked_for(buildwatch: Commands, store: Database, now: datetime) -> None:
+    def unit(session: Any) -> None:
+        for number in range(1, 21):
+            started = now - timedelta(hours=21 - number)
+            (change,) = builds.upsert(session, [build(number, started_at=started)], verdict_of, now)
+            tests.record(session, change.id, report("PP", duration=2.0 if number <= 15 else 9.0))
+
+    store.transact(unit)
+    assert "slower" not in buildwatch("tests", "--json").json[0]
+    (found,) = buildwatch("tests", "--json", "--slower").json
+    assert [(each["name"], round(each["before"]), round(each["now"])) for each in found["slower"]] == [
+        ("a", 2, 9),
+        ("b", 2, 9),
+    ]
+    out = buildwatch("tests", "--slower").out
+    assert "web/deploy / main: 2 tests slower than before" in out
