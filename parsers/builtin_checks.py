@@ -102,7 +102,8 @@ def tools() -> tuple[BucketRule, ...]:
             "Stack Creation Failed",
             "infra",
             3,
-            "stack|create_failed|rollback|terraform|heat|cloudformation|pulumi",
+            "stack|error: creating|error: error creating|error: applying|error: waiting for|create_failed|rollback"
+            "|terraform|heat|cloudformation|pulumi",
             r"\bcreate_failed\b|\bupdate_failed\b|rollback_(?:complete|in_progress|failed)|(?:failed to create"
             r"|creat(?:e|ion of|ing)) .{0,40}\bstack\b.{0,60}(?:fail|error)?|stack (?:\S+ )?(?:creation|create"
             r"|deployment|update) failed|stack \S+ (?:failed|is in \w*fail)|resource creation (?:cancelled|failed)"
@@ -127,12 +128,14 @@ def tools() -> tuple[BucketRule, ...]:
             "Dependency Resolution Failed",
             "env",
             2.8,
-            "eresolve|eusage|eintegrity|enolock|notarget|e404|etarget|dependenc|artifact|no matching|satisfies"
+            "packagesnotfound|packagenotfound|unsatisfiable|eresolve|eusage|eintegrity|enolock|notarget|e404|etarget"
+            "|dependenc|artifact|no matching|satisfies"
             "|no module named|importerror|cannot find module|resolutionimpossible|could not find|no required module"
             "|go.sum|select a version|unable to locate package|broken packages|installation candidate|lockfile"
             "|lock file|frozen|package-lock|not in gor|not in std|could not resolve|unresolvable|cannot find package"
             "|checksum|version solving|no such module|peer dep|no versions|conflict",
-            r"npm (?:err!|error) (?:code )?(?:eresolve|e404|etarget|eintegrity|eusage|enolock|notarget)"
+            r"packagesnotfounderror|resolvepackagenotfound|unsatisfiableerror|npm (?:err!"
+            r"|error) (?:code )?(?:eresolve|e404|etarget|eintegrity|eusage|enolock|notarget)"
             r"|could not resolve (?:all )?(?:dependenc|files|artifacts|[\w.-]+:[\w.-]+)|could(?:n.t| not) (?:find"
             r"|transfer) (?:artifact|gem|module|package)\b|could not find a version that satisfies"
             r"|no matching (?:distribution|version|package)|\bmodulenotfounderror: .{0,30}named '?(?P<module>[\w.]+)"

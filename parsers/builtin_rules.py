@@ -201,7 +201,7 @@ def _sources() -> tuple[BucketRule, ...]:
             "Compile Error",
             "code",
             3,
-            "error|undefined|syntaxerror|indentationerror|cannot find symbol|.go:|.kt:|does not compile"
+            "error|custom build|undefined|syntaxerror|indentationerror|cannot find symbol|.go:|.kt:|does not compile"
             "|failed to compile|undeclared|can't resolve|unresolved",
             rf"{_SOURCE}[:(]\[?\d+(?:[,:]\d+)?\]?\)?:?\s*(?:(?:fatal |syntax |build )?errors?\b(?! (?:boundary"
             rf"|handl))|cannot find symbol|package \S+ does not exist)(?P<w>)"
@@ -210,7 +210,7 @@ def _sources() -> tuple[BucketRule, ...]:
             rf"|\berror (?:ts|cs|fs|bc|c|lnk|msb|nu)\d{{3,5}}\b"
             r"|undefined reference to|undefined symbols? (?:for|in)|^(?:indentation|syntax|tab)error:"
             r"|collect2: error|ld: (?:symbol|library|cannot find)|linker command failed|cmake error"
-            r"|module not found: error|failed to compile|error: could not compile"
+            r"|module not found: error|failed to compile|error: could not compile|failed to run custom build command"
             r"|(?<!\w)error: (?:cannot find symbol|incompatible types|package \S+ does not exist|linking with"
             r"|expected (?:[\[\]'\u2018\u2019`\"(){};,]|expression|unqualified|identifier|one of|type|declaration)"
             r"|undeclared|unresolved|no member named|invalid conversion|use of undeclared)"

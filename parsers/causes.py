@@ -8,23 +8,34 @@ step (cleaning up, publishing) does not count.
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from parsers.rules import BucketRule
-from parsers.weights import RECOVERED, STRONG, SYMPTOM, TRACE, Weigher
+from parsers.weights import RECOVERED, STRONG, SYMPTOM, TRACE, WEAK, Weigher
 
 _WORDS = (
     "err", "fail", "fatal", "exception", "denied", "refused", "timed out", "timeout", "no such", "cannot", "can't",
-    "could not", "couldn't", "not found", "unable", "killed", "panic", "invalid", "unknown", "missing", "not ok",
-    "exceeded", "traceback", "caused by", "exit", "critical", "severe", "unexpected", "does not", "❌", "✗", "✕", "●",
-    "assert", "return", "abort", "undefined", "reject", "expected", "not known", "failure", "reformat", "conflict",
-    "offline", "no space", "memory", "enospc", "oom", "lost", "shutdown", "unauthorized", "forbidden", "expired",
-    "too many", "toomany", "429", "50", "not ", "cancel", "coverage", "offense", "problem", "differ", "requires",
-    "unreachable", "dumped", "segmentation", "superseded", "throttl", "warnings", "rollback", "backoff", "unresolved",
-    "incorrectly", "deadline", "license", "licence", "no matching", "no route", "reset by", "hang up",
+    "could not", "couldn't", "not found", "unable", "killed", "panic", "invalid", "missing", "not ok", "exceeded",
+    "traceback", "caused by", "exit", "critical", "severe", "❌", "✗", "✕", "●", "assert", "abort", "undefined",
+    "no space", "out of memory", "enospc", "oom", "unauthorized", "forbidden", "too many", "toomany", "conflict",
+    "dumped", "segmentation", "expected", "reformat", "#test_",
 )  # fmt: skip
+_MORE_WORDS = (
+    "unknown", "unexpected", "does not", "return", "reject", "not known", "offline", "memory", "lost", "shutdown",
+    "expired", "429", "50", "not ", "cancel", "coverage", "offense", "problem", "differ", "requires", "unreachable",
+    "superseded", "throttl", "warnings", "rollback", "backoff", "unresolved", "incorrectly", "deadline", "license",
+    "licence", "no matching", "no route", "reset by", "hang up", "newer build", "higher priority", "bad_alloc",
+    "disappeared", "pressure", "evict", "removednode", "certificate", "pkix", "flexlm", "flexnet", "rate limit",
+    "getaddrinfo", "eai_", "nxdomain", "misbehaving", "econn", "etimedout", "max retries", "bad gateway", "read timed",
+    "disconnect", "broken pipe", "curl: (", "imagepull", "publickey", "eacces", "eperm", "insufficient", "quality gate",
+    "workflowscript", "dsl method", ".go:", ".py:", ".rb:", "pre-commit", "by this hook", "violation", "acceptable c",
+    "java_home", "no module named", "crashloop", "unsatisfiable", "no versions", "sanitizer", "sigsegv", "sigabrt",
+    "corrupt", "double free", "smashing", "unrecognized", "manifest", "lint",
+)  # fmt: skip
+"""Words that ordinary lines have, too: they count where a log does not have too many lines to weigh."""
+
 _MOST_LINES = 1_000  # of one log are weighed: the first and the last with trouble
 _SEEN_PER_WORD = 20_000
 
@@ -52,7 +63,7 @@ _STEP = re.compile(r"^##\[group\]Run ")
 _OVER = re.compile(
     r"^Build step '.{1,200}' (?:marked|changed) build|^Stage \".{1,200}\" skipped due to earlier failure"
     r"|^\[Pipeline\] \{ \(Declarative: Post Actions\)|^Post job cleanup\.|^Post build task|^Performing Post build"
-    r"|^The command \".{1,300}\" (?:exited with [1-9]|failed and exited)"
+    r"|^(?:travis_[^\"]{1,300})?The command \".{1,300}\" (?:exited with [1-9]|failed and exited)"
 )
 _TRACED = re.compile(r"^\++ \S")
 _EXCEPTION = re.compile(r"(?=[A-Za-z_])(?:[\w.]{1,120}: |(?=[\w.]*[A-Z.])[\w.]{1,120}:?$)")
@@ -73,7 +84,9 @@ def causes(lines: Sequence[str]) -> list[Cause]:
     reader = _Reader(lines)
     found = reader.weighed(start, end)
     if not any(one.weight > SYMPTOM for one in found):
-        found = reader.weighed(0, len(lines)) or found
+        before = reader.weighed(0, end)
+        told = any(one.weight > SYMPTOM for one in before)
+        found = (before if told else found) or reader.weighed(0, len(lines))
     if not found:
         return []
     best = max(one.weight for one in found)
@@ -96,7 +109,7 @@ def _failed_part(lines: Sequence[str]) -> tuple[int, int]:
                 return step, index + 1
             elif line.startswith("##[error]") and error is None:
                 error = step, index
-        elif line and line[0] in "BSPT[" and _OVER.match(line):
+        elif line and line[0] in "BSPTt[" and _OVER.match(line):
             return (error[0] if error else 0), index + 1
     return (error[0] if error else 0), len(lines)
 
@@ -106,13 +119,15 @@ class _Reader:
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
-        self._troubled = _troubled(lines)
+        self._troubled, self._doubtful = _with_words(lines, _WORDS, _MORE_WORDS)
         self._headers = _step_headers(lines)
         self._weigher = Weigher()
 
     def weighed(self, start: int, end: int) -> list[Cause]:
         """Lines with a weight from `start` to before `end`, in order."""
-        inside = [index for index in self._troubled if start <= index < end and index not in self._headers]
+        inside = self._inside(sorted(self._troubled | self._doubtful), start, end)
+        if len(inside) > _MOST_LINES:
+            inside = self._inside(sorted(self._troubled), start, end)
         if len(inside) > _MOST_LINES:
             inside = [*inside[: _MOST_LINES // 3], *inside[-_MOST_LINES * 2 // 3 :]]
         last_command = self._last_command(start, end)
@@ -125,6 +140,9 @@ class _Reader:
             if cause is not None:
                 found.append(self._judged(cause, last_command, end))
         return found
+
+    def _inside(self, ordered: Sequence[int], start: int, end: int) -> list[int]:
+        return [index for index in ordered if start <= index < end and index not in self._headers]
 
     def _judged(self, cause: Cause, last_command: int, end: int) -> Cause:
         weight = cause.weight
@@ -157,7 +175,7 @@ class _Reader:
     def _of_python(self, index: int, end: int) -> tuple[Cause, int]:
         ended = _end_of_traceback(self._lines, index, end)
         if ended is None:
-            return Cause(index=index, weight=STRONG), index + 1
+            return Cause(index=index, weight=WEAK), index + 1
         weight, rule = self._weigher.weigh(self._lines[ended])
         if weight == SYMPTOM:
             return Cause(index=ended, weight=SYMPTOM), ended + 1
@@ -183,22 +201,25 @@ def _tried_again(line: str) -> bool:
     return any(word in low for word in _AGAIN_WORDS) and _AGAIN.search(low) is not None
 
 
-def _troubled(lines: Sequence[str]) -> list[int]:
-    """The lines with a word of trouble, in order."""
+def _with_words(lines: Sequence[str], *kinds: tuple[str, ...]) -> list[set[int]]:
+    """For each kind of words the lines that have one of them."""
     text = "\n".join(lines).lower()
     starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
     if len(text) != starts[-1] - 1:  # a letter that is longer in lower case: «İ»
-        return [index for index, line in enumerate(lines) if any(word in line.lower() for word in _WORDS)]
-    seen: set[int] = set()
-    for word in _WORDS:
-        place = text.rfind(word)
-        for _ in range(_SEEN_PER_WORD):
-            if place < 0:
-                break
-            line = bisect_right(starts, place) - 1
-            seen.add(line)
-            place = text.rfind(word, 0, starts[line]) if line else -1
-    return sorted(seen)
+        lowered = [line.lower() for line in lines]
+        return [{n for n, line in enumerate(lowered) if any(word in line for word in words)} for words in kinds]
+    return [{line for word in words for line in _lines_with(text, starts, word)} for words in kinds]
+
+
+def _lines_with(text: str, starts: Sequence[int], word: str) -> Iterator[int]:
+    """The lines that have a word, last first; of very many the last."""
+    place = text.rfind(word)
+    for _ in range(_SEEN_PER_WORD):
+        if place < 0:
+            return
+        line = bisect_right(starts, place) - 1
+        yield line
+        place = text.rfind(word, 0, starts[line]) if line else -1
 
 
 def _step_headers(lines: Sequence[str]) -> set[int]:

@@ -26,7 +26,7 @@ _PREFIX = re.compile(
     re.IGNORECASE,
 )
 _LEVEL = re.compile(
-    r"^.{0,60}?(?:^|[\s|\[(:-])(?:(?P<calm>INFO|DEBUG|TRACE|NOTICE|WARN|WARNING|VERBOSE|info|debug|trace|notice|warn"
+    r"^.{0,110}?(?:^|[\s|\[(:-])(?:(?P<calm>INFO|DEBUG|TRACE|NOTICE|WARN|WARNING|VERBOSE|info|debug|trace|notice|warn"
     r"|warning)"
     r"|(?P<bad>ERROR|CRITICAL|FATAL|SEVERE|error|critical|fatal))(?=\s*[|\]:)-]|\s+\d\d-\d\d |\s{2,})"
 )
@@ -57,8 +57,9 @@ def _phrases(*given: tuple[str, ...]) -> _Phrases:
 _HARMLESS = _phrases(
     (
         "error|fail|problem|issue|conflict",
-        r"\b(?:0|no|zero|without) (?:\w+ )?(?:errors?|fail(?:ures?|ed|ing)|problems|issues|conflicts)\b(?! .{0,40}[1-9]\d* f)",
-        r"\b(?:errors?|failures?|failed|fail)\s*[:=]\s*(?:0\b(?!.*(?:errors?|failures?|failed)\s*[:=]\s*[1-9])|none|false|\[\])",
+        r"\b(?:0|no|zero|without) (?:\w+ )?(?:errors?|fail(?:ures?|ed|ing)|problems|issues)\b(?! .{0,40}[1-9]\d* f)",
+        r"\b(?:errors?|failures?|failed|fail)\s*[:=]\s*0\b(?!.*(?:errors?|failures?|failed)\s*[:=]\s*[1-9])",
+        r"^(?!.*\b(?:failed|failure):).*\b(?:errors?|failures?|failed|fail)\s*[:=]\s*(?:none|false|\[\])",
     ),
     (
         "reference path",
@@ -94,16 +95,16 @@ _HARMLESS = _phrases(
     ),
     (
         "error|exception|fail",
-        r"(?:^|[\s/])[\w/-]*(?:error|exception|fail(?:ure)?)s?[\w-]*\.(?:o|obj|class|jar|cpp?\.o|d|html|rst|md|log|py|js|ts|go|rb|java|h|c|cpp|rs|tar\.gz|whl|deb)(?=$|\s|['\",)])(?!.*\b(?:error|failed)\b)",
+        r"(?:^|[\s/])[\w/-]*(?:error|exception|fail(?:ure)?)s?[\w-]*\.\w{1,6}(?=$|\s|['\",)])(?!.*\b(?:error|failed)\b)",
     ),
     (
         (
             "look|perform|check|detect|download|collect|unpack|setting up|requirement|select|prepar|compil|building"
             "|remov|add|creat|copy|extract|inflat|install"
         ),
-        r"^\s*(?:-- )?(?:looking for|performing test|check(?:ing)? (?:for|if|whether)|detecting|downloaded)\b(?!.*\bfailed)",
-        r"^(?:downloading|collecting|unpacking|setting up|requirement already|selecting|preparing to unpack)\b(?!.*\berror:)",
-        r"^\s*(?:compiling|building \w+ object|removing|adding|creating|copying|extracting|inflating)\b(?!.*\b(?:failed|error:))",
+        r"^\s*(?:-- )?(?:looking for|performing test|check(?:ing)? (?:for|if|whether)|detecting)\b(?!.*\bfailed)",
+        r"^(?:download(?:ing|ed)|collecting|unpacking|setting up|requirement already|selecting)\b(?!.*\berror:)",
+        r"^\s*(?:compiling|building \w+ object|removing|adding|creating|copying)\b(?!.*\b(?:failed|error:))",
     ),
     (
         "%]",
@@ -173,7 +174,8 @@ _SYMPTOM = _phrases(
     (
         "elifecycle|npm err|npm error|error command|command failed|yarn|lerna",
         r"elifecycle|error command failed",
-        r"npm (?:err!|error) (?:errno|a complete log|this is probably|failed at|lifecycle|exit status|code e?lifecycle)",
+        r"npm (?:err!|error) (?:errno|a complete log|this is probably|failed at|lifecycle|exit status)",
+        r"npm (?:err!|error) code e?lifecycle",
         r"npm (?:err!|error) (?:code \d|path|command|location|in workspace|syscall|\s*$)",
         r"command failed|^npm (?:err!|error)\s+[A-Z_]+\s*$",
     ),
@@ -221,8 +223,10 @@ _SYMPTOM = _phrases(
 )
 _STRONG = re.compile(
     r"(?i:^\W{0,3}(?:error|fatal|panic|critical|severe|abort|failure)\b\s*[:\]!-])|##\[error\]"
-    r"|(?:^|[\s(\[:>])(?:[a-z_]\w*\.){0,12}[A-Z]\w*(?:Error|Exception|Exit|Failure)\b\s*(?::|$)|(?i:\berror:)"
-    r"|^(?:E: |npm (?:ERR!|error) |ERROR\b|FATAL\b|CRITICAL\b|!!! |❌)|TT_FATAL|TT_THROW|\bAbortException\b"
+    r"|(?:^|[\s(\[:>])(?:[a-z_]\w*\.){0,12}[A-Z]\w*(?:Error|Exception|Exit|Failure)\b\s*(?::|$)"
+    r"|(?i:(?<![A-Za-z_])error:)"
+    r"|^(?:E: |npm (?:ERR!|error) |ERROR\b|FATAL\b|CRITICAL\b|!!! |❌)|TT_FATAL|TT_THROW|\bpanicked at "
+    r"|\bAbortException\b"
 )
 _WEAK = re.compile(
     r"(?i)\b(?:errors?|fail(?:ed|ures?|ing|s)?|fatal|exceptions?|denied|refused|timed out|no such|cannot|can't"
