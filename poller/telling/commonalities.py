@@ -27,14 +27,14 @@ def what_failures_share(session: Session, build: Build, now: datetime) -> Shared
     known = pipelines.find(session, [place]).get(place)
     if known is None:
         return None
-    labels = {**build.pipeline.labels, **build.labels}
-    reads = [(_of_pipeline(session, known.id), DAY), (_of_pipeline(session, known.id), WEEK)]
+    own, labels = build.labels, {**build.pipeline.labels, **build.labels}
+    reads = [(_of_pipeline(session, known.id), own, DAY), (_of_pipeline(session, known.id), own, WEEK)]
     if build.bucket is not None:
-        reads.insert(0, (_of_bucket(session, build.bucket), DAY))
-    for read, span in reads:
+        reads.insert(0, (_of_bucket(session, build.bucket), labels, DAY))
+    for read, its, span in reads:
         window = rolling(now + _NOW_TOO, span)
         # Most failures have nothing in common, and those that passed are by far the most.
-        likely = _agreed(labels, read(window, only_failed=True))
+        likely = _agreed(its, read(window, only_failed=True))
         found = shared_by(read(window), labels=likely) if likely else []
         if found:
             return found[0]
