@@ -93,7 +93,7 @@ def test_what_failed_before_is_told_for_many_builds_at_once(database: Database) 
     line(database, "FP", "PF", "x", "PP")
     found = database.read(lambda session: tests.failing_before_each(session, [1, 2, 3, 4, 99]))
     assert found == {1: None, 2: {("s", "a")}, 3: {("s", "b")}, 4: {("s", "b")}, 99: None}
-    assert database.read(lambda session: tests.failing_before(session, 2)) == {("s", "a")}
+    assert database.read(lambda session: tests.failing_before(session, 2)) == frozenset({("s", "a")})
     assert database.read(lambda session: tests.failing_before_each(session, [])) == {}
 
 
