@@ -7,6 +7,7 @@ it, and a stale pipeline its rates, because the build that would be judged is th
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from alerts.decision import Decision, closed, firing
@@ -25,6 +26,9 @@ from domain.timed import Timed
 
 __all__ = ["Decision", "closed", "decide"]
 
+_LONG = frozenset({AlertKind.FLAPPING, AlertKind.SUCCESS_RATE_DROP, AlertKind.DURATION})
+"""What many builds show together."""
+
 
 def decide(
     *,
@@ -35,6 +39,7 @@ def decide(
     counts: tuple[int, int] | None = None,
     timed: Sequence[Timed] | None = None,
     watched_since: datetime,
+    met: datetime | None = None,
     now: datetime,
     fresh: Collection[int] | None = None,
     signatures: Mapping[int, Signature] | None = None,
@@ -51,6 +56,8 @@ def decide(
         counts: passed and failed builds in the window of `success_rate_below`; None when it is switched off.
         timed: the newest builds that passed, at most `durations.WANTED`, oldest first; None when none has come.
         watched_since: when we first met the pipeline. What finished until then is baseline.
+        met: the same where `watched_since` takes whatever arrives for news. What builds from before it show together
+            (a backfill brings many of them) is saved silently.
         now: aware UTC.
         fresh: ids of the builds whose verdict is new or different in this evaluation. A break that is over
             already when it is discovered is told only when one of its failures is among them. None: not known.
@@ -63,12 +70,13 @@ def decide(
         before the failure that is told in its thread.
     """
     decisions: tuple[Decision, ...] = ()
+    known_from = max(met or watched_since, watched_since)
     line = without_turned_around(tail) if rules.rerun_wait else tail
     if rules.flapping is None:
         decisions += _switched_off(stored, AlertKind.FLAPPING, now)
     else:
         decisions += decide_flapping(
-            scope=scope, tail=line, stored=stored, rule=rules.flapping, watched_since=watched_since
+            scope=scope, tail=line, stored=stored, rule=rules.flapping, watched_since=known_from
         )
     if rules.failure is None:
         decisions += _switched_off(stored, AlertKind.FAILURE, now)
@@ -104,7 +112,7 @@ def decide(
             stored=stored,
             rule=rules.success_rate_drop,
             hidden=failing,
-            watched_since=watched_since,
+            watched_since=known_from,
             now=now,
         )
     if rules.success_rate_below is None:
@@ -129,10 +137,17 @@ def decide(
             stored=stored,
             rule=rules.duration,
             hidden=failing,
-            watched_since=watched_since,
+            watched_since=known_from,
             now=now,
         )
-    return decisions
+    return _silent(decisions, known_from > watched_since)
+
+
+def _silent(decisions: tuple[Decision, ...], is_later: bool) -> tuple[Decision, ...]:  # noqa: FBT001
+    """After first contact its summary is said already: what is baseline then is saved and nobody hears of it."""
+    if not is_later:
+        return decisions
+    return tuple(replace(each, baseline=False) if each.alert.kind in _LONG else each for each in decisions)
 
 
 def _still_failing(stored: Sequence[Alert], decisions: Sequence[Decision]) -> bool:

@@ -1,5 +1,8 @@
 """The kind `duration`: the builds that pass take longer than they did, or wait longer before they start.
 
+They are compared after each build, and so chance is given many chances: what is told at once is beyond doubt, and
+else the next two builds that pass must say the same.
+
 While an alert fires, the times from before are frozen in its evidence. It ends when half of the increase is gone, and
 is closed when the builds have taken so long a hundred times: then that is normal.
 """
@@ -23,8 +26,10 @@ KIND = AlertKind.DURATION
 RECENT = 5  # builds whose median is compared
 BEFORE = 30  # with that of so many before them
 ENOUGH = 20  # of which there must be at least so many
-WANTED = RECENT + BEFORE  # builds that a decision looks at
+_LOOKS = 3  # at the newest builds after each of so many, where chance is possible
+WANTED = RECENT + BEFORE + _LOOKS - 1  # builds that a decision looks at
 
+_SURE = 50  # so many times less likely than it must be, and the first look is enough
 _REBASE = 100  # builds that passed after which the longer time is the new normal
 _MEASURES = ("execution", "queue")  # from start to end; from queueing to start
 
@@ -59,9 +64,12 @@ def decide_duration(
         return ()
     since = max((end for alert in ended(stored, KIND) if (end := order_of(alert, "ended_by"))), default=None)
     for measure in _MEASURES:
-        increase = _increase(_measured(measure, timed)[-WANTED:], rule, since)
+        measured = _measured(measure, timed)
+        increase = _told(measured, rule, since)
         if increase is not None:
-            return (_opened(scope, measure, increase, watched_since),)
+            before = [each for each in measured if each[0].finished_at <= watched_since]
+            baseline = _increase(before[-RECENT:], before[:-RECENT], rule, since) is not None
+            return (_opened(scope, measure, increase, baseline=baseline),)
     return ()
 
 
@@ -86,12 +94,28 @@ class _Increase:
     newest: Timed
 
 
-def _increase(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since: Order | None) -> _Increase | None:
-    """Compare the newest builds with those before; None when nothing has grown, or nobody can tell.
+def _told(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since: Order | None) -> _Increase | None:
+    """The increase, once it is certain enough to be told.
 
-    The newest must all have come after the end of an earlier alert, `since`.
+    The looks before the last one compare with the same builds as the last: what is slow since does not count as usual.
     """
-    new, old = measured[-RECENT:], measured[:-RECENT]
+    increase = _increase(measured[-RECENT:], measured[:-RECENT], rule, since)
+    if increase is not None and increase.p < rule.p / _SURE:
+        return increase
+    before = measured[: -RECENT - _LOOKS + 1]
+    ends = range(len(measured), len(measured) - _LOOKS, -1)
+    looks = [_increase(measured[max(end - RECENT, 0) : end], before, rule, since) for end in ends]
+    return looks[0] if all(looks) else None
+
+
+def _increase(
+    new: Sequence[tuple[Timed, float]], past: Sequence[tuple[Timed, float]], rule: DurationRule, since: Order | None
+) -> _Increase | None:
+    """Compare some builds with those before; None when nothing has grown, or nobody can tell.
+
+    They must all have come after the end of an earlier alert, `since`.
+    """
+    old = past[-BEFORE:]
     if len(old) < ENOUGH or (since is not None and new[0][0][:2] <= since):
         return None
     before, after = median(seconds for _, seconds in old), median(seconds for _, seconds in new)
@@ -101,7 +125,7 @@ def _increase(measured: Sequence[tuple[Timed, float]], rule: DurationRule, since
     p = p_greater([seconds for _, seconds in new], [seconds for _, seconds in old])
     if p >= rule.p:
         return None
-    onset = _onset(measured, before + grown / 2)
+    onset = _onset([*past, *new], before + grown / 2)
     return _Increase(before=before, after=after, builds_before=len(old), p=p, onset=onset, newest=new[-1][0])
 
 
@@ -115,8 +139,7 @@ def _onset(measured: Sequence[tuple[Timed, float]], half_way: float) -> Timed:
     return onset
 
 
-def _opened(scope: Scope, measure: str, increase: _Increase, watched_since: datetime) -> Decision:
-    baseline = increase.newest.finished_at <= watched_since
+def _opened(scope: Scope, measure: str, increase: _Increase, *, baseline: bool) -> Decision:
     evidence = {
         "measure": measure,
         "before": round(increase.before, 3),

@@ -40,7 +40,9 @@ def decide_flapping(
         return (resolved(current, at=recent[-1].finished_at, summary=_summary(evidence), evidence=evidence),)
     if len(changes) < rule.transitions or _is_judged(recent[-1], ended(stored, KIND)):
         return ()
-    baseline = recent[-1].finished_at <= watched_since
+    baseline = (
+        _changes([each for each in tail if each.finished_at <= watched_since][-rule.within :]) >= rule.transitions
+    )
     evidence = _counts(recent, len(changes)) | {"onset": reference(changes[0]), "fired_by": reference(recent[-1])}
     alert = Alert(
         kind=KIND,
@@ -52,6 +54,10 @@ def decide_flapping(
         evidence=evidence | ({"baseline": True} if baseline else {}),
     )
     return (decision(alert, None if baseline else Reason.FIRST, baseline=baseline),)
+
+
+def _changes(recent: Sequence[Settled]) -> int:
+    return sum(before.verdict is not after.verdict for before, after in pairwise(recent))
 
 
 def _is_judged(newest: Settled, over: Sequence[Alert]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.causes import alike, largest
+from alerts.causes import alike, largest, of_all
 from domain.alert import AlertKind, Reason
 from domain.waiting import Form, Told, Waiting
 
@@ -271,7 +271,7 @@ def _chosen(units: Sequence[Unit], form: Form) -> Sequence[Unit]:
         return story
     if story and form is Form.GROUP:
         others = _outside(units, story)
-        if len(_largest_story(others)) == len(others):
+        if of_all([unit.first for unit in others]).text is not None:  # two stories, a message each
             return story
     return units if len(units) >= CROWD else units[:1]
 

@@ -153,16 +153,19 @@ def _follow(
 def _with_tests(before: Evidence, tests: TestStand, news: Sequence[Test]) -> Evidence:
     """The evidence after a build: what has become of the tests it names, and those that are new."""
     known = named(before, "tests")
-    new = () if len(known) >= _KEPT else tuple(test for test in news if test not in set(known))
+    countless = len(known) >= _KEPT
+    new = () if countless else tuple(test for test in news if test not in set(known))
     if not known and not new:
         return before
     fates = {test: tests.fates.get(test, TestFate.UNKNOWN) for test in known}
-    still = sorted({*(test for test, fate in fates.items() if fate in _STILL), *new})
+    still = {*(test for test, fate in fates.items() if fate in _STILL), *new}
+    if countless:
+        still.update(tests.changes.failing)
     evidence: Evidence = {key: value for key, value in before.items() if key not in _ENDS}
     evidence |= {
         "tests": _listed({*known, *new}),
         "still": _listed(still),
-        "failing": len(still) if len({*known, *new}) <= _KEPT else len(tests.changes.failing),
+        "failing": len(still),
     }
     for key, end in _ENDS.items():
         if ended_so := [test for test, fate in fates.items() if fate is end]:

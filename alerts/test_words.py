@@ -29,6 +29,8 @@ def test_regression(case: Case) -> str:
 
 def _begun(evidence: Mapping[str, Any], reason: Reason) -> str | None:
     still, new = named(evidence, "still"), named(evidence, "new")
+    if reason is Reason.FIRST:  # who reads it has not heard of any of them
+        new = still
     if not still:
         return None
     if reason not in (Reason.FIRST, Reason.UPDATE) or not new:

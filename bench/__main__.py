@@ -4,7 +4,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("ingest", "windows", "poll", "schedule", "footprint", "rate_drop", "noise", "day", "storm")
+BENCHMARKS = (
+    "ingest",
+    "windows",
+    "poll",
+    "schedule",
+    "footprint",
+    "rate_drop",
+    "noise",
+    "day",
+    "storm",
+    "junit",
+    "tests",
+)
 
 
 def main() -> int:

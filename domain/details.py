@@ -8,6 +8,9 @@ from types import MappingProxyType
 from domain.build import Outcome
 from domain.testreport import TestReport
 
+RUNNER = "runner"
+"""The label that says on what a build ran. Where only details tell, only builds whose details were read have it."""
+
 
 def _nothing() -> Mapping[str, str]:
     return MappingProxyType({})

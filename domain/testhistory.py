@@ -44,7 +44,7 @@ class TestFate(StrEnum):
     UNKNOWN = "unknown"  # the build did not get that far
 
 
-class Tested(NamedTuple):
+class Trial(NamedTuple):
     """A build of a stream whose tests were read, or that passed: then none of them had failed."""
 
     build_id: int
@@ -82,6 +82,14 @@ class TestStand:
     changes: TestChanges
     fates: Mapping[Test, TestFate] = field(default_factory=dict)  # of the tests that were asked for
     known_flaky: frozenset[Test] = frozenset()  # of those that fail newly
+
+
+class ErrorGroup(NamedTuple):
+    """Tests of one build that fail with the same error."""
+
+    error: str  # without what differs from test to test
+    size: int  # tests
+    tests: tuple[Test, ...]  # the first of them
 
 
 class Gap(NamedTuple):

@@ -1,7 +1,6 @@
 """Whether failures have something in common: all on one runner, all in one cloud, while the others pass."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -27,41 +26,32 @@ class Shared:
         return f"all {self.failed} on {self.value} (0 of {self.elsewhere} elsewhere)"
 
 
-Counts = Mapping[str, tuple[int, int]]
-"""By the value of a label: how many (failed, passed)."""
+Group = tuple[Mapping[str, str], int, int]
+"""The labels of some builds, how many of them failed, how many passed."""
 
 
-def shared_by(builds: Iterable[tuple[Mapping[str, str], bool]], *, labels: Iterable[str] | None = None) -> list[Shared]:
+def shared_by(groups: Iterable[Group], *, labels: Iterable[str] | None = None) -> list[Shared]:
     """What all failures among some builds share, the least likely first.
 
     Args:
-        builds: The labels of each, and whether it failed: those that passed, and the failures that may have a
-            common cause.
+        groups: The builds that passed, and the failures that may have a common cause. A failure without a label
+            speaks against that label.
         labels: Those to look at; None: all that are met.
     """
-    failed: dict[str, Counter[str]] = {}
-    passed: dict[str, Counter[str]] = {}
+    counts: dict[str, dict[str, list[int]]] = {}
     total = 0
-    for its, bad in builds:
-        total += bad
+    for its, failed, passed in groups:
+        total += failed
         for label, value in its.items():
-            (failed if bad else passed).setdefault(label, Counter())[value] += 1
-    wanted = failed if labels is None else failed.keys() & set(labels)
-    counts = {
-        label: {value: (failed[label][value], passed[label][value]) for value in {*failed[label], *passed[label]}}
-        for label in wanted
-        if label in passed
-    }
-    return shared_values(counts, failed=total)
-
-
-def shared_values(counts: Mapping[str, Counts], *, failed: int) -> list[Shared]:
-    """The same of counts. `failed`: how many failures there are, with the label or without."""
-    found = (_shared(label, by_value, failed) for label, by_value in counts.items())
+            tally = counts.setdefault(label, {}).setdefault(value, [0, 0])
+            tally[0] += failed
+            tally[1] += passed
+    wanted = counts if labels is None else counts.keys() & set(labels)
+    found = (_shared(label, counts[label], total) for label in wanted)
     return sorted((each for each in found if each is not None), key=lambda each: (each.p_value, each.label))
 
 
-def _shared(label: str, counts: Counts, failed: int) -> Shared | None:
+def _shared(label: str, counts: Mapping[str, Sequence[int]], failed: int) -> Shared | None:
     hit = [value for value, (bad, _) in counts.items() if bad]
     if failed < MIN_FAILED or len(hit) != 1 or counts[hit[0]][0] != failed:
         return None

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from domain.testhistory import Course, Tested
+from domain.testhistory import Course, Trial
 from domain.testreport import FAILING, Test, TestStatus
 
 WINDOW = 30  # builds
@@ -17,7 +17,7 @@ FLIPS = 3
 STREAK = 3
 _COLLAPSED = 0.8  # the share of failed tests from which a build does not count
 
-Point = tuple[Tested, bool]
+Point = tuple[Trial, bool]
 """A build in which a test ran, and whether it failed."""
 
 
@@ -32,7 +32,7 @@ class Flaky:
     ran: int  # builds
     both_ways: tuple[str, ...] = ()  # commits on which it failed and passed, newest first
     retried: int = 0  # builds in which it failed before it passed
-    last_failed: Tested | None = None
+    last_failed: Trial | None = None
 
     @property
     def rate(self) -> float:
@@ -40,20 +40,20 @@ class Flaky:
         return (self.failed + self.retried) / self.ran if self.ran else 0.0
 
 
-def flaky_tests(runs: Sequence[Tested], lines: Iterable[Course]) -> list[Flaky]:
+def flaky_tests(runs: Sequence[Trial], lines: Iterable[Course]) -> list[Flaky]:
     """The flaky ones of these tests, the worst first. `runs` are builds of one stream, oldest first."""
     first = _first_of_window(runs)
     found = [flaky for line in lines if (flaky := _flaky(runs, line, first)) is not None]
     return sorted(found, key=lambda each: (-each.rate, -each.flips, each.suite, each.name))
 
 
-def known_flaky(runs: Sequence[Tested], lines: Iterable[Course]) -> frozenset[Test]:
+def known_flaky(runs: Sequence[Trial], lines: Iterable[Course]) -> frozenset[Test]:
     """The tests whose failing in the build after these is no news: flaky until then, and not broken for good."""
     flaky = {(each.suite, each.name): each for each in flaky_tests(runs, lines)}
     return frozenset(flaky)
 
 
-def _first_of_window(runs: Sequence[Tested]) -> int:
+def _first_of_window(runs: Sequence[Trial]) -> int:
     """The place of the first of the last thirty builds; attempts of one build are one."""
     seen: set[tuple[int, int]] = set()
     for place in range(len(runs) - 1, -1, -1):
@@ -63,7 +63,7 @@ def _first_of_window(runs: Sequence[Tested]) -> int:
     return 0
 
 
-def _flaky(runs: Sequence[Tested], line: Course, first: int) -> Flaky | None:
+def _flaky(runs: Sequence[Trial], line: Course, first: int) -> Flaky | None:
     points = list(_points(runs, line, first))
     both_ways, retried = _both_ways(points), [place for place in line.retried if place >= first]
     settled = _without_streaks(_last_attempts(points))
@@ -83,7 +83,7 @@ def _flaky(runs: Sequence[Tested], line: Course, first: int) -> Flaky | None:
     )
 
 
-def _points(runs: Sequence[Tested], line: Course, first: int) -> Iterator[Point]:
+def _points(runs: Sequence[Trial], line: Course, first: int) -> Iterator[Point]:
     for run, status in zip(runs[first:], line.statuses[first:], strict=True):
         collapsed = run.total > 1 and run.failed >= _COLLAPSED * run.total
         if status not in (None, TestStatus.SKIPPED) and not collapsed:

@@ -14,11 +14,13 @@ from itertools import pairwise
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from domain.globs import matches
+from domain.text import clean
 from parsers.unreadable import Unreadable
 
 _ENTRY = b"PK\x01\x02"  # begins every entry of the central directory
 _HEADER = 30  # bytes before the name in a member's own header
 _PIECE = 1 << 18
+_LONGEST_NAME = 1024  # characters
 _FREE = 1 << 20  # bytes below which any ratio is harmless
 _ENCRYPTED = 0x1
 _READABLE = (ZIP_STORED, ZIP_DEFLATED)
@@ -59,7 +61,7 @@ def members(data: bytes, pattern: str, *, limits: ArchiveLimits | None = None) -
     limits = limits or ArchiveLimits()
     with _opened(data, limits.entries) as archive:
         overlapping = _overlapping(archive.infolist())
-        wanted = [info for info in archive.infolist() if not info.is_dir() and matches(pattern, _path(info))]
+        wanted = [info for info in archive.infolist() if _is_wanted(info, pattern)]
         left = limits.total_bytes
         for info in wanted[: limits.members]:
             problem = _problem(info) or ("it overlaps another member" if info.header_offset in overlapping else None)
@@ -80,10 +82,16 @@ def _opened(data: bytes, entries: int) -> ZipFile:
         raise Unreadable(f"the archive cannot be opened: {error}") from None
 
 
+def _is_wanted(info: ZipInfo, pattern: str) -> bool:
+    """Not `is_dir`: a name may be empty. Nor a name that would keep the pattern busy."""
+    name = info.filename
+    return not name.endswith("/") and len(name) <= _LONGEST_NAME and matches(pattern, _path(info))
+
+
 def _path(info: ZipInfo) -> str:
     """The name with slashes, as patterns have it: some archives come from Windows, some begin with `./` or `/`."""
     name = info.filename if "/" in info.filename else info.filename.replace("\\", "/")
-    return name.removeprefix("./").lstrip("/")
+    return clean(name.removeprefix("./").lstrip("/"), _LONGEST_NAME)
 
 
 def _problem(info: ZipInfo) -> str | None:

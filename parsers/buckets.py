@@ -1,22 +1,21 @@
 """From the logs of a build to why it failed: the bucket, and the lines that say so."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.details import Log
-from parsers.causes import Cause, bare, causes
+from parsers.causes import Cause, causes
 from parsers.excerpts import Excerpt, excerpt
 from parsers.logs import joined, lines_of
 from parsers.rules import Bucket, BucketRule, Place
 from parsers.secrets import redacted
 from parsers.signatures import signature
+from parsers.weights import SURE, SYMPTOM, bare
 
 _MOST_LOGS = 8
 _TIME_LIMIT = 0.05  # seconds that one expression may take with one log
 _MOST_MATCHES = 200
 _NEAR = 15  # lines: what stands further from the cause needs to be surer
-_SURE = 2.6
-_SYMPTOM = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +73,9 @@ def explain(
     readings = [_read(log) for log in logs[:_MOST_LOGS]]
     main = max(readings, key=lambda one: one.weight, default=None)  # of equals the first
     notes: list[str] = []
+    words = {Place.REASON: reason, Place.STAGE: stage}
     relevant = [rule for rule in rules if rule.is_about(provider=provider, job=job, stage=stage)]
-    hit = _by_own_rules(relevant, readings, main, stage, reason, notes) or _by_lines(relevant, main, reason)
+    hit = _by_own_rules(relevant, readings, words, notes) or _by_lines(relevant, main, reason)
     if hit is None and signatures:
         hit = _by_signature(main, reason)
     reading, index = (hit.reading, hit.index) if hit and hit.reading else (main, None)
@@ -105,21 +105,15 @@ def _read(log: Log) -> _Reading:
 
 
 def _by_own_rules(
-    rules: Iterable[BucketRule],
-    readings: Sequence[_Reading],
-    main: _Reading | None,
-    stage: str | None,
-    reason: str | None,
-    notes: list[str],
+    rules: Iterable[BucketRule], readings: Sequence[_Reading], words: Mapping[Place, str | None], notes: list[str]
 ) -> _Hit | None:
     """The first rule of the file that matches anywhere, at the place that is nearest to the cause."""
-    ordered = sorted(readings, key=lambda one: one is not main)
-    texts = [(one, joined(one.lines)) for one in ordered]
+    texts = [(one, joined(one.lines)) for one in sorted(readings, key=lambda one: -one.weight)]
     for rule in rules:
         if rule.sureness is not None:
             continue
         try:
-            hit = _hit_of(rule, texts, stage, reason)
+            hit = _hit_of(rule, texts, words)
         except TimeoutError:
             notes.append(f'bucket rule "{rule.name}": its regex took longer than {_TIME_LIMIT * 1000:.0f} ms')
             continue
@@ -128,40 +122,32 @@ def _by_own_rules(
     return None
 
 
-def _hit_of(
-    rule: BucketRule, texts: Sequence[tuple[_Reading, str]], stage: str | None, reason: str | None
-) -> _Hit | None:
+def _hit_of(rule: BucketRule, texts: Sequence[tuple[_Reading, str]], words: Mapping[Place, str | None]) -> _Hit | None:
     if Place.LOG in rule.where:
         for reading, text in texts:
             near = reading.causes[0].index if reading.causes else len(reading.lines)
             found = _nearest(rule, text, near)
             if found is not None:
                 return _Hit(bucket=found[0], reading=reading, index=found[1])
-    for place, value in ((Place.REASON, reason), (Place.STAGE, stage)):
-        if place in rule.where and value:
-            found = _nearest(rule, value, 0)
-            if found is not None:
-                return _Hit(bucket=found[0])
+    for place, said in words.items():
+        found = _nearest(rule, said, 0) if place in rule.where and said else None
+        if found is not None:
+            return _Hit(bucket=found[0])
     return None
 
 
 def _nearest(rule: BucketRule, text: str, near: int) -> tuple[Bucket, int] | None:
     """The match whose line is nearest to a line, and that line. Raises TimeoutError."""
-    if rule.contains:
-        low = text.casefold()
-        place = next((low.find(word) for word in rule.contains if word in low), -1)
-        if place < 0:
-            return None
-        if rule.regex is None:
-            lines = low.split("\n")
-            with_word = [index for index, line in enumerate(lines) if any(word in line for word in rule.contains)]
-            index = min(with_word, key=lambda one: abs(one - near), default=low.count("\n", 0, place))
-            return rule.bucket({}), index
-    if rule.regex is None:
+    low = text.lower() if rule.contains else ""
+    if rule.contains and not any(word in low for word in rule.contains):
         return None
+    if rule.regex is None:
+        with_word = [n for n, line in enumerate(low.split("\n")) if any(word in line for word in rule.contains)]
+        return rule.bucket({}), min(with_word, key=lambda one: abs(one - near), default=0)
     best: tuple[int, Bucket, int] | None = None
+    index, counted = 0, 0
     for count, match in enumerate(rule.regex.finditer(text, timeout=_TIME_LIMIT)):
-        index = text.count("\n", 0, match.start())
+        index, counted = index + text.count("\n", counted, match.start()), match.start()
         if best is None or abs(index - near) < best[0]:
             best = (abs(index - near), rule.bucket(match.groupdict()), index)
         if count >= _MOST_MATCHES or index >= near:
@@ -185,7 +171,7 @@ def _near_cause(known: Sequence[BucketRule], main: _Reading) -> tuple[float, _Hi
     first = main.causes[0]
     for cause in main.causes:
         near = abs(cause.index - first.index) <= _NEAR
-        if cause is not first and (cause.weight < _SURE if not near else cause.weight <= _SYMPTOM):
+        if cause is not first and (cause.weight < SURE if not near else cause.weight <= SYMPTOM):
             continue
         said = _of_line(known, main.lines[cause.index])
         if said is not None:
@@ -205,9 +191,9 @@ def _of_line(known: Iterable[BucketRule], line: str) -> tuple[float, Bucket] | N
 
 
 def _by_signature(main: _Reading | None, reason: str | None) -> _Hit | None:
-    """A failure that nobody knows is called by its first error line; a mere `exit code 1` only when nothing else is known."""
+    """A failure that nobody knows is called by its first error line; by a mere `exit code 1` only for want of words."""
     line = main.lines[main.causes[0].index] if main and main.causes else None
-    lines = [line, reason] if main and main.weight > _SYMPTOM else [reason, line]
+    lines = [line, reason] if main and main.weight > SYMPTOM else [reason, line]
     for one in lines:
         name = signature(redacted(bare(one))) if one else None
         if name is not None:

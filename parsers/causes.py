@@ -8,79 +8,65 @@ step (cleaning up, publishing) does not count.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
-from parsers.builtin_rules import builtin_rules
 from parsers.rules import BucketRule
+from parsers.weights import RECOVERED, STRONG, SYMPTOM, TRACE, WEAK, Weigher
 
 _WORDS = (
     "err", "fail", "fatal", "exception", "denied", "refused", "timed out", "timeout", "no such", "cannot", "can't",
-    "could not", "couldn't", "not found", "unable", "killed", "panic", "invalid", "unknown", "missing", "not ok",
-    "aborted", "exceeded", "traceback", "caused by", "exit", "critical", "severe", "unexpected", "does not", "❌", "✗",
-    "✕", "assert", "returned", "abort", "undefined", "rejected", "expected",
+    "could not", "couldn't", "not found", "unable", "killed", "panic", "invalid", "missing", "not ok", "exceeded",
+    "traceback", "caused by", "exit", "critical", "severe", "❌", "✗", "✕", "●", "assert", "abort", "undefined",
+    "no space", "out of memory", "enospc", "oom", "unauthorized", "forbidden", "too many", "toomany", "conflict",
+    "dumped", "segmentation", "expected", "reformat", "#test_",
 )  # fmt: skip
-_MOST_LINES = 4_000  # of one log are weighed: the first and the last with trouble
+_MORE_WORDS = (
+    "unknown", "unexpected", "does not", "return", "reject", "not known", "offline", "memory", "lost", "shutdown",
+    "expired", "429", "50", "not ", "cancel", "coverage", "offense", "problem", "differ", "requires", "unreachable",
+    "superseded", "throttl", "warnings", "rollback", "backoff", "unresolved", "incorrectly", "deadline", "license",
+    "licence", "no matching", "no route", "reset by", "hang up", "newer build", "higher priority", "bad_alloc",
+    "disappeared", "pressure", "evict", "removednode", "certificate", "pkix", "flexlm", "flexnet", "rate limit",
+    "getaddrinfo", "eai_", "nxdomain", "misbehaving", "econn", "etimedout", "max retries", "bad gateway", "read timed",
+    "disconnect", "broken pipe", "curl: (", "imagepull", "publickey", "eacces", "eperm", "insufficient", "quality gate",
+    "workflowscript", "dsl method", ".go:", ".py:", ".rb:", "pre-commit", "by this hook", "violation", "acceptable c",
+    "java_home", "no module named", "crashloop", "unsatisfiable", "no versions", "sanitizer", "sigsegv", "sigabrt",
+    "corrupt", "double free", "smashing", "unrecognized", "manifest", "lint",
+)  # fmt: skip
+"""Words that ordinary lines have, too: they count where a log does not have too many lines to weigh."""
+
+_MOST_LINES = 1_000  # of one log are weighed: the first and the last with trouble
 _SEEN_PER_WORD = 20_000
 
-_PREFIX = re.compile(
-    r"^(?:[>|\s]+|\#\d+ \d+\.\d+ |[\w.-]{1,40}(?:-\d+)? {1,20}\| |\(\w{1,40} pid=\d+\) |\[\d{1,2}:\d\d:\d\d[^\]]{0,10}\] "
-    r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\s*(?:[-|:]\s*)?|\#\#\[error\]|\[(?:error|ERROR|exec|stderr|java|junit)\] ?|e:\s"
-    r"|(?:ERROR|CRITICAL|FATAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]{1,60}\] ?)?)"
-)
-_LEVEL = re.compile(
-    r"^.{0,60}?(?:^|[\s|\[(:-])(?:(?P<calm>INFO|DEBUG|TRACE|NOTICE|WARN|WARNING|VERBOSE|info|debug|trace|notice|warn|warning)"
-    r"|(?P<bad>ERROR|CRITICAL|FATAL|SEVERE|error|critical|fatal))(?=\s*[|\]:)-]|\s+\d\d-\d\d |\s{2,})"
-)
-_CALM = re.compile(
-    r"^(?:##\[(?:warning|debug|notice|group|endgroup|section|command)\]|\++ (?!\d)|\[Pipeline\]|\s?> (?:git|svn|hg) |\$ |npm (?:WARN|warn|notice)|\(node:\d+\) |warning\b|warn\b|note:|hint:|remote: hint"
-    r"|(?:ok|PASS|PASSED|SUCCESS|SKIPPED|SKIP)\b|✓|✔|√|✅|--- (?:PASS|SKIP)|=== (?:RUN|CONT|PAUSE)|\[\s+(?:OK|RUN)\s+\]|test \S+ \.\.\. ok|(?:Get|Hit|Ign):\d|#\s|//|\* \[new (?:branch|tag)\])",
-    re.IGNORECASE,
-)
-_HARMLESS = re.compile(
-    r"(?i)\b(?:0|no|zero|without) (?:\w+ )?(?:errors?|failures?|failed|failing|problems|issues|conflicts)\b|\b(?:errors?|failures?|failed|fail)\s*[:=]\s*(?:0\b|none|false|\[\])"
-    r"|\b(?:errors?|failures?): +0\b|reference path does not exist|no names found, cannot describe|no rebase in progress|\bignor(?:ed|ing)\b|non-fatal|nonfatal|\(this is (?:expected|ok|fine)|fail-?fast\b"
-    r"|if-no-files-found|continue-on-error|--fail\b|-Werror|error_log|on_?error\b|\berrors?\.(?:py|js|ts|go|rb|java|log|html|h|c|cpp|o)\b|[\w/-]+(?:error|exception)s?\w*\.(?:o|obj|class|jar|cpp?\.o|d|html|rst|md)\b"
-    r"|^\s*(?:-- )?(?:looking for|performing test|check(?:ing)? (?:for|if|whether)|detecting|downloading|downloaded|collecting|unpacking|setting up|requirement already|selecting|preparing to unpack|compiling|building \w+ object|removing|adding|creating|copying|extracting|inflating)\b"
-    r"|\[\s*\d{1,3}%\]\s*$|\bPASSED\b|\bXFAIL\b|\bxfail(?:ed)?\b(?!.*[1-9]\d* failed)|expected (?:failure|to fail)|no files were found with the provided path|no test report files were found|post build task|checking \^not ok"
-    r"|failed to restore cache|cache not found|unable to find image '.{1,200}' locally|no acknowledg|defaulting to|falling back|fallback|deprecat|gracefully|retry(?:ing)? (?:in|after)|will (?:be )?retr"
-)
+_AGAIN_WORDS = (
+    "retry", "again", "retries", "attempt", "waiting", "sleeping", "reconnecting", "ignored", "continuing",
+    "recoverable",
+)  # fmt: skip
 _AGAIN = re.compile(
-    r"(?i)\bretry(?:ing)?\b(?!.{0,20}(?:exceeded|exhausted|limit))|\btry(?:ing)? again|\bretries (?:left|remaining)|attempt \d+ (?:of|/)|will retry|waiting \d+ ?s|\bsleeping\b|reconnecting|\(ignored\)|continuing|\bskipping\b|recoverable"
+    r"\bretry(?:ing)?\b(?!.{0,20}(?:exceeded|exhausted|limit))|\btry(?:ing)? again|\bretries (?:left|remaining)"
+    r"|attempt \d+ (?:of|/)"
+    r"|\bwaiting \d+ ?s|\bsleeping\b|reconnecting|\(ignored\)|\bcontinuing\b|recoverable"
+)
+_NO_MORE = re.compile(
+    r"(?i)max retries|retries exceeded|after \d+ (?:attempts|retries|tries)|giving up|no more retries|last attempt"
 )
 _WENT_ON = re.compile(r"^\++ (?:true|:)\s*$")
-_SYMPTOM = re.compile(
-    r"(?i)\bexit(?:ed|ing)?(?: with)?:? ?(?:an? )?(?:non-?zero )?(?:error )?(?:code|status|value)|exit (?:code|status)\b|return(?:ed)? (?:an? )?(?:non-?zero )?(?:exit )?(?:codes?|status|value)|non-?zero (?:code|exit|status)|did not complete successfully|marked build as failure"
-    r"|finished: failure|^build (?:failed|failure)|\bbuild failed\b|failed to execute goal|make(?:\[\d+\])?: \*\*\*|recipe for target|elifecycle|error command failed|npm err! (?:errno|a complete log|this is probably|failed at|lifecycle|exit status|code elifecycle|path|command|\s*$)|npm error (?:command|path|lifecycle|a complete log|location)"
-    r"|calledprocesserror|see (?:the )?(?:[\w-]+ ){0,3}(?:above|log|logs|output|report|details)|script returned|##\[error\](?:the operation was|process completed)|ninja: build stopped|there (?:were|are) (?:failing tests|test failures)|failed due to|failure: build failed|what went wrong|execution failed for task"
-    r"|after (?:this )?(?:failure|error)|stopping after|interrupted: |^(?:error|fatal|failed|failure|failures)\W*$|^\W*failures\W*$|some (?:checks|tests|jobs) (?:were|failed|haven)|\bre-run (?:maven|with)\b|to see the full stack trace|for more information about the errors|\[help 1\]|command failed|step .{1,80} failed|stage .{1,80} (?:failed|skipped)|errors? occurred|terminated with"
-    r"|during handling of|was the direct cause|errors? (?:messages? )?in logs|aborting(?: commit)?\.?$|^\S+ failed\.?$|workflow: \S+ failed|failed with|^error: (?:script|process|task|command|job)\b|^e {3,}\+|^-+ captured|^npm (?:err!|error) [A-Z_]+$"
-)
-_STRONG = re.compile(
-    r"(?i:^\W{0,3}(?:error|fatal|panic|critical|severe|abort|failure)\b\s*[:\]!-])|##\[error\]|\b(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Failure)\b\s*(?::|$)|(?i:\berror:)|^(?:E: |npm (?:ERR!|error) |ERROR\b|FATAL\b|CRITICAL\b)|❌|TT_FATAL|TT_THROW|\bAbortException\b"
-)
-_WEAK_WORD = re.compile(
-    r"(?i)\b(?:errors?|failed|failures?|failing|fails?|fatal|exceptions?|denied|refused|timed out|no such|cannot|can't|could ?n[o']t|not found|killed|unable to|invalid|unexpected|missing|panic|aborted|rejected|not ok)\b"
-)
-_HTTP_ACCESS = re.compile(r"\"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S+ HTTP/")
-_FRAME = re.compile(r"^\s+at |^\s*\.\.\. \d+ (?:more|common)|^\s+File \"|^\s*---? \S+[(+]")
-
-_KNOWN_LEAST = 1.0
-_STRONG_WEIGHT = 2.0
-_TRACE_WEIGHT = 2.45
-_SYMPTOM_WEIGHT = 1.0
-_WEAK_WEIGHT = 1.4
-_RECOVERED_WEIGHT = 0.5
-_SLACK = 0.25  # two weights this near are equal, and the earlier line wins
 _EARLIER_COMMAND = 0.6  # is taken off what a traced shell went on after
+_SLACK = 0.25  # two weights this near are equal, and the earlier line wins
+_DEEPEST = 600  # lines of one trace of calls
+_NO_COMMAND = re.compile(
+    r"^\++ (?:exit|return|rm|cleanup|echo|set|trap|false|kill|docker (?:rm|stop|compose)|popd|cd)\b"
+)
 
 _STEP = re.compile(r"^##\[group\]Run ")
-_GROUP_END = "##[endgroup]"
-_STEP_FAILED = re.compile(r"^##\[error\]")
 _OVER = re.compile(
-    r"^Build step '.{1,200}' (?:marked|changed) build|^Stage \".{1,200}\" skipped due to earlier failure|^\[Pipeline\] \{ \(Declarative: Post Actions\)|^Post job cleanup\.|^\[Pipeline\] // stage.{0}$(?!)"
+    r"^Build step '.{1,200}' (?:marked|changed) build|^Stage \".{1,200}\" skipped due to earlier failure"
+    r"|^\[Pipeline\] \{ \(Declarative: Post Actions\)|^Post job cleanup\.|^Post build task|^Performing Post build"
+    r"|^(?:travis_[^\"]{1,300})?The command \".{1,300}\" (?:exited with [1-9]|failed and exited)"
 )
 _TRACED = re.compile(r"^\++ \S")
+_EXCEPTION = re.compile(r"(?=[A-Za-z_])(?:[\w.]{1,120}: |(?=[\w.]*[A-Z.])[\w.]{1,120}:?$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,116 +81,169 @@ class Cause:
 def causes(lines: Sequence[str]) -> list[Cause]:
     """What may have been the cause, best first; the first one is what a person would point at."""
     start, end = _failed_part(lines)
-    weigher = _Weigher()
-    found = _weighed(lines, _troubled(lines), start, end, weigher)
-    if not any(one.weight > _SYMPTOM_WEIGHT for one in found):
-        found = _weighed(lines, _troubled(lines), 0, len(lines), weigher)
+    reader = _Reader(lines)
+    found = reader.weighed(start, end)
+    if not any(one.weight > SYMPTOM for one in found):
+        before = reader.weighed(0, end)
+        told = any(one.weight > SYMPTOM for one in before)
+        found = (before if told else found) or reader.weighed(0, len(lines))
     if not found:
         return []
     best = max(one.weight for one in found)
-    first = next(one for one in found if one.weight >= best - _SLACK)
-    if first.weight <= _SYMPTOM_WEIGHT:
-        first = found[-1] if first.weight < _SYMPTOM_WEIGHT else first
-    rest = sorted(
-        (one for one in found if one is not first), key=lambda one: (-one.weight, abs(one.index - first.index))
-    )
-    return [first, *rest]
-
-
-def _troubled(lines: Sequence[str]) -> list[int]:
-    """The lines with a word of trouble, in order; of very many the first and the last."""
-    text = "\n".join(lines).casefold()
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
-    if len(text) != starts[-1] - 1:  # casefolding made some letter longer: «ß»
-        return [index for index, line in enumerate(lines) if _WEAK_WORD.search(line)][-_MOST_LINES:]
-    seen: set[int] = set()
-    for word in _words():
-        place, count = text.rfind(word), 0
-        while place >= 0 and count < _SEEN_PER_WORD:
-            line = bisect_right(starts, place) - 1
-            seen.add(line)
-            count += 1
-            place = text.rfind(word, 0, starts[line]) if line else -1
-    ordered = sorted(seen)
-    return ordered if len(ordered) <= _MOST_LINES else [*ordered[: _MOST_LINES // 2], *ordered[-_MOST_LINES // 2 :]]
-
-
-def _words() -> Iterable[str]:
-    return _WORDS
+    equal = [one for one in found if one.weight >= best - (_SLACK if best > SYMPTOM else 0)]
+    first = equal[0]
+    rest = (one for one in found if one is not first)
+    return [first, *sorted(rest, key=lambda one: (-one.weight, abs(one.index - first.index)))]
 
 
 def _failed_part(lines: Sequence[str]) -> tuple[int, int]:
     """From where to where the failed step wrote: the whole log where nothing marks it."""
-    start, step_started = 0, 0
+    step, error = 0, None
     for index, line in enumerate(lines):
-        if _STEP.match(line):
-            step_started = index
-        elif line.startswith("##[error]Process completed with exit code"):
-            return step_started, index + 1
-        elif _OVER.match(line):
-            return start, index + 1
-    errors = [index for index, line in enumerate(lines) if _STEP_FAILED.match(line)]
-    if errors:
-        before = [index for index, line in enumerate(lines[: errors[0]]) if _STEP.match(line)]
-        return (before[-1] if before else 0), len(lines)
-    return start, len(lines)
+        if line.startswith("##["):
+            if _STEP.match(line):
+                if error is not None:
+                    return error[0], index
+                step = index
+            elif line.startswith("##[error]Process completed with exit code"):
+                return step, index + 1
+            elif line.startswith("##[error]") and error is None:
+                error = step, index
+        elif line and line[0] in "BSPTt[" and _OVER.match(line):
+            return (error[0] if error else 0), index + 1
+    return (error[0] if error else 0), len(lines)
 
 
-def _weighed(lines: Sequence[str], troubled: list[int], start: int, end: int, weigher: "_Weigher") -> list[Cause]:
-    skipped = _step_headers(lines)
-    commands = [index for index in range(start, end) if _TRACED.match(lines[index])]
-    last_command = commands[-1] if commands else start
-    found: list[Cause] = []
-    done = start
-    for index in troubled:
-        if not start <= index < end or index in skipped or index < done:
-            continue
-        cause, done_until = _cause_at(lines, index, end, weigher)
-        done = max(done, done_until)
-        if cause is None:
-            continue
+class _Reader:
+    """One log, whose troubled lines are found once and weighed for a part of it."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+        self._troubled, self._doubtful = _with_words(lines, _WORDS, _MORE_WORDS)
+        self._headers = _step_headers(lines)
+        self._weigher = Weigher()
+
+    def weighed(self, start: int, end: int) -> list[Cause]:
+        """Lines with a weight from `start` to before `end`, in order."""
+        inside = self._inside(sorted(self._troubled | self._doubtful), start, end)
+        if len(inside) > _MOST_LINES:
+            inside = self._inside(sorted(self._troubled), start, end)
+        if len(inside) > _MOST_LINES:
+            inside = [*inside[: _MOST_LINES // 3], *inside[-_MOST_LINES * 2 // 3 :]]
+        last_command = self._last_command(start, end)
+        found: list[Cause] = []
+        done = start
+        for index in inside:
+            if index < done:
+                continue
+            cause, done = self._cause_at(index, end)
+            if cause is not None:
+                found.append(self._judged(cause, last_command, end))
+        return found
+
+    def _inside(self, ordered: Sequence[int], start: int, end: int) -> list[int]:
+        return [index for index in ordered if start <= index < end and index not in self._headers]
+
+    def _judged(self, cause: Cause, last_command: int, end: int) -> Cause:
         weight = cause.weight
-        if _was_recovered(lines, cause.index, end):
-            weight = min(weight, _RECOVERED_WEIGHT)
-        elif commands and cause.index < last_command:
+        if self._was_recovered(cause.index, end):
+            weight = min(weight, RECOVERED)
+        elif cause.index < last_command:
             weight -= _EARLIER_COMMAND
-        found.append(Cause(index=cause.index, weight=weight, rule=cause.rule))
-    return found
+        return Cause(index=cause.index, weight=weight, rule=cause.rule)
+
+    def _last_command(self, start: int, end: int) -> int:
+        """The last command of a shell that traces: with `-e`, and that is the rule, it was what failed."""
+        lines = self._lines
+        for index in range(end - 1, start - 1, -1):
+            if lines[index][:1] == "+" and _TRACED.match(lines[index]) and not _NO_COMMAND.match(lines[index]):
+                return index
+        return start
+
+    def _cause_at(self, index: int, end: int) -> tuple[Cause | None, int]:
+        """The cause that begins in a line, and the line where to go on: a trace of calls is one cause."""
+        line = self._lines[index]
+        if "Traceback (most recent call last)" in line:
+            return self._of_python(index, end)
+        weight, rule = self._weigher.weigh(line)
+        if not weight:
+            return None, index + 1
+        if index + 1 < end and self._lines[index + 1].lstrip().startswith("at "):
+            return self._of_java(index, end, weight, rule)
+        return Cause(index=index, weight=weight, rule=rule), index + 1
+
+    def _of_python(self, index: int, end: int) -> tuple[Cause, int]:
+        ended = _end_of_traceback(self._lines, index, end)
+        if ended is None:
+            return Cause(index=index, weight=WEAK), index + 1
+        weight, rule = self._weigher.weigh(self._lines[ended])
+        if weight == SYMPTOM:
+            return Cause(index=ended, weight=SYMPTOM), ended + 1
+        return Cause(index=ended, weight=max(weight, TRACE), rule=rule), ended + 1
+
+    def _of_java(self, index: int, end: int, weight: float, rule: BucketRule | None) -> tuple[Cause, int]:
+        deepest, stop = _deepest(self._lines, index, end)
+        deep_weight, deep_rule = self._weigher.weigh(self._lines[deepest])
+        if deepest != index and deep_weight >= weight - _SLACK:
+            return Cause(index=deepest, weight=max(weight, deep_weight, TRACE), rule=deep_rule or rule), stop
+        return Cause(index=index, weight=max(weight, STRONG), rule=rule), stop
+
+    def _was_recovered(self, index: int, end: int) -> bool:
+        """Whether it was tried again, or did not matter to who ran it."""
+        near = self._lines[index : min(index + 3, end)]
+        if any(_WENT_ON.match(line) for line in near[1:]):
+            return True
+        return any(_tried_again(line) for line in near[:2]) and not _NO_MORE.search(near[0])
 
 
-def _cause_at(lines: Sequence[str], index: int, end: int, weigher: "_Weigher") -> tuple[Cause | None, int]:
-    """The cause that begins in a line, and the line where to go on: a trace of calls is one cause."""
-    line = lines[index]
-    if "Traceback (most recent call last)" in line:
-        ended = _end_of_traceback(lines, index, end)
-        if ended is not None:
-            weight, rule = weigher.weigh(lines[ended])
-            return Cause(index=ended, weight=max(weight, _TRACE_WEIGHT), rule=rule), ended + 1
-        return Cause(index=index, weight=_STRONG_WEIGHT), index + 1
-    weight, rule = weigher.weigh(line)
-    if index + 1 < end and lines[index + 1].lstrip().startswith("at ") and weight:
-        deepest, stop = _deepest(lines, index, end)
-        if deepest != index:
-            deep_weight, deep_rule = weigher.weigh(lines[deepest])
-            if deep_weight >= weight - _SLACK:
-                return Cause(
-                    index=deepest, weight=max(weight, deep_weight, _TRACE_WEIGHT), rule=deep_rule or rule
-                ), stop
-        return Cause(index=index, weight=max(weight, _STRONG_WEIGHT), rule=rule), stop
-    return (Cause(index=index, weight=weight, rule=rule) if weight else None), index + 1
+def _tried_again(line: str) -> bool:
+    low = line.lower()
+    return any(word in low for word in _AGAIN_WORDS) and _AGAIN.search(low) is not None
+
+
+def _with_words(lines: Sequence[str], *kinds: tuple[str, ...]) -> list[set[int]]:
+    """For each kind of words the lines that have one of them."""
+    text = "\n".join(lines).lower()
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    if len(text) != starts[-1] - 1:  # a letter that is longer in lower case: «İ»
+        lowered = [line.lower() for line in lines]
+        return [{n for n, line in enumerate(lowered) if any(word in line for word in words)} for words in kinds]
+    return [{line for word in words for line in _lines_with(text, starts, word)} for words in kinds]
+
+
+def _lines_with(text: str, starts: Sequence[int], word: str) -> Iterator[int]:
+    """The lines that have a word, last first; of very many the last."""
+    place = text.rfind(word)
+    for _ in range(_SEEN_PER_WORD):
+        if place < 0:
+            return
+        line = bisect_right(starts, place) - 1
+        yield line
+        place = text.rfind(word, 0, starts[line]) if line else -1
+
+
+def _step_headers(lines: Sequence[str]) -> set[int]:
+    """The lines in which GitHub repeats what a step is to run."""
+    ends = ("##[group]", "##[endgroup]", "##[error]")
+    marks = [index for index, line in enumerate(lines) if line.startswith(ends)]
+    return {
+        index
+        for first, last in pairwise([*marks, len(lines)])
+        if _STEP.match(lines[first])
+        for index in range(first, last)
+    }
 
 
 def _end_of_traceback(lines: Sequence[str], index: int, end: int) -> int | None:
     """The line of the exception: the first after the frames that is not indented."""
     before = lines[index].partition("Traceback (most recent call last)")[0]
-    for place in range(index + 1, min(index + 200, end)):
+    for place in range(index + 1, min(index + _DEEPEST, end)):
         line = lines[place]
-        rest = line[len(before) :] if before and line.startswith(before) else line.lstrip() if before else line
-        if re.match(r"[A-Za-z_][\w.]{0,120}(?:: |:?$)", rest) and not rest.startswith(("File ", "Traceback")):
+        inside = bool(before) and line.startswith(before)
+        rest = line[len(before) :] if inside else line
+        if _EXCEPTION.match(rest) and not rest.startswith(("File ", "Traceback")) and (" " not in rest.split(":")[0]):
             return place
-        if before and not line.startswith(before.rstrip()) and re.match(r"\S", line):
+        if before.strip() and not inside and not line.startswith(" "):
             return None
     return None
 
@@ -212,90 +251,11 @@ def _end_of_traceback(lines: Sequence[str], index: int, end: int) -> int | None:
 def _deepest(lines: Sequence[str], index: int, end: int) -> tuple[int, int]:
     """The last `Caused by:` of a Java trace, and where the trace ends."""
     deepest, place = index, index + 1
-    while place < min(index + 600, end):
+    while place < min(index + _DEEPEST, end):
         line = lines[place].strip()
         if line.startswith("Caused by: "):
             deepest = place
-        elif not (line.startswith(("at ", "... ", "Suppressed: ")) or not line):
+        elif line and not line.startswith(("at ", "... ", "Suppressed: ")):
             break
         place += 1
     return deepest, place
-
-
-def _was_recovered(lines: Sequence[str], index: int, end: int) -> bool:
-    """Whether it was tried again, or did not matter to who ran it."""
-    for line in lines[index : min(index + 3, end)]:
-        if _AGAIN.search(line):
-            return True
-    return any(_WENT_ON.match(line) for line in lines[index + 1 : min(index + 3, end)])
-
-
-def _step_headers(lines: Sequence[str]) -> set[int]:
-    """The lines in which GitHub repeats what a step is to run."""
-    inside = False
-    headers: set[int] = set()
-    for index, line in enumerate(lines):
-        if line.startswith("##[group]"):
-            inside = _STEP.match(line) is not None
-        elif line.startswith(_GROUP_END):
-            inside = False
-        if inside:
-            headers.add(index)
-    return headers
-
-
-class _Weigher:
-    """Weighs lines; those that were seen before, and in a loop there are many, only once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[float, BucketRule | None]] = {}
-
-    def weigh(self, line: str) -> tuple[float, BucketRule | None]:
-        """How surely a line is the cause (0: not at all), and the built-in rule that knows it."""
-        if line not in self._known:
-            self._known[line] = _weight(line)
-        return self._known[line]
-
-
-def bare(line: str) -> str:
-    """A line without what loggers and builders put before it."""
-    for _ in range(4):
-        shorter = _PREFIX.sub("", line, count=1)
-        if shorter == line or not shorter:
-            break
-        line = shorter
-    return line
-
-
-def _weight(line: str) -> tuple[float, BucketRule | None]:
-    plain = bare(line)
-    if (
-        _HTTP_ACCESS.search(line)
-        or _CALM.match(plain)
-        or _CALM.match(line)
-        or _HARMLESS.search(line)
-        or _FRAME.match(line)
-    ):
-        return 0, None
-    level = _LEVEL.match(line)
-    if level is not None and level["calm"]:
-        return (0.8, None) if "❌" in line or "FAIL" in line else (0, None)
-    rule = known_by(builtin_rules(), plain)
-    symptom = _SYMPTOM.search(line) is not None
-    if rule is not None and rule.sureness is not None:
-        return (min(rule.sureness, 2.1) if symptom and rule.sureness < 3 else rule.sureness), rule
-    if symptom:
-        return _SYMPTOM_WEIGHT, None
-    if _STRONG.search(plain) or _STRONG.search(line) or (level is not None and level["bad"]):
-        return _STRONG_WEIGHT, None
-    return (_WEAK_WEIGHT if _WEAK_WORD.search(line) else 0), None
-
-
-def known_by(rules: Iterable[BucketRule], line: str) -> BucketRule | None:
-    """The first rule for a line by itself."""
-    low = line.casefold()
-    for rule in rules:
-        if rule.sureness is not None and any(word in low for word in rule.contains):
-            if rule.regex is not None and rule.regex.search(line, timeout=1):
-                return rule
-    return None

@@ -20,13 +20,24 @@ _MARKS = (  # the longer one first: the mark of UTF-32 begins like that of UTF-1
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _EVERYDAY = re.compile(
     r"iso-?8859-\d+|latin-?\d|windows-\d+|cp-?\d+|ms\d+|koi8-[ru]|gb2312|gbk|gb18030|big5(-hkscs)?|shift-?jis|sjis"
-    r"|euc-?(jp|kr|cn)|macintosh|us-ascii|ascii"
+    r"|euc-?(jp|kr|cn)|macintosh"
 )
+_EXPATS_OWN = frozenset({"utf-8", "utf-16", "utf-16le", "utf-16be", "iso-8859-1", "us-ascii"})
+_DECLARATION = 400  # bytes in which it stands
 _ILLEGAL = re.compile("[\0-\b\v\f\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]+)|([0-9]+));")
 _LONGEST_REFERENCE = 12  # characters; nobody means a longer one
 _HIGHEST = 0x10FFFF
 _STRANGE = "\ufffd"
+
+
+def is_unusual(beginning: bytes) -> bool:
+    """Whether a text declares an encoding that expat does not know by itself.
+
+    pyexpat would then ask Python's codecs, all of them: not only for alphabets, but for escapes and the like.
+    """
+    declared = _declared(beginning.replace(b"\0", b""))
+    return declared is not None and declared not in _EXPATS_OWN
 
 
 def repaired(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -55,14 +66,18 @@ def _encoding(beginning: bytes) -> tuple[bytes, str]:
     for mark, encoding in _MARKS:
         if beginning.startswith(mark):
             return b"" if b"<" in mark else mark, encoding
-    declared = _DECLARED.match(beginning.lstrip())
-    name = declared[1].decode().lower().replace("_", "-") if declared else "utf-8"
-    if _EVERYDAY.fullmatch(name):
+    name = _declared(beginning)
+    if name is not None and _EVERYDAY.fullmatch(name):
         try:
             return b"", codecs.lookup(name).name
         except LookupError:
             pass
     return b"", "utf-8"
+
+
+def _declared(beginning: bytes) -> str | None:
+    found = _DECLARED.search(beginning[:_DECLARATION])
+    return found[1].decode().lower().replace("_", "-") if found else None
 
 
 def _before_reference(text: str) -> int:

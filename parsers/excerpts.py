@@ -4,17 +4,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parsers.causes import bare
 from parsers.logs import cut
 from parsers.secrets import redacted
+from parsers.weights import bare
 
 LINES = 15
 LINE_LIMIT = 300
 
 _BEFORE = 5  # of the lines, how many may stand before the cause
+_TIMES = "  … "
 _FRAMES = 2  # of a stack, how many are shown
 _NEAR = (80, 400)  # lines before and after the cause that are looked at: more than 15 remain of them when folded
 _FRAME = re.compile(r"^(?:\S.{0,60}\s)?\s*(?:at [\w.$<>/@]+[(:]|at \S+ \(|\.\.\. \d+ more|--- \S{1,200}[(+])")
+_COUNTED = re.compile(r"… \d+ more lines? (?:above|below)")
 _OVER = re.compile(r"^##\[error\]Process completed with exit code|^Build step '.{1,200}' (?:marked|changed) build")
 
 
@@ -48,6 +50,11 @@ class _Shown:
     text: str
     first: int
     last: int
+
+
+def shown_log(text: str) -> str:
+    """The lines of the log in the text of an excerpt: without the count of those that were left out."""
+    return "\n".join(line for line in text.split("\n") if not _COUNTED.fullmatch(line))
 
 
 def excerpt(lines: Sequence[str], cause: int | None, *, log: str | None = None) -> Excerpt | None:
@@ -109,11 +116,9 @@ def _folded(lines: Sequence[str], offset: int, *, keep: int) -> list[_Shown]:
         frames = frames + 1 if _FRAME.match(line) else 0
         header = line.startswith("##[group]Run ") or (header and not line.startswith("##[endgroup]"))
         previous = shown[-1] if shown else None
-        if previous is None or place == keep or previous.last == keep:
+        if previous is None or keep in {place, previous.last}:
             shown.append(_Shown(line, place, place))
-        elif line.startswith("##[endgroup]") or (header and not line.startswith("##[group]")):
-            previous.last = place
-        elif not line.strip() and not previous.text.strip():
+        elif _is_folded(line, previous.text, header=header):
             previous.last = place
         elif frames > _FRAMES:
             _fold_frame(shown, place, frames)
@@ -126,7 +131,11 @@ def _folded(lines: Sequence[str], offset: int, *, keep: int) -> list[_Shown]:
     return shown
 
 
-_TIMES = "  … "
+def _is_folded(line: str, before: str, *, header: bool) -> bool:
+    """Whether it belongs to the line before: a second blank one, or what GitHub says of the step that it begins."""
+    if line.startswith("##[endgroup]") or (header and not line.startswith("##[group]")):
+        return True
+    return not line.strip() and not before.strip()
 
 
 def _fold_frame(shown: list[_Shown], place: int, frames: int) -> None:

@@ -87,7 +87,7 @@ class JUnitCases:
 
     def _note_claim(self, attributes: dict[str, str]) -> None:
         claimed = attributes.get("failures", "0"), attributes.get("errors", "0")
-        if len(self._claims) < _MOST_CLAIMS and any(each.isdecimal() and int(each) for each in claimed):
+        if len(self._claims) < _MOST_CLAIMS and any(each.isdecimal() and each.strip("0") for each in claimed):
             self._claims.append(attributes.get("name", ""))
 
     def _begin_outcome(self, tag: str, attributes: dict[str, str]) -> bool:

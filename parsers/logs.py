@@ -74,7 +74,7 @@ def cut(line: str, limit: int, *, around: int | None = None) -> str:
     if around is None:
         found = _TROUBLE.search(line)
         around = found.start() if found else 0
-    start = 0 if around < limit * 3 // 4 else min(around - limit // 4, len(line) - limit)
+    start = 0 if around < limit * 3 // 4 else min(around - limit // 4, len(line) - limit + 1)
     end = start + limit - (start > 0)
     return f"{'…' * (start > 0)}{line[start : end - (end < len(line))]}{'…' * (end < len(line))}"
 

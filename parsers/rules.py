@@ -7,6 +7,7 @@ from string import Formatter
 from typing import Any, Literal
 
 import regex
+from typing_extensions import override
 
 from domain.globs import matches
 
@@ -61,9 +62,24 @@ class BucketRule:
         return Bucket(reason=self.name, detail=detail, kind=self.kind, rule=self.name)
 
 
+def builtin(
+    name: str, kind: Kind, sureness: float, contains: str, pattern: str, *, detail: str | None = None
+) -> BucketRule:
+    """A rule for single lines. `contains`: words parted by `|`; the expression is tried where a line has one."""
+    return BucketRule(
+        name=name,
+        kind=kind,
+        sureness=sureness,
+        contains=tuple(contains.split("|")),
+        regex=regex.compile(pattern, regex.IGNORECASE | regex.VERSION0),
+        detail=detail,
+    )
+
+
 class _Lenient(Formatter):
     """Leaves out what a match did not find."""
 
+    @override
     def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
         value = kwargs.get(key) if isinstance(key, str) else None
         return "" if value is None else value

@@ -15,7 +15,7 @@ _NAMES = (
 
 _WHOLE = re.compile(
     r"""
-      \bgh[pousr]_[A-Za-z0-9]{16,255}\b                                     # GitHub: personal, OAuth, user, server, refresh
+      \bgh[pousr]_[A-Za-z0-9]{16,255}\b                                     # GitHub: of people and apps
     | \bghs_\d{1,4}_eyJ[\w-]{4,4000}\.[\w-]{4,4000}\.[\w-]{4,4000}          # GitHub: installation, since 2026
     | \bgithub_pat_[A-Za-z0-9_]{20,255}\b
     | \bglpat-[\w-]{20,64}
@@ -39,11 +39,14 @@ _WHOLE = re.compile(
 _KEY_BLOCK = re.compile(
     r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)[^-]*(?:(-----END [A-Z0-9 ]{0,40}-----)|(?=-)|\Z)"
 )
+_KEY_END = re.compile(
+    r"()^(?:[A-Za-z0-9+/=]{16,80}\n)+(-----END [A-Z0-9 ]{0,40}PRIVATE KEY)", re.MULTILINE
+)  # of one cut off above
 _IN_URL = re.compile(r"(?<=://)([^\s/:@'\"<>]{1,200}):([^\s/@'\"<>]{1,500})@")
 _TOKEN_IN_URL = re.compile(r"(?<=://)[A-Za-z0-9_-]{20,500}@")
 _HEADER = re.compile(
     r"(?i)\b((?:proxy-)?authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:(?:basic|bearer|token|digest|aws4-hmac-sha256)\s{1,3})?)"
-    r"(?!\*\*\*|\$|\[redacted)[^\s\"',*$][^\s\"',]{3,4000}"
+    r"(?!\*\*\*|\$|\[redacted|(?:basic|bearer|token|digest)\s)[^\s\"',*$][^\s\"',]{3,4000}"
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s{1,3})(?=[\w.~+/-]{0,400}\d)[\w.~+/-]{20,4000}=*")
 _HEADERS = re.compile(
@@ -51,21 +54,22 @@ _HEADERS = re.compile(
 )
 _ASSIGNED = re.compile(
     rf"(?i)(?<![A-Za-z0-9])({_NAMES}[\"']?\s{{0,3}}(?:=|:\s?|=>)\s{{0,3}})"
-    r"(?:\"([^\"\s]{4,500})\"|'([^'\s]{4,500})'|([^\s\"',;&)\]}<>]{4,500}))"
+    r"(?:\"([^\"\s]{4,500})\"|'([^'\s]{4,500})'|([^\s\"',;&()\[\]{}<>]{4,500}+)(?![(\[]))"
 )
 _FLAG = re.compile(
     r"(?i)((?<!\S)--?(?:[a-z]{1,20}-){0,3}(?:password|passwd|token|secret|api-?key)\s{1,3})(?!-)([^\s\"'$<\[(*{]{6,500})"
 )
 _HARMLESS = re.compile(
-    r"(?i)[*x.•]{3,}|[$%{<\[(]|(?:true|false|null|none|undefined|nil|yes|no|not|missing|empty|invalid|expired|required|unset|set|"
+    r"(?i)[*x.•]{3,}|\d+\.\d+\Z|[$%{<\[(]|(?:true|false|null|none|undefined|nil|yes|no|not|missing|empty|invalid|expired|required|unset|set|"
     r"string|str|int|object|type|value|given|using|is|was|for|the|and|has|from|failed|error|unable|could|cannot|redacted|masked|hidden)\b"
 )
-_WORDS = re.compile(r"[A-Za-z][a-z]*(?:[._-]?[A-Za-z][a-z]*)*[.!?:]?\Z|\d{1,6}\Z")
+_WORDS = re.compile(r"[A-Za-z][a-z]*(?:[._-]?[A-Za-z][a-z]*)*[.!?:]?\Z|[\d.]{1,8}\Z")
 
 
 def redacted(text: str) -> str:
     """The text with whatever has the form of a secret replaced; everything else as it was."""
-    text = _KEY_BLOCK.sub(lambda found: f"{found[1]}{_HIDDEN}{found[2] or ''}", text)
+    if "PRIVATE KEY" in text:
+        text = _KEY_END.sub(_blanked, _KEY_BLOCK.sub(_blanked, text))
     text = _WHOLE.sub(_HIDDEN, text)
     text = _IN_URL.sub(lambda found: found[0] if _HARMLESS.match(found[2]) else f"{found[1]}:{_HIDDEN}@", text)
     text = _TOKEN_IN_URL.sub(f"{_HIDDEN}@", text)
@@ -73,6 +77,12 @@ def redacted(text: str) -> str:
         text = pattern.sub(rf"\1{_HIDDEN}", text)
     text = _ASSIGNED.sub(_without_value, text)
     return _FLAG.sub(lambda found: found[0] if _plain(found[2]) else f"{found[1]}{_HIDDEN}", text)
+
+
+def _blanked(found: re.Match[str]) -> str:
+    """A key gone, its lines still there: what is line 7 stays line 7."""
+    first, last = found[1], found[2] or ""
+    return f"{first}{_HIDDEN}{chr(10) * found[0].count(chr(10))}{last}"
 
 
 def _without_value(found: re.Match[str]) -> str:

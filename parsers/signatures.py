@@ -39,7 +39,7 @@ def signature(line: str) -> str | None:
     text = _QUOTED.sub(lambda found: found[0][0] + "…" + found[0][-1], text)
     for pattern, name in _FOLDED:
         text = pattern.sub(name, text)
-    text = _SPACES.sub(" ", text).strip(" -|:*=#>")
+    text = _SPACES.sub(" ", text).strip(" -|:*=#")
     if _NOTHING_BUT.fullmatch(text[:LIMIT]):
         return None
     return text if len(text) <= LIMIT else text[: LIMIT - 1].rstrip() + "…"

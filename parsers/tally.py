@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import isfinite
 
+import regex
+
 from domain.testreport import FAILING, TestCase, TestReport, TestStatus
+from domain.text import clean
 
 _MESSAGE_BYTES = 2048
 _MESSAGE_BYTES_LATER = 256
@@ -13,16 +16,19 @@ _ALL_MESSAGES = 4 << 20  # bytes; from there on messages are cut sooner
 _NAME = 500  # characters
 _MOST_FAILING = 10_000  # that are kept beyond the others
 _MOST_DURATIONS = 10_000  # that are remembered as they are written
+_UNKNOWN = -1.0
+_LONGEST_DURATION = 40  # characters
 _TEN_YEARS = 10 * 366 * 86_400
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _CLOCK = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)")
 _COLOURS = re.compile("[\x1b\ufffd]\\[[0-9;]*[A-Za-z]")
-_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), "\ufffd")
+# What `clean` would change; it looks at each character, which takes too long for all messages.
+_HARMFUL = regex.compile(r"[[\p{C}\p{Zl}\p{Zp}]--[\n\t]]|[\p{Mn}\p{Me}]{9}", regex.V1)
 
 
 def seconds(text: str | None) -> float | None:
     """A duration as tools write it: `1.5`, `1,234.56`, `0,5`, `0.2s`, `00:00:01.5`. None: nonsense."""
-    if not text:
+    if not text or len(text) > _LONGEST_DURATION:
         return None
     try:
         found = float(text)
@@ -45,14 +51,15 @@ def _odd_seconds(text: str) -> float:
 
 def _cut_name(name: str) -> str:
     """Long names stay different: data of a parametrised test often differs at its end."""
-    name = " ".join(name.translate(_CONTROLS).split())
     if len(name) <= _NAME:
-        return name
-    return f"{name[:_NAME]}… {blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
+        return clean(name, _NAME)
+    return f"{clean(name[:_NAME], _NAME)} {blake2b(name.encode(errors='replace'), digest_size=4).hexdigest()}"
 
 
 def _cut_message(message: str, size: int) -> str | None:
-    message = _COLOURS.sub("", message[: 2 * size]).translate(_CONTROLS).strip()
+    message = _COLOURS.sub("", message[: 2 * size]).replace("\r\n", "\n").strip()
+    if _HARMFUL.search(message):
+        message = clean(message, size, lines=True)
     data = message.encode(errors="replace")
     if len(data) > size:
         message = data[: size - 3].decode(errors="ignore") + "…"
@@ -69,7 +76,7 @@ class Tally:
     skipped: int = 0
     _cases: list[TestCase] = field(default_factory=list)
     _suites: dict[str, str] = field(default_factory=dict)
-    _seconds: dict[str, float | None] = field(default_factory=dict)
+    _seconds: dict[str | None, float | None] = field(default_factory=dict)
     _messages: int = 0  # bytes
 
     def add(
@@ -94,29 +101,27 @@ class Tally:
         known = self._suites.get(suite)
         if known is None:
             known = self._suites[suite] = _cut_name(suite)
-        if len(name) > _NAME or not name.isprintable():
+        duration = self._seconds.get(time, _UNKNOWN)
+        if duration is _UNKNOWN:
+            duration = self._duration(time)
+        if len(name) > _NAME or (not name.isascii() and _HARMFUL.search(name)) or not name.isprintable():
             name = _cut_name(name)
         self._cases.append(
             TestCase(
                 suite=known,
                 name=name or "(?)",  # as Jenkins calls it
                 status=status,
-                duration=self._duration(time),
+                duration=duration,
                 message=self._message(message) if message else None,
                 flaky=flaky,
             )
         )
 
     def _duration(self, time: str | None) -> float | None:
-        if time is None:
-            return None
-        try:
-            return self._seconds[time]
-        except KeyError:
-            found = seconds(time)
-            if len(self._seconds) < _MOST_DURATIONS:
-                self._seconds[time] = found
-            return found
+        found = seconds(time)
+        if len(self._seconds) < _MOST_DURATIONS:
+            self._seconds[time] = found
+        return found
 
     def _message(self, text: str) -> str | None:
         message = _cut_message(text, _MESSAGE_BYTES if self._messages < _ALL_MESSAGES else _MESSAGE_BYTES_LATER)

@@ -1,7 +1,7 @@
 """Reports of TestNG: testng-results.xml."""
 
 from domain.testreport import TestStatus
-from parsers.tally import Tally
+from parsers.tally import Tally, seconds
 
 _WORDS = {"PASS": TestStatus.PASSED, "FAIL": TestStatus.FAILED, "SKIP": TestStatus.SKIPPED}
 
@@ -51,7 +51,7 @@ class TestNGCases:
             status = TestStatus.ERROR
         if method.get("retried") == "true":
             return
-        took = method.get("duration-ms", "")
-        time = str(int(took) / 1000) if took.isascii() and took.isdigit() else None
+        milliseconds = seconds(method.get("duration-ms"))
+        time = None if milliseconds is None else str(milliseconds / 1000)
         message = (self._message or self._exception) if status is not TestStatus.PASSED else None
         self._tally.add(self._class, method.get("name", ""), status, time, message)

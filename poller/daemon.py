@@ -13,6 +13,7 @@ from poller.config import Configuration
 from poller.config.changes import diff
 from poller.delivery.dispatch import Dispatcher
 from poller.delivery.undelivered import judge_channels
+from poller.details.rebucketing import Rebucketing
 from poller.details.saving import Saved
 from poller.details.workers import Workers
 from poller.intake.ingest import Ingested
@@ -105,6 +106,7 @@ class Daemon:
             redact=self._hidden.redact,
             saved=self._after_details,
         )
+        self._rebucketing = Rebucketing(database, self._clock, configuration)
         self._schedule = Schedule(self._polling.poll)
         self._listings = Listings(self._polling, self._schedule, self._progress, self._clock)
         self._timers = Timers(
@@ -189,6 +191,7 @@ class Daemon:
             log.warning("store.url has changed: that takes effect at the next start")
         self._hidden.learn(new.secrets)
         self._configuration = self._polling.configuration = new
+        self._rebucketing.begin(new)
         gone = self._connections.providers.keys() - connections.providers.keys()
         self._use(connections)
         for name in gone:
@@ -239,6 +242,7 @@ class Daemon:
             with self._progress.doing("standing", limit=SCHEDULE_ALIVE):
                 self._judge_standing()
                 self._record_standing()
+                self._rebucketing.step()
             self._heartbeat.look(self._configuration.heartbeat_url, self._schedule.targets())
         except StoreError as error:
             log.warning("store not available, will retry error=%s", error)

@@ -9,13 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 from providers._base import Refused, Trouble, Unavailable
 from providers._github_auth import Credentials, fingerprint
 from providers._github_quota import Quota
-from providers._http import CALL_SECONDS, Answer, Http, check_status
+from providers._http import CALL_SECONDS, REDIRECTS, Answer, Http, check_status
 
 PAGE: Final = 100  # GitHub's maximum; more is silently cut to it
-_ELSEWHERE: Final = (302, 303)
 _MOVED: Final = (301, 307, 308)  # the repository was renamed
-_ROOM_AFTER: Final = 300.0  # seconds, until what is not urgent asks again
-_OURS: Final = (200, *_ELSEWHERE, 304, 401, 403, 404, 410, 429)
+_OURS: Final = (200, *REDIRECTS, 304, 401, 403, 404, 410, 429)
 _ACCEPT: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 
@@ -69,10 +67,11 @@ class Client:
         return self._quota.has_room()
 
     def insist_on_room(self) -> None:
-        """Raises Unavailable (paced) when what is left of the rate limit is for polling."""
-        if not self.has_room():
+        """Raises Unavailable (paced) when what is left of the limits is for polling."""
+        wait = self._quota.room_in()
+        if wait > 0:
             text = "GitHub's rate limit is nearly reached: what is left of it is for polling"
-            raise Unavailable(Trouble.PACED, text, retry_after=_ROOM_AFTER)
+            raise Unavailable(Trouble.PACED, text, retry_after=wait)
 
     def get(
         self,
@@ -104,13 +103,13 @@ class Client:
         return Reply(answer=answer, tag=Tag(value=value, of=key) if value else None, next_query=_next_query(answer))
 
     def place(self, path: str, *, deadline: float) -> Answer:
-        """Where GitHub keeps a file (302 with a Location, good for a minute), the file itself (200), or 404 and 410.
+        """Where GitHub keeps a file (a redirect, good for a minute), the file itself (200), or 404 and 410.
 
         Raises as `get`.
         """
         seconds = min(CALL_SECONDS, deadline - time.monotonic())
-        answer, _ = self._authorised(self._api_url + path, seconds=seconds, followed=_MOVED)
-        return check_status(answer, (200, *_ELSEWHERE, 404, 410))
+        answer, _ = self._authorised(self._api_url + path, seconds=seconds, followed=_MOVED, may_leave=True)
+        return check_status(answer, (200, *REDIRECTS, 404, 410))
 
     def pages(
         self, path: str, query: Mapping[str, str | int] | None = None, *, may_be_gone: bool = False

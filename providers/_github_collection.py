@@ -210,6 +210,14 @@ class Collection:
             self._state.wonder(kept(run))
         return build
 
+    def meet(self, workflow: object) -> Pipeline | None:
+        """The pipeline of a workflow that has not run yet, from GitHub's JSON; None when it is not wanted."""
+        path = workflow_path(workflow) if isinstance(workflow, Mapping) else None
+        if path is None or not isinstance(workflow, Mapping) or not self._is_wanted(path):
+            return None
+        self._state.workflows.setdefault(path, workflow_name(workflow, path) or "")
+        return self._pipeline(path)
+
     def _pipeline(self, path: str) -> Pipeline:
         state = self._state
         if path not in self._pipelines:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from domain.build import Build, Outcome
@@ -76,19 +77,22 @@ class Examination:
         self._notes: list[str] = []
 
     def details(self) -> Details:
-        """Everything that is wanted and can be read.
+        """Everything that is wanted and can be read; as `runner` the machine of what failed first, or worked longest.
 
         Raises:
             Unavailable: The jobs cannot be read just now; the rate limit has no room.
             Refused: The credentials are wrong.
         """
+        stages, needs_jobs = self._wanted.stages, self._wanted.stages or self._wanted.log_bytes > 0
+        if not needs_jobs and self._wanted.since is None:
+            return Details()
         self._client.insist_on_room()
-        stages = self._wanted.stages
-        jobs = self._jobs() if stages or self._wanted.log_bytes > 0 else []
-        failed = unhappy(jobs)
+        jobs = self._jobs() if needs_jobs else []
+        failed = [] if self._build.outcome is Outcome.SUCCESS else unhappy(jobs)  # some jobs are allowed to fail
         logs = tuple(self._logs(failed))
         why = self._why(jobs, failed, has_log=bool(logs)) if stages else _UNKNOWN
-        runner = runner_of(failed[0]) if failed else None
+        chosen = failed[0] if failed else max(jobs, key=_length, default=None)
+        runner = None if chosen is None else runner_of(chosen)
         return Details(
             stages=tuple(map(_stage, jobs)) if stages else (),
             failing_stage=_place(failed[0]) if failed and stages else None,
@@ -103,7 +107,7 @@ class Examination:
     def _jobs(self) -> list[Job]:
         """The heart of it: where they cannot be read now, a later try is better than half the truth."""
         try:
-            found = self._reader.of(self._build, _JOB_PAGES)
+            found = [job for job in self._reader.of(self._build, _JOB_PAGES) if number_of(job) is not None]
         except Forbidden as error:
             self._note("jobs", error)
             return []
@@ -160,7 +164,7 @@ class Examination:
     def _logs(self, failed: Sequence[Job]) -> Iterator[Log]:
         """The ends of the logs of what failed first. Half of the bytes that are left for each, all for the last."""
         left = self._wanted.log_bytes
-        chosen = [job for job in failed if number_of(job) is not None and has_begun(job)][:LOGS_READ]
+        chosen = [job for job in failed if has_begun(job)][:LOGS_READ]
         for job in chosen:
             most = left if job is chosen[-1] else left // 2
             log = self._log(job, most) if most > 0 else None
@@ -210,6 +214,10 @@ def _stage(job: Job) -> Stage:
         duration=duration_of(job),
         url=url_of(job),
     )
+
+
+def _length(job: Job) -> timedelta:
+    return duration_of(job) or timedelta(0)
 
 
 def _place(job: Job) -> str:

@@ -134,13 +134,16 @@ def duration_of(job: Job) -> timedelta | None:
 def unhappy(jobs: Sequence[Job]) -> list[Job]:
     """The jobs that did not succeed: what failed first, first; then the cancelled ones, the longest first.
 
-    What is cancelled went down with another job, or has exceeded its time; then it had come farther than others.
+    What is cancelled went down with a job that failed, or has exceeded its time; then it had come farther than
+    others, and a job that waited for it and fails in its turn is no cause.
     """
     failed = [job for job in jobs if outcome_of(job.get("conclusion")) in _BROKEN]
     cancelled = [job for job in jobs if outcome_of(job.get("conclusion")) is Outcome.CANCELLED]
     failed.sort(key=lambda job: when(job, "completed_at") or _NEVER)
     cancelled.sort(key=lambda job: len(job.get("steps") or ()), reverse=True)
-    return failed + cancelled
+    began = min((when(job, "started_at") or _NEVER for job in failed), default=_NEVER)
+    causes = [job for job in cancelled if failed and has_begun(job) and (when(job, "completed_at") or _NEVER) <= began]
+    return causes + failed + [job for job in cancelled if job not in causes]
 
 
 def failing_step(job: Job) -> str | None:

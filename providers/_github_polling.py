@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from domain.build import Build, Pipeline
 from providers._base import Cursor, Page, ProviderError, Refused, Trouble, Unavailable
@@ -55,8 +56,11 @@ class RepositoryPoll:
         self._collection = Collection(client, wanted, repository, self._state)
         self._changed = False
         asked_for = list(wanted.workflows(repository))
+        self._unmet: set[str] = set()  # workflows that config.yaml names, to look for now
         if self._state.wanted != asked_for:  # runs of a new workflow stand on an unchanged page
             self._state.wanted, self._state.tag, self._changed = asked_for, None, True
+            self._unmet = _literal(asked_for)
+        self._met: list[Pipeline] = []  # without a run
         self._is_back = False  # after it was missing, or nearly
         self._old_name: str | None = None  # when it has got another one since
 
@@ -81,6 +85,7 @@ class RepositoryPoll:
             self._collection.fetch_earlier_attempts(self._deadline)
             if self._collection.look_into_unclear(self._now, self._deadline):
                 self._changed = True
+            self._meet_workflows()
         except ProviderError:
             self._state.tag = None  # what was read is kept, and read again together with the rest
             yield from self._delivered()
@@ -109,6 +114,7 @@ class RepositoryPoll:
         branch = found.get("default_branch")
         state.branch = branch if isinstance(branch, str) else None
         state.described_at = self._now.isoformat()
+        self._unmet = _literal(state.wanted)
         self._changed = True
         return True
 
@@ -246,6 +252,29 @@ class RepositoryPoll:
             return None
         return reply
 
+    # ---- workflows
+
+    def _meet_workflows(self) -> None:
+        """Look once a day for those that config.yaml names and no run has shown: one that never runs is late, too."""
+        for name in sorted(self._unmet):
+            known = any(name in {path, path.rpartition("/")[2]} for path in self._state.workflows)
+            if known or self._is_late() or not self._client.has_room():
+                continue
+            path = f"/repos/{self._state.repository}/actions/workflows/{quote(name.rpartition('/')[2])}"
+            try:
+                reply = self._get(path, may_be_gone=True)
+                found = self._collection.meet(reply.json()) if reply.found else None
+            except Unavailable as error:
+                if error.trouble not in PASSING:
+                    raise
+                _log.warning("workflow not read, asking again tomorrow workflow=%s problem=%s", name, error)
+                continue
+            if found is None:
+                text = "no such workflow: check `workflow` in config.yaml repository=%s workflow=%s"
+                _log.warning(text, self._state.repository, name)
+            else:
+                self._met.append(found)
+
     # ---- the rest
 
     def _delivered(self) -> Iterator[Page]:
@@ -254,6 +283,8 @@ class RepositoryPoll:
             self._tell_of_new_name(self._old_name)
         if self._is_back or self._old_name is not None:
             yield Page(pipelines=self._collection.known_pipelines())
+        if self._met:
+            yield Page(pipelines=self._met)
         # first contact in one page, or what failed long ago would be news to whoever sees the second
         cut = 0 if self._collection.first_contact else max(len(builds) - 1, 0) // PAGE * PAGE
         for start in range(0, cut, PAGE):
@@ -286,6 +317,11 @@ def _runs_of(reply: Reply) -> list[Any]:
 def _some(entries: list[Found], most: int) -> list[Found]:
     """All, or a fair choice of so many: over some polls everybody has a turn."""
     return entries if len(entries) <= most else random.sample(entries, most)
+
+
+def _literal(workflows: list[str]) -> set[str]:
+    """Those that are named, not described by a pattern."""
+    return {name for name in workflows if not set("*?[") & set(name)}
 
 
 def _pipelines(builds: list[Build]) -> tuple[Pipeline, ...]:

@@ -15,6 +15,8 @@ _FIRST_WAIT = 60.0  # GitHub: wait at least a minute when no header says how lon
 _LONGEST_WAIT = 900.0
 _RESERVED = 1000  # requests an hour, for polling alone ...
 _RESERVED_SHARE = 0.75  # ... or this much of a small limit: without a token there are 60
+_LEISURE = 600  # points of a minute for what is not urgent; the others are for polling
+_ROOM_AFTER = 300.0
 _MARKS = (b"secondary rate limit", b"rate limit exceeded", b"abuse detection")
 
 
@@ -56,8 +58,17 @@ class Quota:
             self._asked.append(now)
 
     def has_room(self) -> bool:
-        """Whether what is not urgent may be asked for, because enough is left for polling to the end of the hour."""
-        return self._has_room
+        """Whether what is not urgent may be asked for: enough is left for polling, of this minute and of the hour."""
+        return self.room_in() == 0
+
+    def room_in(self) -> float:
+        """Seconds until what is not urgent may be asked for again, as far as that is known; 0: now."""
+        if not self._has_room:
+            return _ROOM_AFTER
+        with self._lock:
+            if not self._limited or len(self._asked) < _LEISURE:
+                return 0.0
+            return max(self._asked[-_LEISURE] + _MINUTE - self._clock(), 0.0)
 
     def learn(self, answer: Answer) -> None:
         """Take over what an answer says about the limits.

@@ -15,7 +15,7 @@ from requests import Response
 from providers._base import ProviderError, Refused, Trouble, Unavailable
 from providers._causes import shown
 from providers._github_client import Client
-from providers._http import BYTE_CAP, MAX_REDIRECTS, REDIRECTS, Answer, Http, check_status
+from providers._http import BYTE_CAP, MAX_REDIRECTS, REDIRECTS, Answer, Http, check_status, retry_after
 from providers._wire import read_capped, read_end
 
 _CUT_BEYOND: Final = 4  # times what is wanted; a shorter file is read through where its storage ignores a Range
@@ -26,6 +26,7 @@ _REFUSED: Final = frozenset({400, 401, 403})
 _OK: Final = 200
 _PART: Final = 206
 _NOTHING_TO_CUT: Final = 416
+_TOO_MANY: Final = 429
 
 Found = TypeVar("Found")
 
@@ -52,7 +53,8 @@ class Storage:
 
     def __init__(self, client: Client, http: Http, public: Http | None, deadline: float) -> None:
         self._client = client
-        self._ways = (http,) if public is None else (http, public)
+        self._http = http
+        self._public = public
         self._deadline = deadline
 
     def tail(self, path: str, most: int) -> Tail:
@@ -82,18 +84,25 @@ class Storage:
 
     def _read(self, path: str, read: Callable[[str], Tail]) -> Tail:
         """What `read` makes of the link; with a new link where that may help."""
-        for is_last in (False, True):
-            answer = self._client.place(path, deadline=self._deadline)
-            if answer.status in _GONE:
-                raise Refused(Trouble.NOT_FOUND, f"gone ({answer.status})")
-            if answer.status == _OK:
-                return Tail(answer.body, whole=True)
-            try:
-                return read(_allowed(answer.url, answer.headers.get("Location", "")))
-            except ProviderError as error:
-                if is_last or error.trouble not in _NEW_LINK:
-                    raise
-        raise AssertionError
+        found = self._place(path)
+        if isinstance(found, Tail):
+            return found
+        try:
+            return read(found)
+        except ProviderError as error:
+            if error.trouble not in _NEW_LINK:
+                raise
+        found = self._place(path)
+        return found if isinstance(found, Tail) else read(found)
+
+    def _place(self, path: str) -> str | Tail:
+        """The link, or the file itself."""
+        answer = self._client.place(path, deadline=self._deadline)
+        if answer.status in _GONE:
+            raise Refused(Trouble.NOT_FOUND, f"gone ({answer.status})")
+        if answer.status == _OK:
+            return Tail(answer.body, whole=True)
+        return _allowed(answer.url, answer.headers.get("Location", ""))
 
     def _end(self, link: str, most: int) -> Tail:
         """Storages differ: Azure's knows `bytes=7-9` and ignores `bytes=-3`, and then tells the size."""
@@ -115,18 +124,22 @@ class Storage:
     def _exchange(
         self, link: str, headers: Mapping[str, str], take: Callable[[Response], Found]
     ) -> "Found | _Elsewhere":
+        try:
+            return self._ask(self._http, link, headers, take)
+        except Refused as error:
+            if self._public is None or error.trouble is not Trouble.TLS:
+                raise
+        return self._ask(self._public, link, headers, take)
+
+    def _ask(
+        self, http: Http, link: str, headers: Mapping[str, str], take: Callable[[Response], Found]
+    ) -> "Found | _Elsewhere":
         asked = {"Accept-Encoding": "identity", **headers}  # a part of something compressed could not be read
-        for http in self._ways:
-            try:
-                with http.stream(link, headers=asked, deadline=self._deadline) as response:
-                    location = response.headers.get("Location")
-                    if response.status_code in REDIRECTS and location:
-                        return _Elsewhere(location)
-                    return take(response)
-            except Refused as error:
-                if error.trouble is not Trouble.TLS or http is self._ways[-1]:
-                    raise
-        raise AssertionError
+        with http.stream(link, headers=asked, deadline=self._deadline) as response:
+            location = response.headers.get("Location")
+            if response.status_code in REDIRECTS and location:
+                return _Elsewhere(location)
+            return take(response)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +199,8 @@ def _check(response: Response) -> None:
         raise Refused(Trouble.NOT_FOUND, f"gone ({status})")
     if status in _REFUSED:
         raise Refused(Trouble.AUTH, f"its storage refuses the link ({status})")
+    if status == _TOO_MANY:  # of the storage: nothing about GitHub's own limits
+        raise Unavailable(Trouble.SERVER_ERROR, "its storage is busy (429)", retry_after=retry_after(response.headers))
     check_status(Answer(status=status, headers=response.headers, body=b"", url=url, asked=url), (_OK,))
 
 

@@ -117,13 +117,15 @@ def fetch(
     cap: int = BYTE_CAP,
     retries: int = RETRIES,
     followed: Collection[int] = REDIRECTS,
+    may_leave: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Answer:
     """Send a prepared request on a session that `bounded` has seen, and read the whole answer.
 
-    Follows at most 3 redirects within the same origin, of the kinds in `followed`; others are answers. A GET is
-    tried again after a broken connection or a 5xx, at most `retries` times with a short jittered pause, all within
-    `seconds` of the monotonic clock. Retry-After is never slept on.
+    Follows at most 3 redirects within the same origin, of the kinds in `followed`; others are answers, and so is one
+    to another origin when the server `may_leave`, which is an error else. A GET is tried again after a broken
+    connection or a 5xx, at most `retries` times with a short jittered pause, all within `seconds` of the monotonic
+    clock. Retry-After is never slept on.
 
     Returns:
         The answer, whatever its status.
@@ -136,7 +138,7 @@ def fetch(
     left = retries if request.method == "GET" else 0
     while True:
         try:
-            answer = _follow(session, request, deadline, cap, followed)
+            answer = _follow(session, request, deadline, cap, followed, may_leave=may_leave)
         except Unavailable as error:
             if left <= 0 or error.trouble is not Trouble.CONNECTION:
                 raise
@@ -158,15 +160,30 @@ def _prepared(session: Session, request: Request) -> PreparedRequest:
         raise in_our_words(error, request.url or "", late=False) from error
 
 
-def _follow(session: Session, request: PreparedRequest, deadline: float, cap: int, followed: Collection[int]) -> Answer:
+def _follow(
+    session: Session,
+    request: PreparedRequest,
+    deadline: float,
+    cap: int,
+    followed: Collection[int],
+    *,
+    may_leave: bool,
+) -> Answer:
     asked = request.url or ""
     for _ in range(MAX_REDIRECTS + 1):
         answer = _exchange(session, request, deadline, cap, asked)
         target = answer.headers.get("Location")
-        if answer.status not in followed or not target:
+        if answer.status not in followed or not target or (may_leave and _leaves(request.url or "", target)):
             return answer
         request = _redirected(request, target)
     raise Unavailable(Trouble.REDIRECT, f"{shown(asked)} redirects more than {MAX_REDIRECTS} times")
+
+
+def _leaves(here: str, target: str) -> bool:
+    try:
+        return origin(urljoin(here, target)) != origin(here)
+    except ValueError:
+        return True
 
 
 def _redirected(request: PreparedRequest, target: str) -> PreparedRequest:
@@ -294,12 +311,15 @@ class Http:
         accept: Collection[int] = (200, 304),
         cap: int = BYTE_CAP,
         followed: Collection[int] = REDIRECTS,
+        may_leave: bool = False,
         seconds: float = CALL_SECONDS,
     ) -> Answer:
         """GET, bounded as `fetch` says; raises what `fetch` and `check_status` raise."""
         session = self._session()
         request = _prepared(session, Request("GET", url, params=params, headers=headers))
-        answer = fetch(session, request, seconds=seconds, cap=cap, followed=followed, pause=self._pause)
+        answer = fetch(
+            session, request, seconds=seconds, cap=cap, followed=followed, may_leave=may_leave, pause=self._pause
+        )
         return check_status(answer, accept)
 
     @contextmanager

@@ -52,15 +52,13 @@ def read_changes(
     raws, note = [own], None
     if first < build.number:
         try:
-            raws = _range(job, first, build.number)
+            listed = _range(job, first, build.number)
         except Unread as unread:
             note = f"only those of this build: {unread}"
         else:
-            oldest = min(_numbers(raws), default=build.number)
-            if build.number not in _numbers(raws):
-                raws = [own, *raws]
-            if len(raws) >= NEWEST and oldest > first:
-                note = f"only those since #{oldest}: Jenkins lists the newest {NEWEST} builds"
+            raws = [own, *(raw for raw in listed if first <= raw["number"] < build.number)]
+            if len(listed) >= NEWEST and (oldest := min(_numbers(listed))) > first:
+                note = f"only those since #{min(oldest, build.number)}: Jenkins lists the newest {NEWEST} builds"
     known = since is not None and first <= build.number and _before(since, build)
     changes = _told(raws, remotes)
     if not changes and not known:
@@ -75,12 +73,12 @@ def _before(since: Build, build: Build) -> bool:
 
 
 def _range(job: Asker, first: int, last: int) -> list[Mapping[str, Any]]:
-    """What Jenkins says about the builds from `first` to `last`, newest first; asks again when many are newer."""
+    """What Jenkins lists of the builds from `first` to `last`, with newer ones; asks again when these are many."""
     count = min(last - first + 1 + _MARGIN, NEWEST)
     raws = _listed(job, count)
-    if count < NEWEST and len(raws) == count and min(_numbers(raws), default=0) > first:
+    if count < NEWEST and len(raws) == count and min(_numbers(raws)) > first:
         raws = _listed(job, NEWEST)
-    return [raw for raw in raws if first <= raw["number"] <= last]
+    return raws
 
 
 def _listed(job: Asker, count: int) -> list[Mapping[str, Any]]:

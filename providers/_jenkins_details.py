@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from domain.build import Build, Outcome
-from domain.details import Changes, Details, Log, Stage
+from domain.details import RUNNER, Changes, Details, Log, Stage
 from domain.duration import format_duration
 from domain.testreport import TestReport
 from domain.text import clean
@@ -16,10 +16,19 @@ from providers._jenkins_asking import Asker, Unread, place_of
 from providers._jenkins_build import CONTROLLER, NOT_A_BUILD, facts_of
 from providers._jenkins_changes import CHANGE_FIELDS, read_changes
 from providers._jenkins_client import JenkinsClient
-from providers._jenkins_log import read_log, read_step_log, runner_in
-from providers._jenkins_stages import Course, Part, course_of, failed_step, names_of, parts_of, read_course, with_step
+from providers._jenkins_log import read_log, read_runner, read_step_log, runner_in, timeout_in, why_queued
+from providers._jenkins_stages import (
+    Course,
+    Part,
+    course_of,
+    failed_of,
+    failed_step,
+    names_of,
+    parts_of,
+    read_course,
+    with_step,
+)
 from providers._jenkins_tests import read_tests
-from providers._labels import RUNNER
 
 SECONDS: Final = 60.0  # for all requests of one build
 _PARTS_READ: Final = 2  # logs of failed parts of a matrix or multijob
@@ -32,7 +41,6 @@ _ACTIONS: Final = (
 )
 _PARTS: Final = "runs[number,url,result,builtOn,duration],subBuilds[buildNumber,jobName,jobAlias,phaseName,result,url]"
 _PIPELINE: Final = "WorkflowRun"
-_TIMED_OUT: Final = ("Build timed out (after", "Timeout has been exceeded")
 
 _Value = TypeVar("_Value")
 
@@ -117,7 +125,9 @@ class _Telling:
         self._wanted = wanted
         self._found = found
         self._parts: tuple[Part, ...] = ()
-        self._node: str | None = None
+        self._step: tuple[str, str] | None = None  # its number, and the stage that it failed in
+        self._names_agent = wanted.stages and wanted.log_bytes <= 0  # perhaps a part of the console not read yet
+        self._interrupted = False  # and the server says why
 
     def tell(self) -> None:
         """Read all that is wanted into `found`."""
@@ -128,16 +138,17 @@ class _Telling:
         if raw is not None and not self._is_ours(raw):
             found.notes.append("build: its number belongs to another build now")
             return
-        self._note(raw or {})
+        if raw is not None:
+            self._note(raw)
         if self._wanted.stages:
             self._tell_course(raw or {})
         if self._wanted.log_bytes > 0:
             self._tell_logs()
+        if self._names_agent and found.runner is None:
+            found.runner = found.part("agent", lambda: read_runner(self._ask, found.failing_stage), absent=True)
         if self._wanted.tests:
-            read = found.part("tests", lambda: read_tests(self._ask, build.number), absent=True)
-            if read is not None:
-                found.tests = read[0]
-                found.notes += [f"tests: {note}" for note in read[1]]
+            found.tests = found.part("tests", lambda: read_tests(self._ask, build.number), absent=True)
+            found.notes += [f"tests: {note}" for note in found.tests.notes] if found.tests else []
         if raw is not None:
             self._tell_changes(raw)
 
@@ -152,15 +163,16 @@ class _Telling:
     def _note(self, raw: Mapping[str, Any]) -> None:
         """How it was stopped, where it ran, what it waited for."""
         found = self._found
-        facts = found.part("build", lambda: facts_of(raw.get("actions") or ())) if raw else None
+        facts = found.part("build", lambda: facts_of(raw.get("actions") or ()))
         if facts is not None:
             found.reason = facts.interruption
+            self._interrupted = facts.interruption is not None
             if facts.timed_out:
                 self._timed_out(facts.interruption)
         if isinstance(raw.get("builtOn"), str):
             found.runner = clean(raw["builtOn"]) or CONTROLLER
         self._parts = found.part("build", lambda: parts_of(dict(raw), self._build.number)) or ()
-        found.notes += _waited(raw)
+        found.notes += found.part("queue", lambda: _waited(raw)) or []
 
     def _timed_out(self, words: str | None) -> None:
         if self._build.outcome in {Outcome.CANCELLED, Outcome.TIMEOUT}:
@@ -176,36 +188,39 @@ class _Telling:
             found.failing_stage = names_of(self._parts)
         elif _PIPELINE in str(raw.get("_class") or _PIPELINE):
             course = found.part("stages", lambda: read_course(self._ask, cancelled=cancelled), absent=True)
+            if course is not None and self._build.outcome is Outcome.SUCCESS:
+                course = Course(stages=course.stages)  # what failed in it did not matter
             found.failing_stage = course.failing_stage if course else None
-        if course is not None and course.node is not None and self._build.outcome is not Outcome.SUCCESS:
-            course = self._with_step(course, course.node)
         if course is not None:
+            course = self._with_step(course)
             found.stages = course.stages
             found.reason = found.reason or course.reason
             found.runner = course.runner or found.runner
 
-    def _with_step(self, course: Course, node: str) -> Course:
-        step = self._found.part("steps", lambda: failed_step(self._ask, node), absent=True)
-        if step is None:
-            return course
-        self._node = step.node
-        return with_step(course, step)
+    def _with_step(self, course: Course) -> Course:
+        """With the first step that failed: one stage around others has none."""
+        for place, node in course.nodes:
+            step = self._found.part("steps", partial(failed_step, self._ask, node), absent=True)
+            if step is not None:
+                self._step = (step.node, course.stages[place].name)
+                return with_step(course, place, step)
+        return course
 
     def _tell_logs(self) -> None:
         """What the failed step wrote, or the failed parts; then the console of the build itself."""
         found, left = self._found, self._wanted.log_bytes
-        if (node := self._node) is not None:
-            log = found.part(
-                "log of the step", lambda: read_step_log(self._ask, node, found.failing_stage, left), absent=True
-            )
+        if self._step is not None:
+            log = found.part("log of the step", partial(read_step_log, self._ask, *self._step, left), absent=True)
             left -= self._keep(log)
         for part in self._failed_parts():
             left -= self._tell_log_of(part, left // 2)
         own = self._read("log", self._ask, left)
         self._keep(own)
         if own is not None:
+            self._names_agent = self._wanted.stages and not own.whole
             found.runner = found.runner or runner_in(own.text, found.failing_stage)
-            if self._build.outcome is Outcome.CANCELLED:
+            found.notes += why_queued(own.text)
+            if not self._interrupted:
                 self._look_for_timeout(own)
 
     def _read(self, name: str, ask: Asker, limit: int) -> Log | None:
@@ -223,13 +238,14 @@ class _Telling:
         return len(log.text.encode())
 
     def _look_for_timeout(self, log: Log) -> None:
-        """The build-timeout plug-in tells of itself in the console only."""
-        line = next((line for line in log.text.splitlines() if line.startswith(_TIMED_OUT)), None)
-        if line is not None and self._found.outcome is None:
-            self._timed_out(clean(line))
+        """The build-timeout plug-in tells of itself in the console only, whatever result it is told to set."""
+        cancelled = self._build.outcome is Outcome.CANCELLED
+        words = timeout_in(log.text, cancelled=cancelled)
+        if words is not None and self._found.outcome is None:
+            self._found.outcome, self._found.reason = Outcome.TIMEOUT, words
 
     def _failed_parts(self) -> list[Part]:
-        return [part for part in self._parts if part.failed and part.place][:_PARTS_READ]
+        return [part for part in failed_of(self._parts) if part.place][:_PARTS_READ]
 
     def _tell_log_of(self, part: Part, limit: int) -> int:
         """The console of a failed part, or of what failed within it: a multijob writes little itself."""
@@ -253,7 +269,7 @@ class _Telling:
 
 def _failed_within(ask: Asker, part: Part) -> Part | None:
     parts = parts_of(ask.tree(f"number,{_PARTS}"), part.number)
-    return next((each for each in parts if each.failed and each.place), None)
+    return next((each for each in failed_of(parts) if each.place), None)
 
 
 def _waited(raw: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from requests import Response
 
 from domain.details import Log
 from domain.text import clean
+from providers._base import Trouble
 from providers._jenkins_asking import Asker, Unread
 from providers._wire import read_end
 
@@ -25,6 +26,13 @@ _NOTE: Final = re.compile(rb"\x1b\[8mha:[^\x1b]*\x1b\[0m")  # hidden: how Jenkin
 _CUT_NOTE: Final = re.compile(rb"\A[A-Za-z0-9+/=]*\x1b\[0m|\x1b\[8mha:[^\x1b]*\Z")
 _TAG: Final = re.compile(r"<[^<>]*>")
 _LONG_LINE: Final = 64 * 1024
+_HEAD: Final = 32 * 1024  # where a console names the agent
+_STAMP: Final = r"^(?:\[[^\]\n]*\] +|[\d:. -]+ )?"  # of the timestamper
+_TIMED_OUT: Final = re.compile(_STAMP + r"(Build timed out \(after [^\n]{1,200})", re.MULTILINE)
+_INTERRUPTED: Final = re.compile(
+    _STAMP + r"(Cancelling nested steps due to timeout|Timeout has been exceeded)", re.MULTILINE
+)
+_QUEUED: Final = re.compile(r"^[^\n]{0,60}Still waiting to schedule task\r?\n([^\n]{1,300})", re.MULTILINE)
 _RUNS_ON: Final = re.compile(
     r"^(?:\[[\d:T.Z -]+\] +)?(?:\[(?P<branch>[^\]\n]+)\] )?"
     r"(?:Running on|Building remotely on|Building on) (?P<runner>.{1,200}?) (?:\([^)\n]*\) )?"
@@ -47,8 +55,18 @@ def read_log(ask: Asker, limit: int) -> tuple[Log | None, str | None]:
     """At most `limit` bytes of the end of the console, and a note when it is not its end. Raises Unread.
 
     The first request learns the size from its headers and reads on only when all of it fits; of a longer console
-    a second request gets the end. `start` beyond the size would make Jenkins send everything.
+    a second request gets the end. `start` beyond the size would make Jenkins send everything. A connection that
+    breaks is tried once more.
     """
+    try:
+        return _read_log(ask, limit)
+    except Unread as unread:
+        if unread.error.trouble is not Trouble.CONNECTION:
+            raise
+        return _read_log(ask, limit)
+
+
+def _read_log(ask: Asker, limit: int) -> tuple[Log | None, str | None]:
     is_old = (ask.version or _FRUGAL) < _FRUGAL
     piece = (_spared if is_old else _progressive)(ask, limit) or _streamed(ask, limit)
     text = decoded_log(piece.data, whole=piece.whole)
@@ -67,18 +85,26 @@ def _progressive(ask: Asker, limit: int) -> _Piece | None:
         raise
 
 
-def _asked(ask: Asker, start: int, limit: int) -> _Piece:
-    """The console from `start` on; its size alone when it starts at its beginning and is too long."""
+def _asked(ask: Asker, start: int, limit: int, *, follows: int = 0) -> _Piece:
+    """The console from `start` on; its size alone when it starts at its beginning and is too long.
+
+    `follows`: how many bytes may come after `start`, where these are more than `limit`.
+    """
     with ask.opened(_PROGRESSIVE, {"start": str(start)}) as response:
         size = _size(response)
         if start == 0 and size is not None and size > limit:
             return _Piece(data=b"", size=size)
-        if size is not None and size < start:
-            start = 0  # it is shorter than a moment ago: this is its beginning
-        most = _STREAMED * limit if size is None else 2 * limit + 1  # each line break may come as two bytes
-        data, taken = read_end(response, limit, most)
-        note = END_NOT_READ if taken >= most else None
-        return _Piece(data=data, whole=start == 0 and taken <= len(data) and not note, note=note)
+        is_begin = start == 0 or (size is not None and size < start)  # it is shorter than a moment ago
+        most = _STREAMED * limit if size is None else 2 * max(limit, follows) + 1  # a line break may be two bytes
+        return _end(response, limit, most, is_begin=is_begin)
+
+
+def _end(response: Response, limit: int, most: int, *, is_begin: bool) -> _Piece:
+    data, taken = read_end(response, min(most, 2 * limit + 1), most)
+    lines = data.replace(b"\r\n", b"\n")
+    if taken >= most:
+        return _Piece(data=lines[-limit:], note=END_NOT_READ)
+    return _Piece(data=lines[-limit:], whole=is_begin and taken == len(data) and len(lines) <= limit)
 
 
 def _streamed(ask: Asker, limit: int) -> _Piece:
@@ -86,10 +112,7 @@ def _streamed(ask: Asker, limit: int) -> _Piece:
     with ask.opened("consoleText") as response:
         length = response.headers.get("Content-Length", "")
         is_long = length.isdigit() and int(length) > _STREAMED * limit
-        most = limit if is_long else _STREAMED * limit
-        data, taken = read_end(response, limit, most)
-        note = END_NOT_READ if is_long or taken >= most else None
-        return _Piece(data=data, whole=taken <= len(data) and not note, note=note)
+        return _end(response, limit, limit if is_long else _STREAMED * limit, is_begin=True)
 
 
 def _spared(ask: Asker, limit: int) -> _Piece | None:
@@ -100,22 +123,24 @@ def _spared(ask: Asker, limit: int) -> _Piece | None:
     """
     try:
         with ask.opened("consoleText") as response:
-            data, taken = read_end(response, limit // 4, limit // 4)
+            begin = _end(response, limit // 4, limit // 4, is_begin=True)
     except Unread as unread:
         if unread.absent:
             return None
         raise
-    if taken < limit // 4:
-        return _Piece(data=data, whole=True)
+    if begin.whole:
+        return begin
     try:
         with ask.opened("console") as response:
             page, _ = read_end(response, _PAGE_CAP, _PAGE_CAP)
         skipped = _SKIPPED.search(page)
-        known = int(re.sub(rb"\D", b"", skipped[1])) * 1024 if skipped else 0
-        start = known - max(limit * 3 // 4 - _SHOWN_BY_PAGE, 0)
-        return _asked(ask, max(start, 1), limit * 3 // 4) if skipped else _Piece(data=data, note=END_NOT_READ)
+        if skipped is None:
+            return begin
+        left = limit * 3 // 4
+        start = int(re.sub(rb"\D", b"", skipped[1])) * 1024 - max(left - _SHOWN_BY_PAGE, 0)
+        return _asked(ask, max(start, 1), left, follows=_SHOWN_BY_PAGE + 1024)
     except Unread:
-        return _Piece(data=data, note=END_NOT_READ)
+        return begin
 
 
 def _size(response: Response) -> int | None:
@@ -131,6 +156,13 @@ def decoded_log(data: bytes, *, whole: bool) -> str:
     data = _CUT_NOTE.sub(b"", _NOTE.sub(b"", data))
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(data)  # drops half a character at the end
     return text.replace("\r\n", "\n")
+
+
+def read_runner(ask: Asker, stage: str | None) -> str | None:
+    """The agent that the beginning of the console names. Raises Unread."""
+    with ask.opened("consoleText") as response:
+        data, _ = read_end(response, _HEAD, _HEAD)
+    return runner_in(decoded_log(data, whole=True), stage)
 
 
 def read_step_log(ask: Asker, node: str, name: str | None, limit: int) -> Log | None:
@@ -157,3 +189,15 @@ def runner_in(text: str, stage: str | None) -> str | None:
     if in_turn and len(in_turn) == len(found):
         return in_turn[-1]
     return found[0][1] if len({runner for _, runner in found}) == 1 else None
+
+
+def timeout_in(text: str, *, cancelled: bool) -> str | None:
+    """The words in which a console tells that the build took too long; of what is not `cancelled` only a plug-in's."""
+    found = _TIMED_OUT.search(text) or (_INTERRUPTED.search(text) if cancelled else None)
+    return clean(found[1].strip()) if found else None
+
+
+def why_queued(text: str) -> list[str]:
+    """What a pipeline waited for when it asked for an agent, as a note."""
+    found = _QUEUED.search(text)
+    return [clean(f"queue: {found[1].strip()}", 300)] if found else []

@@ -13,10 +13,12 @@ from providers._jenkins_asking import Asker, place_in
 from providers._jenkins_build import OUTCOMES
 
 MOST_STAGES: Final = 200
-_STEPS_ASKED: Final = 100  # of the failing stage
+_STEPS_ASKED: Final = 100  # of a failed stage
+_STAGES_ASKED: Final = 3  # a stage around others fails with them, and has no step of its own
 _NAMES_SHOWN: Final = 3
 _REASON_LIMIT: Final = 300
 
+_WORST_FIRST: Final = ("FAILURE", "ABORTED", "UNSTABLE")
 _STOPPED: Final = frozenset({"ABORTED", "IN_PROGRESS", "PAUSED_PENDING_INPUT"})
 _OUTCOMES: Final = {
     "SUCCESS": Outcome.SUCCESS,
@@ -45,7 +47,7 @@ class Course:
 
     stages: tuple[Stage, ...] = ()
     failing: int | None = None  # the place of the failing one in `stages`
-    node: str | None = None  # its number in the build
+    nodes: tuple[tuple[int, str], ...] = ()  # of it and of others that failed: places, and numbers in the build
     reason: str | None = None
     runner: str | None = None
 
@@ -68,11 +70,6 @@ class Part:
     phase: str | None = None
     is_job: bool = False  # which may be made of parts itself
 
-    @property
-    def failed(self) -> bool:
-        """Whether it is one of those that made the whole fail."""
-        return self.result not in {"SUCCESS", "NOT_BUILT", None}
-
 
 def read_course(ask: Asker, *, cancelled: bool) -> Course:
     """The stages of a pipeline build. Raises Unread, and what an answer that is none of wfapi's makes fail."""
@@ -83,7 +80,9 @@ def read_course(ask: Asker, *, cancelled: bool) -> Course:
     course = Course(stages=tuple(_stage(each) for each in listed), failing=at)
     if at is None:
         return course
-    return replace(course, node=_node(listed[at]), reason=_reason(listed[at]), runner=_runner(listed[at]))
+    alike = [place for place, word in enumerate(words) if word == words[at] and place >= at][:_STAGES_ASKED]
+    nodes = tuple((place, node) for place in alike if (node := _node(listed[place])) is not None)
+    return replace(course, nodes=nodes, reason=_reason(listed[at]), runner=_runner(listed[at]))
 
 
 def _failing(words: Sequence[str], *, cancelled: bool) -> int | None:
@@ -112,11 +111,10 @@ def failed_step(ask: Asker, node: str) -> Step | None:
     return None
 
 
-def with_step(course: Course, step: Step) -> Course:
-    """The course, with the step that failed in the failing stage."""
+def with_step(course: Course, place: int, step: Step) -> Course:
+    """The course, with the step that failed in the stage at this place."""
     stages = list(course.stages)
-    if course.failing is not None:
-        stages[course.failing] = replace(stages[course.failing], step=step.name or None)
+    stages[place] = replace(stages[place], step=step.name or None)
     reason, runner = course.reason or step.reason, course.runner or step.runner
     return replace(course, stages=tuple(stages), reason=reason, runner=runner)
 
@@ -200,13 +198,26 @@ def course_of(parts: Sequence[Part], url: str) -> Course:
         )
         for part in parts[:MOST_STAGES]
     )
-    failing = next((place for place, part in enumerate(parts[:MOST_STAGES]) if part.failed), None)
-    return Course(stages=stages, failing=failing, runner=parts[failing].runner if failing is not None else None)
+    failed = next(iter(failed_of(parts[:MOST_STAGES])), None)
+    if failed is None:
+        return Course(stages=stages)
+    return Course(stages=stages, failing=list(parts).index(failed), runner=failed.runner)
+
+
+def failed_of(parts: Sequence[Part]) -> list[Part]:
+    """Those that ended worst, and so made the whole end badly: not the unstable ones where others failed."""
+    bad = [part for part in parts if part.result not in {"SUCCESS", "NOT_BUILT", None}]
+    worst = min((_rank(part) for part in bad), default=0)
+    return [part for part in bad if _rank(part) == worst]
+
+
+def _rank(part: Part) -> int:
+    return _WORST_FIRST.index(part.result) if part.result in _WORST_FIRST else 0
 
 
 def names_of(parts: Sequence[Part]) -> str | None:
     """The failed ones in words: `os=mac, os=win and 2 more`."""
-    failed = [part.name for part in parts if part.failed]
+    failed = [part.name for part in failed_of(parts)]
     shown = ", ".join(failed[:_NAMES_SHOWN])
     more = len(failed) - _NAMES_SHOWN
     return (f"{shown} and {more} more" if more > 0 else shown) or None

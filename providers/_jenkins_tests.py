@@ -1,6 +1,7 @@
 """The test report that Jenkins keeps of a build: of one job, or put together from those of many."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isfinite
 from typing import Any, Final
 from urllib.parse import unquote
@@ -12,7 +13,8 @@ from providers._jenkins_asking import Asker, Unread, place_in
 
 REPORT_CAP: Final = 12 << 20
 MOST_CASES: Final = 50_000
-_MESSAGE_LIMIT: Final = 1000
+_MESSAGE_LIMIT: Final = 2000
+_MANY: Final = 1000  # failures, from where on their messages are cut to a tenth
 _NAME_LIMIT: Final = 500
 _DEPTH: Final = 3  # a multijob of matrices of multijobs
 
@@ -28,8 +30,8 @@ _STATUS: Final = {
 }
 
 
-def read_tests(ask: Asker, number: int) -> tuple[TestReport | None, tuple[str, ...]]:
-    """The report of a build and what was left out of it; None when it has none. Raises Unread.
+def read_tests(ask: Asker, number: int) -> TestReport:
+    """The report of a build, with what was left out of it. Raises Unread, absent when it has none.
 
     A report that is too large is asked for again without the texts of failures, and then for its totals alone.
     """
@@ -41,8 +43,6 @@ def read_tests(ask: Asker, number: int) -> tuple[TestReport | None, tuple[str, .
         try:
             raw = ask.tree(_tree(fields), "testReport/", REPORT_CAP)
         except Unread as unread:
-            if unread.absent:
-                return None, ()
             if unread.error.trouble is not Trouble.TOO_LARGE or fields is None:
                 raise
         else:
@@ -50,11 +50,11 @@ def read_tests(ask: Asker, number: int) -> tuple[TestReport | None, tuple[str, .
     raise AssertionError("the last way to ask either tells or raises")
 
 
-def _with_notes(report: TestReport, note: str | None) -> tuple[TestReport, tuple[str, ...]]:
+def _with_notes(report: TestReport, note: str | None) -> TestReport:
     notes = [note] if note else []
     if len(report.cases) == MOST_CASES < report.total:
         notes.append(f"only {MOST_CASES:,} of its {report.total:,} cases are kept")
-    return report, tuple(notes)
+    return replace(report, notes=tuple(notes))
 
 
 def _tree(fields: str | None, depth: int = _DEPTH) -> str:
@@ -70,7 +70,8 @@ def report_of(raw: dict[str, Any], number: int) -> TestReport:
     The older plug-ins' REGRESSION is a failure and FIXED a pass; a status that nobody knows is a failure when it
     comes with an error, else a skip. Reports of parts count as they are, but for those of a matrix's older builds.
     """
-    cases = list(_cases(raw, "", number))
+    many = (_count(raw, "failCount") or 0) > _MANY
+    cases = list(_cases(raw, "", number, _MESSAGE_LIMIT // 10 if many else _MESSAGE_LIMIT))
     failed = sum(case.status is TestStatus.FAILED for case in cases)
     skipped = sum(case.status is TestStatus.SKIPPED for case in cases)
     passed = len(cases) - failed - skipped
@@ -122,20 +123,21 @@ def _is_stranger(report: dict[str, Any], number: int) -> bool:
     return own != number
 
 
-def _cases(raw: dict[str, Any], part: str, number: int) -> Iterator[TestCase]:
+def _cases(raw: dict[str, Any], part: str, number: int, longest: int) -> Iterator[TestCase]:
     for suite in raw.get("suites") or ():
         for case in suite.get("cases") or ():
-            yield _case(case, clean(str(suite.get("name") or ""), _NAME_LIMIT), part)
+            yield _case(case, clean(str(suite.get("name") or ""), _NAME_LIMIT), part, longest)
     for report in raw.get("childReports") or ():
         if not _is_stranger(report, number):
             child = report.get("child") or {}
             place = place_in(child.get("url"))
             name = clean(unquote(place.split("/")[-3])) if place else ""
             own = int(place.split("/")[-2]) if place else number
-            yield from _cases(report.get("result") or {}, f"{part} / {name}" if part and name else part or name, own)
+            within = f"{part} / {name}" if part and name else part or name
+            yield from _cases(report.get("result") or {}, within, own, longest)
 
 
-def _case(raw: dict[str, Any], suite: str, part: str) -> TestCase:
+def _case(raw: dict[str, Any], suite: str, part: str, longest: int) -> TestCase:
     suite = clean(str(raw.get("className") or ""), _NAME_LIMIT) or suite
     duration = raw.get("duration")
     message = raw.get("errorDetails") or raw.get("errorStackTrace")
@@ -150,5 +152,5 @@ def _case(raw: dict[str, Any], suite: str, part: str) -> TestCase:
         duration=float(duration)
         if isinstance(duration, int | float) and duration >= 0 and isfinite(duration)
         else None,
-        message=clean(str(message).strip(), _MESSAGE_LIMIT, lines=True) or None if told else None,
+        message=clean(str(message).strip(), longest, lines=True) or None if told else None,
     )

@@ -9,14 +9,13 @@ from typing import Any, Final
 import regex
 from typing_extensions import override
 
+from domain.details import RUNNER
 from domain.text import NAME_LIMIT, clean
 
 ARTIFACT: Final = "artifact"
 BUILT_ON: Final = "built_on"
 JOB_NAME: Final = "job_name"
 PARAMETER: Final = "parameters"
-RUNNER: Final = "runner"
-"""The label under which the details of a build tell what it ran on."""
 
 _KINDS: Final = {
     "job_name": JOB_NAME,

@@ -134,14 +134,15 @@ def read_end(response: Response, keep: int, cap: int) -> tuple[bytes, int]:
     """
     end, received = bytearray(), 0
     try:
-        for piece in _decoded(response, cap):
-            received += len(piece)
-            end += piece
+        for piece in _decoded(response, cap + _CHUNK):  # the piece that passes the cap counts up to it
+            taken = piece[: cap - received]
+            received += len(taken)
+            end += taken
             del end[: max(len(end) - keep, 0)]
             if received >= cap:
                 break
     except TooLargeError:
-        pass  # the last piece was beyond the cap: what came before it counts
+        pass  # it decodes to next to nothing
     return bytes(end), received
 
 

@@ -265,13 +265,18 @@ class GithubServer(Server):
     ) -> Answer:
         if repository.private and (who is None or not who.private):
             raise Refusal(404, "Not Found")
-        if rest and rest[0] == "actions" and who is not None and not who.actions:
+        if rest and who is not None and not _may_read(who, rest[0]):
             raise Refusal(403, "Resource not accessible by personal access token")
         return ActionsRoutes(self, request, repository).answer(rest)
 
     def _page(self, request: Request, values: Sequence[object], key: str | None = None) -> Answer:
         base = (self.link_base or self.url) + request.path.removeprefix(self.prefix)
         return listed(request, values, base, key)
+
+
+def _may_read(who: Identity, what: str) -> bool:
+    granted = {"actions": who.actions, "check-runs": who.checks, "compare": who.contents, "commits": who.contents}
+    return granted.get(what, True)
 
 
 def _with_headers(found: Answer, headers: Mapping[str, str]) -> Answer:

@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 _STEP: Mapping[str, str] = {"timed_out": "cancelled", "cancelled": "cancelled"}
 _SAID: Mapping[str, str] = {
@@ -12,6 +12,7 @@ _SAID: Mapping[str, str] = {
     "timed_out": "The job has exceeded the maximum execution time of 6h0m0s",
     "cancelled": "The operation was canceled.",
 }
+_LINE_TAKES = timedelta(milliseconds=37)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -123,8 +124,8 @@ def remark(
 
 def stamped(lines: Sequence[str], at: datetime) -> bytes:
     """Lines of a job's log as GitHub writes them: a BOM, and a time before each line."""
-    stamp = at.strftime("%Y-%m-%dT%H:%M:%S.0000000Z")
-    return _BOM + "".join(f"{stamp} {line}\n" for line in lines).encode()
+    stamps = ((at + _LINE_TAKES * index).strftime("%Y-%m-%dT%H:%M:%S.%f0Z") for index in range(len(lines)))
+    return _BOM + "".join(f"{stamp} {line}\n" for stamp, line in zip(stamps, lines, strict=True)).encode()
 
 
 def default_log(job: WorkJob, at: datetime) -> bytes:

@@ -24,6 +24,8 @@ class Identity:
     limit: int | None = None  # default: that of the server
     private: bool = True  # may read private repositories
     actions: bool = True  # may read Actions
+    checks: bool = True  # ... Checks: what is written at jobs
+    contents: bool = True  # ... Contents: commits
     installation: int | None = None
 
 

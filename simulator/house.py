@@ -42,6 +42,7 @@ pipelines:
   - provider: github
     repo: acme/web
     workflow: ci.yml
+    parsers: {{junit: junit.xml, artifact: test-results*}}
   - provider: github
     repo: acme/infra
 

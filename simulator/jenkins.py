@@ -10,12 +10,12 @@ from typing import Any
 
 from typing_extensions import override
 
-from simulator.jenkins_build import Build
-from simulator.jenkins_console import console_text, progressive
+from simulator.jenkins_console import console_page, console_text, progressive
 from simulator.jenkins_export import BuildBean, QueueItemBean, View, item_bean
+from simulator.jenkins_kinds import PIPELINE
 from simulator.jenkins_tests import Reports, has_report
 from simulator.jenkins_wfapi import describe, describe_node, node_log
-from simulator.jenkins_world import PIPELINE, Folder, Item, JenkinsWorld, Job
+from simulator.jenkins_world import Build, Folder, Item, JenkinsWorld, Job
 from simulator.server import Answer, Request, Server, html_answer, json_answer, text_answer
 from simulator.tree import Bean, ByDepth, Pruner, Record, TreeSyntaxError, export, parse
 
@@ -190,6 +190,8 @@ class JenkinsServer(Server):
                 return progressive(build, request)
             case ["consoleText"]:
                 return console_text(build)
+            case ["console"]:
+                return console_page(build)
             case ["artifact", *path] if "/".join(path) in build.artifacts:
                 if self.artifact_storage is not None:
                     place = f"{self.artifact_storage}/{build.job.full_name}/{build.number}/{'/'.join(path)}?signature=x"

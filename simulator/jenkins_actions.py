@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from simulator.jenkins_build import Build
+from simulator.jenkins_kinds import MATRIX, MULTIJOB
 from simulator.jenkins_tests import all_tests, totals
-from simulator.jenkins_world import MATRIX, MULTIJOB
+from simulator.jenkins_world import Build
 from simulator.moments import milliseconds
 from simulator.tree import Bean, Record
 

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from html import escape
+from itertools import chain
 
-from simulator.jenkins_build import Build
-from simulator.server import Answer, Request, text_answer
+from simulator.jenkins_world import Build
+from simulator.server import Answer, Request, html_answer, text_answer
 
 _NOTE = re.compile(rb"\x1b\[8mha:[^\x1b]*\x1b\[0m")
 _CHATTER = b"[INFO] copied 1 of 1 files, nothing to complain about here\n"
+_SHOWN = 150 * 1024  # bytes
 _PIECE = 1000 * len(_CHATTER)
 
 
@@ -25,7 +28,8 @@ def progressive(build: Build, request: Request) -> Answer:
     end = max(start, build.chatter) + len(piece)
     headers = {"X-Text-Size": str(end), **({"X-More-Data": "true"} if running else {})}
     chatter = _chatter(start, build.chatter)
-    return _text((_wire_lines(each) for each in (*chatter, piece)) if start < build.chatter else None, piece, headers)
+    lines = (_wire_lines(each) for each in chain(chatter, [piece]))
+    return _text(lines if start < build.chatter else None, piece, headers)
 
 
 def console_text(build: Build) -> Answer:
@@ -33,7 +37,18 @@ def console_text(build: Build) -> Answer:
     log = _NOTE.sub(b"", build.visible_log())
     if not build.chatter:
         return text_answer(log)
-    return _text(iter((*_chatter(0, build.chatter), log)), log, {})
+    return _text(chain(_chatter(0, build.chatter), [log]), log, {})
+
+
+def console_page(build: Build) -> Answer:
+    """The page for people: the last 150 KB, and how much it skips."""
+    raw = build.visible_log()
+    skipped = build.chatter + len(raw) - _SHOWN
+    hint = f'Skipping {skipped // 1024:,} KB.. <a href="consoleFull">Full Log</a>' if skipped > 0 else ""
+    shown = escape(_NOTE.sub(b"", raw[-_SHOWN:]).decode("utf-8", "replace"), quote=False)
+    return html_answer(
+        f'<html><body><h1>Console Output</h1>{hint}<pre class="console-output">{shown}</pre></body></html>'
+    )
 
 
 def _text(chunks: Iterator[bytes] | None, piece: bytes, headers: dict[str, str]) -> Answer:

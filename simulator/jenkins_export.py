@@ -13,18 +13,9 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from simulator.jenkins_actions import actions_of, records
-from simulator.jenkins_build import Build
 from simulator.jenkins_details import Change
-from simulator.jenkins_world import (
-    CONFIGURATION,
-    FREESTYLE,
-    MATRIX,
-    MULTIJOB,
-    PIPELINE,
-    Folder,
-    Item,
-    Job,
-)
+from simulator.jenkins_kinds import CONFIGURATION, FREESTYLE, MATRIX, MULTIJOB, PIPELINE
+from simulator.jenkins_world import Build, Folder, Item, Job
 from simulator.moments import milliseconds
 from simulator.tree import Bean, Property, Record
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.testreport import TestCase, TestStatus
-from simulator.jenkins_build import Build
 from simulator.jenkins_consoles import Scene, console
 from simulator.jenkins_details import Change, Stage
-from simulator.jenkins_world import Job
+from simulator.jenkins_world import Build, Job
 from simulator.moments import made_up_sha
 
 Add = Callable[[float, float, str | None], object]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from domain.testreport import TestCase, TestStatus
-from simulator.jenkins_build import Build
-from simulator.jenkins_world import MATRIX, MULTIJOB
+from simulator.jenkins_kinds import MATRIX, MULTIJOB
+from simulator.jenkins_world import Build
 from simulator.tree import Bean, Record
 
 _FAILED = (TestStatus.FAILED, TestStatus.ERROR)

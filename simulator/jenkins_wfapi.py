@@ -7,8 +7,8 @@ from datetime import datetime
 from html import escape
 from itertools import accumulate
 
-from simulator.jenkins_build import Build
 from simulator.jenkins_details import Stage
+from simulator.jenkins_world import Build
 from simulator.moments import milliseconds
 
 LONGEST_LOG = 10 * 1024  # bytes of a step's log in one answer

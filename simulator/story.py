@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from simulator import faults
+from simulator import faults, github_story
 from simulator.jenkins_story import UNLUCKY, matrix, pipeline
 from simulator.server import Server
 from simulator.world import World
@@ -83,21 +83,6 @@ class Story:
         web, infra, site = (github.repo(f"acme/{name}") for name in ("web", "infra", "site"))
         site.archived = True
 
-        def run(repo: str, workflow: str, event: str = "push") -> Callable[[float, float, str | None], object]:
-            return lambda ago, length, cause: github.repo(repo).run(
-                "failure" if cause else "success",
-                workflow=workflow,
-                event=event,
-                started_ago=ago,
-                duration=length,
-                title=cause,
-                queued_for=0.2,
-            )
-
-        def fork(ago: float, length: float, cause: str | None) -> object:
-            return web.run("failure" if cause else "success", event="pull_request", head_repository="stranger/web",
-                           started_ago=ago, duration=length, title="Try something", queued_for=0.2)  # fmt: skip
-
         return [
             self._strand("jenkins team/api", 6, 2, pipeline(api),
                          Trouble(begins=8, ends=24, cause="compile error on main")),
@@ -109,10 +94,10 @@ class Story:
             self._strand("jenkins shop/checkout feature/faster-cart", 11, 3,
                          pipeline(checkout.branch("feature/faster-cart")), flaky=0.5),
             self._strand("jenkins nightly/platforms", 13, 5, matrix(platforms)),
-            self._strand("github acme/web", 7, 3, run("acme/web", "ci.yml"),
-                         Trouble(begins=15, ends=32, cause="Type 'string' is not assignable to type 'number'")),
-            self._strand("github acme/web (fork)", 17, 3, fork, flaky=0.8),
-            self._strand("github acme/infra", 12, 4, run(infra.full_name, "nightly.yml", "schedule")),
+            self._strand("github acme/web", 7, 3, github_story.web(web).add,
+                         Trouble(begins=15, ends=32, cause=github_story.WRONG_TYPE)),
+            self._strand("github acme/web (fork)", 17, 3, github_story.fork(web).add, flaky=0.8),
+            self._strand("github acme/infra", 12, 4, github_story.nightly(infra).add),
         ]  # fmt: skip
 
     def _strand(

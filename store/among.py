@@ -1,20 +1,22 @@
 """Many values in one parameter: a statement is compiled once, whatever their number."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, any_, func, literal, select
+from sqlalchemy import ColumnElement, Text, any_, bindparam, literal, text
 from sqlalchemy.types import ARRAY
 
 from store.database import Session
+
+_GIVEN: Final = text("(SELECT value FROM json_each(:given))")  # as text: it is put together for every second statement
 
 
 def among(session: Session, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """Whether the column is one of the values: numbers, or texts."""
     if session.dialect.name == "sqlite":
-        given = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
-        return column.in_(select(given.c.value))
+        given = bindparam("given", orjson.dumps(list(values)).decode(), type_=Text(), unique=True)
+        return column.bool_op("IN")(_GIVEN.bindparams(given))
     return column == any_(literal(list(values), ARRAY(column.type)))
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
 from domain.window import Window
-from store import names
+from store import labels, names
 from store.columns import to_ms
 from store.database import Session
 from store.schema import AWAITED
@@ -21,11 +19,11 @@ _ENDED_IN = {
     AND b.finished_at >= %s AND b.finished_at < %s AND {counts} OFFSET 0) b""",
 }
 _GROUPS = """
-SELECT p.id, b.stream_id, b.branch_id, b.trigger_id, b.labels_id, d.labels, sum(b.verdict), count(*)
+SELECT p.id, b.stream_id, b.branch_id, b.trigger_id, b.labels_id, d.labels, d.found_labels, sum(b.verdict), count(*)
 FROM {ended_in}
-LEFT JOIN build_details d ON d.build_id = b.id AND b.labels_id IS NULL
+LEFT JOIN build_details d ON d.build_id = b.id
 WHERE b.verdict < 2 AND b.flags < {awaited}
-GROUP BY p.id, b.stream_id, b.branch_id, b.trigger_id, b.labels_id, d.labels"""
+GROUP BY p.id, b.stream_id, b.branch_id, b.trigger_id, b.labels_id, d.labels, d.found_labels"""
 
 
 _STREAMS = """
@@ -55,11 +53,11 @@ def ended_in(session: Session, window: Window) -> list[Group]:
             words[stream] or "",
             words[branch] or words[stream] or None,
             words[trigger],
-            orjson.loads(words[short] or long or "{}"),
+            labels.comparable(words[short] or long, found),
             int(passed),
             count - int(passed),
         )
-        for pipeline_id, stream, branch, trigger, short, long, passed, count in rows
+        for pipeline_id, stream, branch, trigger, short, long, found, passed, count in rows
     ]
 
 

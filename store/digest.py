@@ -1,10 +1,11 @@
 """What a digest asks of the builds that ended in a window. What counts is the same as in store/windows.py."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from domain.window import Window
+from store import labels, names
 from store.columns import to_ms
 from store.database import Session
 from store.pipelines import Key
@@ -35,10 +36,9 @@ SELECT p.provider, p.key, {joined} FROM {ended_in}
 WHERE b.verdict = 1 AND b.duration IS NOT NULL GROUP BY p.provider, p.key"""
 
 _LABELS = """
-SELECT p.provider, p.key, coalesce(n.text, d.labels), sum(b.verdict), count(*) - sum(b.verdict) FROM {ended_in}
-LEFT JOIN names n ON n.id = b.labels_id
-LEFT JOIN build_details d ON d.build_id = b.id AND b.labels_id IS NULL
-WHERE b.verdict < 2 GROUP BY p.provider, p.key, coalesce(n.text, d.labels)"""
+SELECT p.provider, p.key, b.labels_id, d.labels, d.found_labels, sum(b.verdict), count(*) - sum(b.verdict)
+FROM {ended_in} LEFT JOIN build_details d ON d.build_id = b.id
+WHERE b.verdict < 2 GROUP BY p.provider, p.key, b.labels_id, d.labels, d.found_labels"""
 
 _BUCKETS = """
 SELECT d.bucket, count(*) FROM {ended_in} LEFT JOIN build_details d ON d.build_id = b.id
@@ -57,7 +57,7 @@ class LabelCount(NamedTuple):
     """Builds of one pipeline in a window that have the same labels of their own."""
 
     pipeline: Key
-    labels: str | None  # a JSON object; None: they have none
+    labels: Mapping[str, str]
     passed: int
     failed: int
 
@@ -76,9 +76,11 @@ def durations(session: Session, window: Window) -> dict[Key, list[int]]:
 
 def label_counts(session: Session, window: Window) -> list[LabelCount]:
     """What passed and failed, by pipeline and by the labels that builds have of their own."""
-    rows = _execute(session, _LABELS, window)
+    rows = list(_execute(session, _LABELS, window))
+    words = names.words_of(session, {row[2] for row in rows})
     return [
-        LabelCount((provider, key), labels, int(passed), int(failed)) for provider, key, labels, passed, failed in rows
+        LabelCount((provider, key), labels.comparable(words[short] or long, found), int(passed), int(failed))
+        for provider, key, short, long, found, passed, failed in rows
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from domain.alert import Delivery, Notification
 from domain.message import Message
@@ -30,32 +30,41 @@ def retell(session: Session, identity: int, about: Mapping[str, Any]) -> None:
     session.execute(update(outbox).where(outbox.c.id == identity).values(about=about))
 
 
+def together(session: Session, batch: int) -> int:
+    """How many rows were sent as one message."""
+    return session.execute(select(func.count()).where(outbox.c.batch == batch)).scalar_one()
+
+
+def waiting(session: Session, channel: str) -> int:
+    """How many rows a channel has not been sent yet, whatever they wait for."""
+    pending = outbox.c.channel == channel, outbox.c.delivery == Delivery.PENDING, UNSENT
+    return session.execute(select(func.count()).where(*pending)).scalar_one()
+
+
 def take_back(session: Session, ids: Sequence[int]) -> None:
     """Rows that nobody can have seen are not to be said at all."""
     session.execute(delete(outbox).where(among(session, outbox.c.id, ids)))
 
 
-def let_go(session: Session, ids: Sequence[int], now: datetime, *, company: timedelta) -> frozenset[str]:
+def let_go(session: Session, ids: Sequence[int], now: datetime, *, company: timedelta, crowd: int) -> frozenset[str]:
     """These rows wait no more; returns their channels.
 
-    Where others of their channel still wait, they have `company` to come along. The last one takes all with it.
+    Where others of their channel still wait, they have `company` to come along. The last one takes all with it, and
+    so does any one of more than a `crowd`: in a storm nobody waits for what nobody would read.
     """
     theirs = among(session, outbox.c.id, ids)
     channels = frozenset(session.execute(select(outbox.c.channel).where(theirs)).scalars())
+    soon = now + company
     for channel in sorted(channels):
         waiting = _held(channel)
-        others = select(outbox.c.id).where(*waiting, outbox.c.hold_until > now + company, ~theirs).limit(1)
-        if session.execute(others).first() is None:
-            session.execute(
-                update(outbox).where(*waiting, outbox.c.hold_until > now).values(hold_until=now, next_attempt_at=now)
-            )
-            continue
-        soon = now + company
-        session.execute(
-            update(outbox)
-            .where(*waiting, theirs, outbox.c.hold_until > soon)
-            .values(hold_until=soon, next_attempt_at=soon)
-        )
+        query = select(func.count()).where(*waiting, outbox.c.hold_until > soon, ~theirs)
+        others = session.execute(query).scalar_one()
+        if others == 0 or others > crowd:
+            everyone = update(outbox).where(*waiting, outbox.c.hold_until > now)
+            session.execute(everyone.values(hold_until=now, next_attempt_at=now))
+        else:
+            some = update(outbox).where(*waiting, theirs, outbox.c.hold_until > soon)
+            session.execute(some.values(hold_until=soon, next_attempt_at=soon))
     return channels
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from sqlalchemy import Select, Table, delete, func, select, update
+from sqlalchemy import Select, Table, bindparam, delete, func, select, update
 
 from domain.alert import AlertState, Delivery
 from store import measurements, test_names
@@ -15,6 +15,7 @@ from store.errors import StoreFull
 from store.maintenance import drop_ballast, keep_ballast
 from store.schema import FINISHED, alerts, build_details, builds, outbox, quarantine
 from store.schema import test_names as test_names_table
+from store.test_reports import NO_CASES, totals_of
 
 _CHUNK = 500  # log excerpts of 16 KiB: what one transaction writes has to fit in the ballast
 _FOUND_AT_ONCE = 20_000
@@ -29,7 +30,7 @@ class Keep:
     """How long things are kept: `store.keep` in config.yaml."""
 
     builds: timedelta = timedelta(days=400)  # ended alerts and their messages too
-    logs: timedelta = timedelta(days=30)  # log excerpts and test reports
+    logs: timedelta = timedelta(days=30)  # log excerpts and the cases of test reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,10 @@ def _old_builds(before: int) -> Ids:
 
 
 def _old_logs(before: int) -> Ids:
-    filled = build_details.c.log_excerpt.is_not(None) | build_details.c.tests.is_not(None)
+    tests = build_details.c.tests
+    filled = build_details.c.log_excerpt.is_not(None) | tests.is_not(None) & ~tests.startswith(
+        NO_CASES, autoescape=True
+    )
     owners = builds.c.id == build_details.c.build_id
     return select(build_details.c.build_id).join(builds, owners).where(filled, builds.c.finished_at < before)
 
@@ -124,5 +128,11 @@ def _delete_alerts(session: Session, ids: Sequence[int]) -> None:
 
 
 def _empty_details(session: Session, ids: Sequence[int]) -> None:
-    rows = update(build_details).where(build_details.c.build_id.in_(ids))
-    session.execute(rows.values(log_excerpt=None, tests=None))
+    """The totals of tests stay: they are figures, and have a history as long as that of the builds."""
+    stored = select(build_details.c.build_id, build_details.c.tests).where(build_details.c.build_id.in_(ids))
+    totals = [
+        {"which": row.build_id, "totals": None if row.tests is None else totals_of(row.tests)}
+        for row in session.execute(stored)
+    ]
+    rows = update(build_details).where(build_details.c.build_id == bindparam("which"))
+    session.execute(rows.values(log_excerpt=None, tests=bindparam("totals")), totals)

@@ -250,7 +250,7 @@ test_runs = Table(
     Column("failed", Integer, nullable=False),
     Column("results", LargeBinary, nullable=False),
     Column("durations", LargeBinary),
-    Column("errors", Text),  # JSON: how many tests failed with the same error, see store/test_errors.py
+    Column("errors", Text),  # JSON: what several tests failed of: domain.testhistory.ErrorGroup
 )
 
 alerts = Table(

@@ -1,21 +1,22 @@
 """How tests fared over many builds of a stream: for flaky ones, for the history of one, for times that grow."""
 
 from collections.abc import Collection
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from domain.testhistory import Course, Tested
+from domain.testhistory import Course, Trial
 from domain.testreport import FAILING, Test, TestStatus
 from store import test_names
 from store.among import among
-from store.columns import from_ms
+from store.columns import from_ms, to_ms
 from store.database import Session
 from store.rows import commit_text
-from store.schema import VERDICTS, test_runs
+from store.schema import VERDICTS, builds, names, pipelines, test_runs
 from store.test_codes import unpacked, unpacked_durations, unpacked_flaky
 from store.test_line import LOOKED_BACK, Place, Run, line_of
 
-History = tuple[list[Tested], list[Course]]
+History = tuple[list[Trial], list[Course]]
 """Builds, oldest first, and how tests fared in each of them."""
 
 
@@ -55,8 +56,22 @@ def history(
     return [_run(each) for each in line], lines
 
 
-def _run(run: Run) -> Tested:
-    return Tested(
+def places(session: Session, since: datetime) -> list[Place]:
+    """The streams of which a report was read of a build that ended since then."""
+    query = (
+        select(pipelines.c.provider, pipelines.c.key, names.c.text)
+        .distinct()
+        .select_from(test_runs)
+        .join(builds, builds.c.id == test_runs.c.build_id)
+        .join(pipelines, pipelines.c.id == builds.c.pipeline_id)
+        .join(names, names.c.id == builds.c.stream_id)
+        .where(func.coalesce(builds.c.finished_at, builds.c.started_at) >= to_ms(since))
+    )
+    return sorted((row.provider, row.key, row.text) for row in session.execute(query))
+
+
+def _run(run: Run) -> Trial:
+    return Trial(
         build_id=run.build_id,
         generation=run.generation,
         number=run.number,

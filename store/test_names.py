@@ -8,7 +8,7 @@ from sqlalchemy import Select, select, update
 from domain.testreport import Test
 from store.among import among
 from store.database import Session
-from store.schema import builds, test_names, test_runs
+from store.schema import builds, pipelines, test_names, test_runs
 
 _DAY = 24 * 3600 * 1000
 REFRESHED = 7 * _DAY  # milliseconds: when a test was seen last is known so exactly, or each build would write it
@@ -54,6 +54,13 @@ def tests_of(session: Session, ids: Iterable[int]) -> dict[int, Test]:
     query = select(test_names.c.id, test_names.c.suite, test_names.c.name)
     rows = session.execute(query.where(among(session, test_names.c.id, wanted)))
     return {row.id: (row.suite, row.name) for row in rows}
+
+
+def of_pipeline(session: Session, key: tuple[str, str]) -> list[Test]:
+    """All tests of a pipeline (its provider and key) that are known, by suite and name."""
+    theirs = (pipelines.c.provider == key[0]) & (pipelines.c.key == key[1])
+    query = select(test_names.c.suite, test_names.c.name).join(pipelines, pipelines.c.id == test_names.c.pipeline_id)
+    return sorted((row.suite, row.name) for row in session.execute(query.where(theirs)))
 
 
 def suites_among(session: Session, pipeline_id: int, suites: Collection[str], ids: Collection[int]) -> set[str]:

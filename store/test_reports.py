@@ -34,6 +34,11 @@ def report_of(text: str) -> TestReport:
     )
 
 
+def totals_of(text: str) -> str:
+    """Of a report that was kept, only the totals."""
+    return to_json(asdict(replace(report_of(text), cases=(), notes=())))
+
+
 def bounded(case: TestCase) -> TestCase:
     """With names and a message that any database can hold."""
     message = None if case.message is None else clean(case.message, _LONGEST_MESSAGE, lines=True)

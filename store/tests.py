@@ -7,12 +7,14 @@ order builds are read, whether twice, or what was pruned meanwhile.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+import orjson
 from sqlalchemy import select
 
-from domain.testhistory import Reading, TestChanges, compare, standing
+from domain.testhistory import ErrorGroup, Reading, TestChanges, compare, standing
 from domain.testreport import FAILING, Test, TestCase, TestReport, TestStatus, by_test
 from store import test_names
 from store.among import among
+from store.columns import to_json
 from store.database import Session
 from store.dialect import insert_into
 from store.schema import build_details, test_runs
@@ -21,11 +23,11 @@ from store.test_line import before, readings, runs, with_attempts
 from store.test_reports import bounded, kept, report_of
 
 
-def record(session: Session, build_id: int, report: TestReport) -> TestChanges:
+def record(session: Session, build_id: int, report: TestReport, *, errors: Sequence[ErrorGroup] = ()) -> TestChanges:
     """Keep the report of a build, instead of one that was kept before; what changed against the builds before it.
 
     With the build itself stay the totals and what failed, of at most 200 cases. A build of a stream keeps the status
-    of every test. A build that is not stored (any more) and a report without cases change nothing.
+    of every test, and its `errors`. A build that is not stored (any more) and a report without cases change nothing.
     """
     known = runs(session, [build_id])
     if not known:
@@ -36,7 +38,7 @@ def record(session: Session, build_id: int, report: TestReport) -> TestChanges:
     if run.stream_id is None or not cases:
         return TestChanges(failing=tuple(sorted(test for test, case in cases.items() if case.status in FAILING)))
     numbers = test_names.learn(session, run.pipeline_id, list(cases), run.ended_at)
-    _write(session, build_id, {numbers[test]: case for test, case in cases.items()})
+    _write(session, build_id, {numbers[test]: case for test, case in cases.items()}, errors)
     return changes(session, [build_id])[build_id]
 
 
@@ -45,7 +47,7 @@ def _keep_report(session: Session, build_id: int, report: TestReport) -> None:
     session.execute(row.on_conflict_do_update(index_elements=["build_id"], set_={"tests": row.excluded.tests}))
 
 
-def _write(session: Session, build_id: int, cases: Mapping[int, TestCase]) -> None:
+def _write(session: Session, build_id: int, cases: Mapping[int, TestCase], errors: Sequence[ErrorGroup]) -> None:
     values = {
         "total": len(cases),
         "failed": sum(case.status in FAILING for case in cases.values()),
@@ -53,6 +55,7 @@ def _write(session: Session, build_id: int, cases: Mapping[int, TestCase]) -> No
             {number: case.status for number, case in cases.items()},
             {number for number, case in cases.items() if case.flaky and case.status is TestStatus.PASSED},
         ),
+        "errors": to_json([each._asdict() for each in errors]) if errors else None,
         "durations": packed_durations([cases[number].duration for number in sorted(cases)]),
     }
     row = insert_into(session, test_runs).values(build_id=build_id, **values)
@@ -81,6 +84,15 @@ def cases_of(session: Session, build_id: int) -> tuple[TestCase, ...]:
         case = TestCase(suite=suite, name=name, status=status, duration=duration, message=message)
         cases.append(replace(case, flaky=True) if number in flaky else case)
     return tuple(sorted(cases, key=lambda case: case.test))
+
+
+def errors_of(session: Session, build_id: int) -> tuple[ErrorGroup, ...]:
+    """What several tests of a build fail of, the most frequent first."""
+    found = session.execute(select(test_runs.c.errors).where(test_runs.c.build_id == build_id)).scalar()
+    return tuple(
+        ErrorGroup(each["error"], each["size"], tuple((suite, name) for suite, name in each["tests"]))
+        for each in (orjson.loads(found) if found else ())
+    )
 
 
 def changes(session: Session, ids: Collection[int]) -> dict[int, TestChanges]:

@@ -14,7 +14,7 @@ import orjson
 from domain.build import Outcome, Verdict
 from domain.percentile import percentile
 from domain.window import Summary, Window
-from store import names, pipelines
+from store import labels, names, pipelines
 from store.columns import from_ms, to_ms
 from store.database import Session
 from store.pipelines import Key
@@ -58,9 +58,9 @@ SELECT p.provider, p.key, b.outcome, b.finished_at FROM pipelines p JOIN builds 
     SELECT b.id FROM builds b WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {counts}
     ORDER BY b.finished_at DESC LIMIT 1)"""
 
-_LABELS = "coalesce(n.text, d.labels)"
-_LABEL_JOINS = """LEFT JOIN names n ON n.id = b.labels_id
-    LEFT JOIN build_details d ON d.build_id = b.id AND b.labels_id IS NULL"""
+# Numbers are grouped, not texts; there are far fewer of both than builds. What details found stands with the failed.
+_LABELS = "b.labels_id, d.labels, d.found_labels"
+_LABEL_JOINS = "LEFT JOIN build_details d ON d.build_id = b.id"
 
 _NEUTRAL = VERDICTS.index(Verdict.NEUTRAL)
 _END_OF_TIME = 1 << 62
@@ -110,25 +110,46 @@ def by_branch(session: Session, window: Window) -> dict[StreamKey, Summary]:
     return {(provider, key, words[stream] or ""): each for (provider, key, stream), each in summaries.items()}
 
 
+class ByLabel(NamedTuple):
+    """What happened, by the values of a label."""
+
+    summaries: dict[str, Summary]
+    pipelines: dict[Key, dict[str | None, tuple[int, int]]]  # of each how many (failed, passed); None: without label
+
+
 def by_label(session: Session, label: str, window: Window) -> dict[str, Summary]:
     """One summary for each value of a label, over all pipelines. A build's own label hides its pipeline's.
 
     Reads the rows themselves: some ten times slower than `by_pipeline`.
     """
+    return by_label_and_pipeline(session, label, window).summaries
+
+
+def by_label_and_pipeline(session: Session, label: str, window: Window) -> ByLabel:
+    """The same, and what passed and failed in each pipeline, from one reading."""
     inherited = {
         (each.pipeline.provider, each.pipeline.key): each.pipeline.labels.get(label) for each in pipelines.all(session)
     }
+    runs = _running(session, by=_LABELS, joins=_LABEL_JOINS)
+    rows = _tallies(session, window, by=_LABELS, joins=_LABEL_JOINS)
+    words = names.words_of(session, {row[2] for row in [*runs, *rows]})
 
-    def value_of(provider: str, key: str, own: str | None) -> str | None:
-        labels: Mapping[str, str] = orjson.loads(own) if own else {}
-        return labels.get(label, inherited[provider, key])
+    def value_of(provider: str, key: str, number: int | None, long: str | None, found: str | None) -> str | None:
+        return labels.own(words[number] or long, found).get(label, inherited[provider, key])
 
     running: Counter[str | None] = Counter()
-    for *group, count in _running(session, by=_LABELS, joins=_LABEL_JOINS):
+    for *group, count in runs:
         running[value_of(*group)] += count
-    rows = _tallies(session, window, by=_LABELS, joins=_LABEL_JOINS)
-    tallies = [(value_of(*row[:3]), _Tally._make(row[3:])) for row in rows]
-    return {value: summary for value, summary in _merged(tallies, running).items() if value is not None}
+    tallies = [(value_of(*row[:5]), _Tally._make(row[5:])) for row in rows]
+    ended: dict[Key, dict[str | None, tuple[int, int]]] = {}
+    for row, (value, tally) in zip(rows, tallies, strict=True):
+        its = ended.setdefault((row[0], row[1]), {})
+        decided = tally.durations.count(",") + 1 if tally.durations else 0
+        passed = tally.verdicts - _NEUTRAL * (tally.total - decided)
+        before = its.get(value, (0, 0))
+        its[value] = before[0] + decided - passed, before[1] + passed
+    summaries = {value: each for value, each in _merged(tallies, running).items() if value is not None}
+    return ByLabel(summaries, ended)
 
 
 def last_outcomes(session: Session) -> dict[Key, tuple[Outcome, datetime]]:

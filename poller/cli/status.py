@@ -45,11 +45,19 @@ def status(
     window: Annotated[
         str, typer.Option(metavar="WINDOW", help="What rates count: 24h, 7d, '20 builds', daily.")
     ] = "24h",
+    by: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="For each value of a label, over all pipelines: cloud, module.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Providers and pipelines: state, last build, success rate, durations, open alerts."""
     configuration, now = load_configuration(config), present()
     counted = window_from(window, now, day_starts_at=configuration.day_starts_at, zone=configuration.timezone)
+    if by is not None:
+        from poller.cli.by_label import status_by
+
+        status_by(configuration, by, counted, named=window, now=now, as_json=as_json)
+        return
     with opened_to_read(configuration) as database:
         seen = overview(configuration, database, counted, now)
     if as_json:

@@ -137,5 +137,6 @@ def _compiled(expression: str) -> Any:
     try:
         return regex.compile(expression, regex.MULTILINE | regex.VERSION0)
     except regex.error as error:
-        where = f" at character {error.pos + 1}" if error.pos is not None else ""
-        raise ValueError(f"not a regular expression: {error.msg}{where}") from error
+        message, _, place = str(error).partition(" at position ")
+        where = f" at character {int(place) + 1}" if place.isdigit() else ""
+        raise ValueError(f"not a regular expression: {message}{where}") from error

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from domain.build import Build, Status, Verdict
+from domain.build import Build, Outcome, Status, Verdict
 from domain.stream import Settled
 from poller.config import Configuration
 from poller.details.reading import Asked
@@ -22,7 +22,7 @@ def ask(session: Session, build_id: int, configuration: Configuration) -> Asked 
     if entry is None:
         return None
     reports, settings = configuration.reports_of(entry), configuration.details
-    if not reports and (settings is None or not failed):
+    if not reports and (settings is None or not (failed or build.outcome is Outcome.UNSTABLE)):
         return None
     streak = _streak(session, build) if failed and settings is not None else _NOTHING
     return Asked(

@@ -9,7 +9,7 @@ from domain.alert import Alert, AlertState, Delivery, Notification, Reason, Scop
 from domain.build import Build
 from domain.testreport import TestStatus
 from poller.config import Configuration
-from poller.telling.matter import Matter, matter_of
+from poller.telling.matter import Matter, brief_matter_of, matter_of
 from poller.telling.subject import subject_of
 from poller.telling.tell import speak, written
 from store import alerts, builds, details, held, outbox
@@ -21,6 +21,8 @@ Told = frozenset[str]
 
 COMPANY = timedelta(seconds=1)
 """What has its details waits so long for others that began with it and have not: they may have the same cause."""
+CROWD = 20
+"""Of more alerts at once nobody reads the details: they wait for none, and their card is not edited for them."""
 
 _REWRITTEN = frozenset({Reason.FIRST, Reason.UPDATE, Reason.REMINDER, Reason.REFRESH})
 _FOLLOWED_UP = "followed_up"  # in Alert.handling: the details came late, and that was told
@@ -44,7 +46,7 @@ def let_go(session: Session, build: Build, now: datetime) -> Told:
     """Nothing more is waited for: the details of a build have come, or will not come in time."""
     rows = [row for _, its in _concerned(session, build) for row in its if held.for_details(row, now)]
     ours = [row.id for row in rows if row.id is not None and row.about.get("build") == build.id]
-    return held.let_go(session, ours, now, company=COMPANY) if ours else frozenset()
+    return held.let_go(session, ours, now, company=COMPANY, crowd=CROWD) if ours else frozenset()
 
 
 def _concerned(session: Session, build: Build) -> list[tuple[Alert, list[Notification]]]:
@@ -70,7 +72,7 @@ class _Late:
     def told(self) -> Told:
         """What nobody has seen yet is written anew; the rest follows up."""
         self._reroute()
-        matter = matter_of(self.session, self.alert, self.build.pipeline, self.configuration, self.now)
+        matter = self._matter()
         anew: set[str] = set()
         for row in self.rows:
             if row.id is None:
@@ -84,6 +86,17 @@ class _Late:
         if matter.build is None or matter.build.id != self.build.id:
             return frozenset(anew)  # another build is what people look at by now
         return frozenset(anew) | self._follow_up(matter, anew)
+
+    def _matter(self) -> Matter:
+        pipeline, session = self.build.pipeline, self.session
+        together = [row.batch for row in self.rows if row.reason is Reason.FIRST and row.batch is not None]
+        if any(held.together(session, batch) > CROWD for batch in together) or self._waits_in_a_crowd():
+            return brief_matter_of(session, self.alert, pipeline)
+        return matter_of(session, self.alert, pipeline, self.configuration, self.now)
+
+    def _waits_in_a_crowd(self) -> bool:
+        first = {row.channel for row in self.rows if row.reason is Reason.FIRST and _unseen(row)}
+        return any(held.waiting(self.session, channel) > CROWD for channel in first)
 
     def _reroute(self) -> None:
         """Routes may look at the cause, which is known now: who should hear of it does, and nobody else who has not."""
@@ -108,8 +121,9 @@ class _Late:
         """A card is edited; who cannot edit hears once what is known now, if that is worth a message."""
         first = [row for row in self.rows if row.reason is Reason.FIRST and row.channel not in anew]
         seen = [row for row in first if row.channel in self.configuration.channels and not _unseen(row)]
-        edits = [row.channel for row in seen if self.configuration.channels[row.channel].edits]
-        others = [row.channel for row in seen if row.channel not in edits and self._was_told_alone(row)]
+        can_edit = {row.channel for row in seen if self.configuration.channels[row.channel].edits}
+        edits = [row.channel for row in seen if row.channel in can_edit and self._is_worth_an_edit(row)]
+        others = [row.channel for row in seen if row.channel not in can_edit and self._was_told_alone(row)]
         if not self._is_worth_telling(matter):
             others = []
         if not (edits or others):
@@ -123,6 +137,10 @@ class _Late:
                 note = _NOW_KNOWN if reason is Reason.UPDATE else None
                 told |= speak(self.session, matter, reason, self.configuration, self.now, channels=channels, note=note)
         return told
+
+    def _is_worth_an_edit(self, row: Notification) -> bool:
+        """In a crowd the line of one alert is not looked for: it is right when the card is next edited."""
+        return row.batch is None or held.together(self.session, row.batch) <= CROWD
 
     def _was_told_alone(self, row: Notification) -> bool:
         """Whether the first message was about this build, and about nothing else: of a crowd nobody wants details."""

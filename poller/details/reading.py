@@ -12,7 +12,9 @@ from parsers.buckets import explain
 from parsers.rules import BucketRule
 from poller.config.explained import DetailsSettings, Reports
 from poller.details.files import Files, read_files
+from poller.details.test_reports import harmless
 from providers._base import ProviderError, TellsDetails, Unavailable, Wanted
+from providers._labels import labels_of_details
 from store.details import Findings
 
 MOST_SECONDS = 120.0  # of one build; what has not been read by then is noted
@@ -63,7 +65,8 @@ def read(
     files = _files(provider, asked, deadline, needed=not explains)
     details, earlier = _more(provider, asked, details, files)
     told = _explained(asked, details) if explains else _Why()
-    labels = {**details.labels, **files.labels}
+    report = files.report or details.tests
+    labels = {**labels_of_details(asked.reports.labels, details.labels), **files.labels}
     notes = dict.fromkeys((*details.notes, *files.notes, *told.notes))
     return Explanation(
         build=asked.build,
@@ -79,7 +82,7 @@ def read(
             notes=tuple(clean(redact(note), _NOTE_LIMIT) for note in list(notes)[:MOST_NOTES]),
         ),
         outcome=details.outcome,
-        tests=files.report or details.tests,
+        tests=harmless(report, redact) if report is not None else None,
         figures=files.figures,
         gaps=_gaps(asked, details, files),
         earlier=earlier,
@@ -87,10 +90,11 @@ def read(
 
 
 def _wanted(asked: Asked) -> Wanted | None:
-    """Of the server's own report nothing where files are read that say more; of what passed at most its labels."""
+    """Of the server's own report nothing where files say more; of what passed at most its labels, and its tests."""
     if not asked.failed or asked.settings is None:
         told = any(source.artifact is None for source in asked.reports.labels)
-        return Wanted(log_bytes=0, tests=False) if told else None
+        tested = asked.settings is not None and asked.build.outcome is Outcome.UNSTABLE and not asked.reports.parsers
+        return Wanted(log_bytes=0, tests=tested, stages=told) if told or tested else None
     since = asked.since if asked.changed_until is None else None
     return Wanted(log_bytes=asked.settings.log_bytes, tests=not asked.reports.parsers, since=since)
 

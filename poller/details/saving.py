@@ -9,9 +9,11 @@ from alerts.verdict import verdict_of
 from domain.alert import Scope
 from domain.build import Build
 from domain.counted import Counted
+from domain.testhistory import Checked
 from poller.config import Configuration
 from poller.details.catching_up import catch_up
 from poller.details.reading import Explanation
+from poller.details.test_reports import errors
 from poller.intake.judging import Line, judge_streams
 from poller.telling.tell import tell_all
 from store import builds, counted, details, measurements, tests
@@ -45,7 +47,7 @@ def save(session: Session, explanation: Explanation, configuration: Configuratio
     fresh = {change.id for change in changes if change.verdict is not change.before_verdict}
     if explanation.tests is not None:
         fresh.add(build_id)
-    told = _judge(session, view.build, fresh, configuration, now)
+    told = _judge(session, view.build, fresh, explanation, configuration=configuration, now=now)
     return Saved(
         told=told | catch_up(session, build_id, configuration, now),
         counted=counted.touched(session, [each.id for each in changes]),
@@ -61,7 +63,7 @@ def _store(session: Session, build_id: int, explanation: Explanation, now: datet
             findings = replace(findings, notes=notes)
     details.save(session, build_id, findings)
     if explanation.tests is not None:
-        tests.record(session, build_id, explanation.tests)
+        tests.record(session, build_id, explanation.tests, errors=errors(explanation.tests))
     if explanation.earlier is not None:
         first, changes = explanation.earlier
         details.save(session, first.id or 0, Findings(changes=changes))
@@ -84,9 +86,15 @@ def _correct(
 
 
 def _judge(
-    session: Session, build: Build, fresh: Collection[int], configuration: Configuration, now: datetime
+    session: Session,
+    build: Build,
+    fresh: Collection[int],
+    explanation: Explanation,
+    *,
+    configuration: Configuration,
+    now: datetime,
 ) -> frozenset[str]:
-    """Another verdict, another cause or other failing tests may be news."""
+    """Another verdict, another cause, other failing tests or a file that is not there may be news."""
     entry = configuration.entry_of(build.pipeline)
     if entry is None or not watched(build, entry.branches, build.pipeline.default_branch):
         return frozenset()
@@ -94,6 +102,20 @@ def _judge(
         scope=Scope(provider=build.pipeline.provider, pipeline=build.pipeline.key, branch=build.stream),
         rules=configuration.rules_of(entry),
         fresh=fresh,
+        reported=explanation.tests is not None,
+        checked=_checked(build, explanation),
     )
     [decisions] = judge_streams(session, [line], configuration=configuration, now=now)
     return tell_all(session, [(decision, build.pipeline) for decision in decisions], configuration, now)
+
+
+def _checked(build: Build, explanation: Explanation) -> Checked | None:
+    if explanation.gaps is None or build.finished_at is None:
+        return None
+    return Checked(
+        build_id=build.id or 0,
+        generation=build.generation,
+        number=build.number,
+        finished_at=build.finished_at,
+        gaps=tuple(explanation.gaps),
+    )

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-
 from alerts.case import Case
 from alerts.digest import Digest, Open, Polls, Report, Slower, Strip, Tally, Unsteady
 from alerts.digest_message import PAST
@@ -142,8 +140,7 @@ def _by_value(reading: _Reading, window: Window) -> dict[tuple[str, str], Tally]
     """What passed and failed by (label, value). A build's own label hides its pipeline's."""
     found: dict[tuple[str, str], Tally] = defaultdict(Tally)
     for count in stored.label_counts(reading.session, window):
-        own: Mapping[str, str] = orjson.loads(count.labels) if count.labels else {}
-        for pair in {**reading.pipelines[count.pipeline].labels, **own}.items():
+        for pair in {**reading.pipelines[count.pipeline].labels, **count.labels}.items():
             found[pair] += Tally(count.passed, count.failed)
     return found
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from domain.build import Build, Status, Verdict
+from domain.build import Build, Outcome, Status, Verdict
 from poller.config import Configuration
 from store import details, streams
 from store.builds import Change
@@ -39,7 +39,7 @@ def make_due(
             continue
         if configuration.reports_of(entry):
             wanted.add(change.id)
-        elif configuration.details is not None and change.verdict is Verdict.FAILED:
+        elif configuration.details is not None and _has_failed(change):
             if _is_old(change.seen, known):
                 old.append(change)
             else:
@@ -56,6 +56,11 @@ def make_due(
 def _is_final_now(change: Change) -> bool:
     """Whether it has ended now, or ended otherwise than was known."""
     return change.before is not Status.FINISHED or change.before_verdict is not change.verdict
+
+
+def _has_failed(change: Change) -> bool:
+    """It, or its tests: what is unstable may count as passed, and its tests are looked at all the same."""
+    return change.verdict is Verdict.FAILED or change.seen.outcome is Outcome.UNSTABLE
 
 
 def _is_old(build: Build, known: Mapping[Key, Known]) -> bool:

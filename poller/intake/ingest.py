@@ -162,6 +162,7 @@ def _judge_streams(
             scope=Scope(provider=provider, pipeline=key, branch=stream),
             rules=each.rules,
             watched_since=each.watched_since,
+            met=known[provider, key].watched_since,
             fresh=each.fresh,
         )
         for (provider, key, stream), each in touched.items()

@@ -1,19 +1,19 @@
 """Streams are judged: what is stored of them goes to the rules, and what they decide comes back."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from alerts.decide import Decision, decide
 from alerts.durations import WANTED
 from alerts.rules import Rules
-from domain.alert import Scope
+from domain.alert import Alert, Scope
 from domain.build import Verdict
-from domain.stream import Settled
+from domain.stream import Settled, Signature
 from domain.testhistory import Checked
 from metrics.windows import daily, rolling
 from poller.config import Configuration
-from poller.intake.test_standing import is_concerned, stand_of
+from poller.intake.test_standing import is_concerned, since_contact, stand_of, steady
 from store import alerts, streams, tests
 from store.engine import Session
 
@@ -28,6 +28,7 @@ class Line:
     scope: Scope  # provider, pipeline and stream
     rules: Rules  # those of the pipeline's entry
     watched_since: datetime = BEFORE_EVERYTHING  # what finished until then is baseline
+    met: datetime = BEFORE_EVERYTHING  # first contact with the pipeline; what was so before it is no news
     fresh: Collection[int] | None = None  # the builds whose verdict is new or different, by id; None: not known
     reported: bool = False  # the tests of one of its builds were recorded just now
     checked: Checked | None = None  # a build that was searched for the files it must leave
@@ -55,8 +56,7 @@ def judge_streams(
         pasts = streams.pasts(session, [each.place for each in some])
         stored = alerts.of_streams(session, [each.scope for each in some])
         tails = {place: past.tail() for place, past in pasts.items()}
-        failed = [tail[-1].build_id for tail in tails.values() if tail and tail[-1].verdict is Verdict.FAILED]
-        signatures = streams.signatures(session, failed)
+        signatures = _signatures(session, tails, stored)
         settled = tests.with_report(session, {build for each in some for build in each.fresh or ()})
         for each in some:
             tail = tails[each.place]
@@ -71,12 +71,26 @@ def judge_streams(
                 counts=_counts(session, each, configuration, now),
                 timed=pasts[each.place].passed(WANTED) if timed else None,
                 watched_since=each.watched_since,
+                met=each.met,
                 now=now,
                 fresh=each.fresh,
                 signatures=signatures,
                 tests=stand_of(session, each.place, stored[each.scope]) if concerned else None,
-                checked=each.checked,
+                checked=since_contact(session, each.place, each.checked),
             )
+
+
+def _signatures(
+    session: Session, tails: Mapping[streams.Place, Sequence[Settled]], stored: Mapping[Scope, Sequence[Alert]]
+) -> Mapping[int, Signature]:
+    """What the newest failures look like, by build, without flaky tests that are no news."""
+    failed = {tail[-1].build_id: place for place, tail in tails.items() if tail and tail[-1].verdict is Verdict.FAILED}
+    found = streams.signatures(session, failed)
+    for build_id, signature in found.items():
+        provider, key, stream = place = failed[build_id]
+        theirs = stored[Scope(provider=provider, pipeline=key, branch=stream)]
+        found[build_id] = steady(session, place, tails[place][-1], signature, theirs)
+    return found
 
 
 def _passed(tail: Sequence[Settled], fresh: Collection[int] | None) -> bool:

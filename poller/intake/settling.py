@@ -124,6 +124,7 @@ def settle_due(
         Line(
             scope=Scope(provider=provider, pipeline=key, branch=stream),
             rules=configuration.rules_of(configuration.entry_of(known[provider, key].pipeline)),
+            met=known[provider, key].watched_since,
             fresh=fresh,
         )
         for (provider, key, stream), fresh in found.items()

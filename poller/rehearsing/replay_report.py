@@ -17,9 +17,10 @@ NOT_IN_HISTORY = frozenset(
         AlertKind.DELIVERY_FAILED,
         AlertKind.DIGEST,
         AlertKind.STARTED,
+        AlertKind.TEST_REGRESSION,
     }
 )
-"""What builds alone do not tell: polls that failed, files that broke, and summaries."""
+"""What builds alone do not tell: polls that failed, files that broke, reports of tests, and summaries."""
 
 _UNSEEN = frozenset({Reason.REFRESH, Reason.THREADED})  # no messages of their own
 _ANCHORS = ("first_failed", "fired_by", "build", "onset")

@@ -10,10 +10,12 @@ from alerts.background import Background
 from alerts.decision import Decision
 from alerts.wording import shortened
 from domain.alert import Alert, AlertKind, AlertState, Scope
+from domain.build import Build
 from domain.details import Changes
 from domain.testreport import TestReport
 from parsers.signatures import signature
 from poller.config import Configuration
+from poller.telling.commonalities import what_failures_share
 from poller.telling.subject import wrong_number
 from store import builds, details, streams, tests
 from store.details import Findings
@@ -40,13 +42,16 @@ def backgrounds(
     seen = details.seen(session, buckets, now - _WEEK) if buckets else {}
     wrong = [number for alert in failing if (number := wrong_number(alert)) is not None]
     before = tests.failing_before_each(session, wrong)
-    reports = {number: view.build.tests for number, view in builds.get(session, wrong).items()}
+    looked_at = {number: view.build for number, view in builds.get(session, wrong).items()}
+    reports = {number: build.tests for number, build in looked_at.items()}
+    hints = {number: _hints(session, build, now) for number, build in looked_at.items()}
     return {
         alert.fingerprint: replace(
             _background(alert, found, seen, configuration),
             usual_duration=usual.get(alert.scope),
             failing_before=before.get(wrong_number(alert) or 0),
             errors=_errors(reports.get(wrong_number(alert) or 0)),
+            hints=hints.get(wrong_number(alert) or 0, ()),
         )
         for alert in failing
     }
@@ -95,6 +100,12 @@ def _errors(report: TestReport | None) -> tuple[tuple[str, int], ...]:
     failing = report.failing if report is not None else ()
     texts = (signature(first) for each in failing if (first := shortened(each.message, _LINE)))
     return tuple(Counter(text for text in texts if text is not None).most_common())
+
+
+def _hints(session: Session, build: Build, now: datetime) -> tuple[str, ...]:
+    """What the failures of late have in common with this one."""
+    shared = what_failures_share(session, build, now)
+    return (shared.text,) if shared is not None else ()
 
 
 def _usual_durations(session: Session, scopes: Collection[Scope]) -> Mapping[Scope, timedelta]:

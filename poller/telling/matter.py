@@ -53,6 +53,12 @@ def matter_of(
     return matter
 
 
+def brief_matter_of(session: Session, alert: Alert, pipeline: Pipeline | None) -> Matter:
+    """The same, with its builds and nothing else: of one alert in a crowd nobody reads more."""
+    found = builds.get(session, _named(decision(alert, None)))
+    return Matter(alert=alert, pipeline=pipeline, builds={number: view.build for number, view in found.items()})
+
+
 def matters(
     session: Session, decisions: Iterable[Decided], configuration: Configuration, now: datetime
 ) -> Iterator[tuple[Decision, Matter]]:

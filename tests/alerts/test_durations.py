@@ -151,9 +151,20 @@ def test_switched_off_it_closes_its_alert() -> None:
     assert memory.see("P" * 35) == [Reason.CLOSED]
 
 
+def test_what_may_be_chance_is_told_when_three_builds_in_a_row_say_so() -> None:
+    """Compared after each build, a test at 1 in 1,000 is wrong more often than that."""
+    memory = Memory(ONLY)
+    seconds = [*USUAL[:10], 900.0, 910.0, *USUAL[12:], 840.0, 850.0, 860.0, 870.0, 880.0]
+    assert see(memory, seconds) == []
+    assert see(memory, [*seconds, 890.0]) == []
+    assert see(memory, [*seconds, 890.0, 895.0]) == [Reason.FIRST]
+    assert 0.00002 < memory.newest().evidence["p"] < 0.001
+
+
 def test_one_quick_build_does_not_hide_where_it_began() -> None:
     memory = Memory(ONLY)
-    see(memory, [*USUAL, 840.0, 840.0, 600.0, *[840.0] * 5])
+    for count in (5, 6, 7):
+        see(memory, [*USUAL, 840.0, 840.0, 600.0, *[840.0] * count])
     assert memory.newest().evidence["onset"]["number"] == 31
 
 

@@ -12,8 +12,8 @@ from domain.alert import Delivery, Reason
 from domain.build import Outcome, Verdict
 from simulator.github_world import Run
 from simulator.house import Simulator
-from simulator.jenkins_build import Build
 from simulator.jenkins_details import Change
+from simulator.jenkins_world import Build
 from store import builds, outbox, quarantine
 from store.builds import BuildView
 from store.engine import Database

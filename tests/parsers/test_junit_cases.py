@@ -112,7 +112,7 @@ def test_attributes_tell_the_outcome_where_no_element_does(attributes: str, stat
         ('name="t" class="A\\B"', ("A\\B", "t")),
         ('classname="a.B"', ("a.B", "(?)")),
         ('name="" classname="a.B"', ("a.B", "(?)")),
-        ('name="a &#10; b" classname="c"', ("c", "a b")),
+        ('name="a &#10; b" classname="c"', ("c", r"a \x0a b")),
         ('name="x.y" classname="c"', ("c", "x.y")),
     ],
 )
@@ -185,3 +185,12 @@ def test_merged_reports_add_up_and_hold_each_test_once_as_its_worst() -> None:
     assert (report.passed, report.failed) == (5, 1)
     assert [(case.name, case.status) for case in report.cases] == [("a", PASSED), ("b", FAILED), ("c", PASSED)]
     assert merged([]) == TestReport(passed=0, failed=0, skipped=0)
+
+
+def test_of_too_many_merged_tests_the_failing_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parsers.junit._MOST_TESTS", 2)
+    first = read('<testsuite name="s"><testcase name="a"/><testcase name="b"/></testsuite>')
+    second = read('<testsuite name="s"><testcase name="c"><failure/></testcase><testcase name="d"/></testsuite>')
+    report = merged([first, second])
+    assert [case.name for case in report.cases] == ["c", "a"]
+    assert (report.total, report.notes) == (4, ("only 2 of 4 tests are kept",))

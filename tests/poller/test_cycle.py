@@ -88,6 +88,15 @@ def test_a_channel_that_takes_nothing_for_a_while_is_told_on_another(house: Simu
     assert cycle(config, timedelta(minutes=40)).delivered == 0, "told once"
 
 
+def test_a_workflow_that_never_ran_is_late_all_the_same(house: Simulator, config: Path) -> None:
+    house.world.github.repo("acme/web").workflow("nightly.yml")
+    config.write_text(config.read_text().replace("workflow: ci.yml", "workflow: nightly.yml\n    expect: {every: 24h}"))
+    cycle(config)
+    assert cycle(config, timedelta(hours=24)).delivered == 0
+    assert cycle(config, timedelta(hours=27)).delivered > 0
+    assert "expected every 1 d" in house.slack.messages[0].text
+
+
 def test_a_cycle_judges_what_time_alone_changes(house: Simulator, config: Path) -> None:
     config.write_text(config.read_text().replace("workflow: ci.yml", "workflow: ci.yml\n    expect: {every: 24h}"))
     cycle(config)

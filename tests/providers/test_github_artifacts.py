@@ -8,7 +8,7 @@ import pytest
 
 from domain.build import Build
 from domain.details import Artifact
-from providers._base import Refused, Trouble, Unavailable
+from providers._base import Refused, Trouble, Unavailable, Wanted
 from simulator import faults
 from simulator.github_world import Run
 from tests.support.github_scene import Scene
@@ -135,3 +135,18 @@ def test_archives_that_make_no_sense_are_left_out(scene: Scene) -> None:
         {"id": 9, "name": "c", "size_in_bytes": "many", "created_at": "yesterday"}]}"""
     scene.server.fault(faults.answer(200, body), path=LIST)
     assert scene.github.artifacts(build) == (Artifact(name="c", key="9", archive=True),)
+
+
+def test_everything_is_found_after_the_repository_was_renamed(scene: Scene) -> None:
+    good = scene.build(scene.run("success"))
+    run = scene.run()
+    run.artifact("junit", {"a.xml": "<a/>"})
+    build = scene.build(run)
+    scene.repo.rename("acme/shop")
+    found = scene.github.details(build, Wanted(since=good))
+    assert found.notes == ()
+    assert (found.failing_stage, len(found.logs)) == ("test: Run make test", 1)
+    assert found.changes is not None
+    assert found.changes.total == 1
+    (artifact,) = scene.github.artifacts(build)
+    assert scene.github.read_artifact(build, artifact, 1000).startswith(b"PK")

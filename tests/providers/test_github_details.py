@@ -8,6 +8,7 @@ import pytest
 from domain.build import Outcome
 from domain.details import Details
 from providers._base import Refused, TellsDetails, Trouble, Unavailable, Wanted
+from providers._github_quota import Quota
 from simulator import faults
 from simulator.github_quota import Identity
 from tests.support.github_scene import NOTHING, Scene
@@ -135,6 +136,14 @@ def test_a_cancelled_run_that_took_too_long_is_a_timeout(scene: Scene) -> None:
     assert (found.outcome, found.reason, found.failing_stage) == (Outcome.TIMEOUT, TIMED_OUT, "test: Run make test")
 
 
+def test_a_run_of_which_a_job_found_no_machine_for_a_day_is_an_error(scene: Scene) -> None:
+    run = scene.run("cancelled", scene.job("gpu", "cancelled", begun=False), duration=timedelta(hours=25))
+    run.attempts[0].jobs[0].completed_at = scene.clock()
+    run.attempts[0].requested_at = scene.clock() - timedelta(hours=25)
+    found = scene.details(run)
+    assert (found.outcome, found.reason) == (Outcome.ERROR, "no runner has taken gpu for 25 h")
+
+
 def test_what_a_person_cancelled_stays_cancelled(scene: Scene) -> None:
     jobs = scene.job("test", "cancelled", annotation="The run was canceled by @ada.")
     assert scene.details(scene.run("cancelled", jobs), log_bytes=0).outcome is None
@@ -182,7 +191,7 @@ def test_remarks_that_the_token_may_not_read_are_a_note(scene: Scene) -> None:
 
 def test_a_log_keeps_its_times_and_loses_its_byte_order_mark(scene: Scene) -> None:
     (log,) = scene.failed(scene.job(log="one\n\x1b[31merror: two\x1b[0m")).logs
-    assert log.text == "2026-11-21T10:00:00.0000000Z one\n2026-11-21T10:00:00.0000000Z \x1b[31merror: two\x1b[0m\n"
+    assert log.text == "2026-11-21T10:00:00.0000000Z one\n2026-11-21T10:00:00.0370000Z \x1b[31merror: two\x1b[0m\n"
     assert (log.name, log.whole) == ("test", True)
     assert str(log.url).startswith("https://github.com/acme/web/actions/runs/")
 
@@ -262,8 +271,20 @@ def test_a_build_that_passed_costs_one_request(scene: Scene) -> None:
     scene.server.forget()
     found = scene.github.details(build, Wanted())
     assert [each.outcome for each in found.stages] == [Outcome.SUCCESS, Outcome.SUCCESS]
-    assert (found.failing_stage, found.labels, found.notes) == (None, {}, ())
+    assert (found.failing_stage, found.labels, found.notes) == (None, {"runner": "ubuntu-latest"}, ())
     assert len(scene.server.requests) == 1
+
+
+def test_a_job_that_was_allowed_to_fail_explains_nothing(scene: Scene) -> None:
+    found = scene.details(scene.run("success", scene.job("test", "success"), scene.job("nightly build of Node")))
+    assert [each.outcome for each in found.stages] == [Outcome.SUCCESS, Outcome.FAILURE]
+    assert (found.failing_stage, found.reason, found.logs) == (None, None, ())
+
+
+def test_the_machine_that_worked_longest_is_that_of_a_build_that_passed(scene: Scene) -> None:
+    short, long = scene.job("lint", "success", runner="agent-1"), scene.job("test", "success", runner="agent-2")
+    short.completed_at = scene.clock() + timedelta(seconds=35)
+    assert scene.details(scene.run("success", short, long)).labels == {"runner": "agent-2"}
 
 
 def test_logs_alone_need_the_jobs_and_tell_no_stages(scene: Scene) -> None:
@@ -299,6 +320,18 @@ def test_jobs_that_the_token_may_not_read_are_a_note_and_the_changes_are_told(sc
     assert found.changes.total == 1
 
 
+def test_each_permission_that_is_missing_is_named(scene: Scene) -> None:
+    good = scene.build(scene.run("success"))
+    build = scene.build(scene.run())
+    scene.server.tokens["github-token"] = Identity(login="bot", kind="fine_grained", checks=False, contents=False)
+    found = scene.github.details(build, Wanted(since=good))
+    assert found.notes == (
+        "annotations: not permitted (403): the token needs Checks: read",
+        "changes: not permitted (403): the token needs Contents: read",
+    )
+    assert len(found.logs) == 1
+
+
 def test_a_wrong_token_is_an_error(scene: Scene) -> None:
     build = scene.build(scene.run())
     scene.server.tokens = {"another": Identity(login="ada")}
@@ -322,6 +355,30 @@ def test_what_is_left_of_the_rate_limit_is_for_polling(scene: Scene) -> None:
         assert (caught.value.trouble, caught.value.retry_after) == (Trouble.PACED, 300.0)
         assert not caught.value.provider_wide
     assert scene.server.requests == []
+
+
+def test_many_failures_at_once_leave_a_part_of_each_minute_for_polling() -> None:
+    now = [0.0]
+    quota = Quota(limited=True, clock=lambda: now[0])
+    for _ in range(599):
+        quota.spend()
+    assert quota.room_in() == 0
+    now[0] = 20.0
+    quota.spend()
+    assert quota.room_in() == 40.0
+    for _ in range(300):
+        quota.spend()  # polls go on
+    now[0] = 59.0
+    assert not quota.has_room()
+    now[0] = 60.0  # 301 in the last minute
+    assert quota.has_room()
+
+
+def test_a_server_without_limits_always_has_room() -> None:
+    quota = Quota(limited=False)
+    for _ in range(1000):
+        quota.spend()
+    assert quota.has_room()
 
 
 def test_a_rate_limit_in_the_middle_is_a_note(scene: Scene) -> None:

@@ -28,6 +28,14 @@ def test_failures_come_in_the_order_of_their_end_and_before_what_was_cancelled()
     assert [each["name"] for each in unhappy(jobs)] == ["first", "second", "never", "cut late", "cut early"]
 
 
+def test_a_job_that_waited_for_a_cancelled_one_and_failed_is_not_the_cause() -> None:
+    gate = job("gate", "failure", "2026-11-21T16:00:09Z", started_at="2026-11-21T16:00:05Z")
+    long = job("long", "cancelled", "2026-11-21T16:00:01Z", steps=[{"started_at": "2026-11-21T10:00:00Z"}])
+    idle = job("idle", "cancelled", "2026-11-21T16:00:01Z", steps=[])
+    assert [each["name"] for each in unhappy([gate, long, idle])] == ["long", "gate", "idle"]
+    assert [each["name"] for each in unhappy([long, idle])] == ["long", "idle"]
+
+
 def test_the_first_step_that_failed_is_named_else_the_first_that_was_cut_off() -> None:
     cut, failed = {"name": "cut", "conclusion": "cancelled"}, {"name": "failed", "conclusion": "failure"}
     assert failing_step({"steps": [{"name": "ok", "conclusion": "success"}, cut, failed]}) == "failed"

@@ -76,7 +76,7 @@ def test_runs_that_passed_have_their_stages_and_nothing_to_explain(run: int, job
     assert len(found.stages) == jobs
     assert {each.outcome for each in found.stages} == {Outcome.SUCCESS}
     assert all(each.duration is not None and each.url and each.step is None for each in found.stages)
-    assert (found.failing_stage, found.reason, dict(found.labels), found.notes) == (None, None, {}, ())
+    assert (found.failing_stage, found.reason, found.logs, found.notes) == (None, None, (), ())
 
 
 def test_the_job_that_failed_first_is_named_with_its_step_and_machine() -> None:

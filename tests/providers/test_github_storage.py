@@ -84,6 +84,14 @@ def test_a_renamed_repository_is_followed_with_credentials(mock: responses.Reque
     assert mock.calls[1].request.headers["Authorization"] == "Bearer ghp_s3cret"
 
 
+@pytest.mark.parametrize("status", [301, 303, 307, 308])
+def test_any_redirect_that_leaves_the_server_leads_to_the_storage(mock: responses.RequestsMock, status: int) -> None:
+    moved(mock, BLOB, status=status)
+    mock.get(BLOB, body=b"failed\n")
+    assert storage().tail("/log", 100).body == b"failed\n"
+    assert "Authorization" not in mock.calls[1].request.headers
+
+
 def test_a_server_that_answers_itself_is_taken_at_its_word(mock: responses.RequestsMock) -> None:
     mock.get(f"{API}/log", body=b"one\ntwo\n")
     assert storage().tail("/log", 4).body == b"two\n"
@@ -141,6 +149,14 @@ def test_a_storage_that_stays_in_trouble_is_asked_twice(
     mock.get(BLOB, status=status)
     assert troubled(storage()).trouble is trouble
     assert len(mock.calls) == 4
+
+
+def test_a_busy_storage_says_nothing_about_the_limits_of_github(mock: responses.RequestsMock) -> None:
+    moved(mock, BLOB)
+    mock.get(BLOB, status=429, headers={"Retry-After": "7"})
+    error = troubled(storage())
+    assert isinstance(error, Unavailable)
+    assert (str(error), error.retry_after, error.provider_wide) == ("its storage is busy (429)", 7.0, False)
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -281,7 +297,7 @@ def test_an_archive_of_unknown_size_is_refused_while_it_is_read(scene: Scene) ->
     (artifact,) = scene.github.artifacts(build)
     scene.server.storage.fault(faults.gzip_bomb(1 << 30), path=STORED)
     with pytest.raises(Refused) as caught:
-        scene.github.read_artifact(build, artifact, 1 << 20)
+        scene.github.read_artifact(build, artifact, 4 << 20)
     assert caught.value.trouble is Trouble.TOO_LARGE
 
 

@@ -270,6 +270,22 @@ def test_labels_are_read_off_parameters_and_texts() -> None:
     }
 
 
+def test_builds_tell_branch_trigger_actor_and_the_node_of_the_server_itself() -> None:
+    cause = {"_class": "hudson.model.Cause$UserIdCause", "userName": "Ada"}
+    sources = [label_source(name, name) for name in ("branch", "trigger", "actor", "built_on", "title")]
+    raw = run(1, actions=[{"causes": [cause]}], builtOn="", displayName="25.3 on blr-cloud4")
+    assert reader(*sources, branch="main").read(raw, 0).labels == {
+        "branch": "main",
+        "trigger": "UserIdCause",
+        "actor": "Ada",
+        "built_on": "built-in",
+        "title": "25.3 on blr-cloud4",
+    }
+    raw = run(2, displayName=None)
+    del raw["builtOn"]  # builds of a Pipeline have none
+    assert reader(*sources, branch="main").read(raw, 0).labels == {"branch": "main"}
+
+
 def test_a_matrix_parent_counts_by_its_own_result_j22() -> None:
     stale = [{"number": 3, "result": "FAILURE", "url": "https://x/1/"}]
     assert read(result="SUCCESS", runs=stale, _class="hudson.matrix.MatrixBuild").outcome is Outcome.SUCCESS

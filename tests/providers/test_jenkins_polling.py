@@ -611,3 +611,11 @@ def test_an_absence_that_cannot_be_confirmed_now_is_confirmed_later(api: Jenkins
     api.faults.clear()
     watcher.poll()
     assert watcher.missing == ["goes"]
+
+
+def test_a_job_that_was_never_built_is_known_all_the_same(api: JenkinsApi) -> None:
+    """So that it can be late."""
+    api.job("nightly")
+    watcher = Watcher(provider("nightly"))
+    pages = watcher.poll()
+    assert [each.key for page in pages for each in page.pipelines] == ["nightly"]

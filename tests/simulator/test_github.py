@@ -409,6 +409,37 @@ def test_logs_expire_get_lost_and_wait_for_the_end(world: World, ask: Ask) -> No
     assert ask(f"repos/acme/web/actions/jobs/{running.attempts[0].jobs[0].id}/logs").status_code == 404
 
 
+def test_artifacts_are_read_elsewhere_until_they_expire(
+    world: World, ask: Ask, github: GithubServer, http: requests.Session
+) -> None:
+    run, _ = _job(world)
+    made = run.artifact("junit", {"junit.xml": "<testsuites/>"})
+    path = f"repos/acme/web/actions/artifacts/{made.id}"
+    assert ask(path).json()["archive_download_url"].endswith(f"{path}/zip")
+    moved = ask(f"{path}/zip")
+    assert moved.headers["Location"].startswith(github.storage.origin)
+    assert http.get(moved.headers["Location"]).content == made.content
+    assert ask(f"{path}/tar").status_code == 404
+    assert ask("repos/acme/web/actions/artifacts/1").status_code == 404
+    made.expired = True
+    assert ask(f"{path}/zip").status_code == 410
+
+
+def test_a_storage_remembers_only_so_many_links(github: GithubServer, http: requests.Session) -> None:
+    first = github.storage.link(b"first")
+    for _ in range(1000):
+        github.storage.link(b"more")
+    assert http.get(first).status_code == 403
+
+
+def test_commits_are_found_by_their_id(world: World, ask: Ask) -> None:
+    run = world.github.repo("acme/web").run(title="Fix it")
+    found = ask(f"repos/acme/web/commits/{run.sha}").json()
+    assert (found["commit"]["message"], found["author"]["login"]) == ("Fix it", "ada")
+    assert ask(f"repos/acme/web/commits/{'0' * 40}").status_code == 422
+    assert ask(f"repos/acme/web/compare/{'0' * 40}...{run.sha}").status_code == 404
+
+
 def test_artifacts_are_listed(world: World, ask: Ask) -> None:
     run, _ = _job(world)
     run.artifact("junit", {"junit.xml": "<testsuites/>"})

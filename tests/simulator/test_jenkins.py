@@ -8,7 +8,8 @@ import requests
 
 from domain.testreport import TestCase, TestStatus
 from simulator.jenkins import JenkinsServer
-from simulator.jenkins_world import MULTIJOB, Job, encode_name
+from simulator.jenkins_kinds import MULTIJOB, encode_name
+from simulator.jenkins_world import Job
 from simulator.world import World
 from tests.support.still_clock import StillClock
 

@@ -1,5 +1,6 @@
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from domain.alert import AlertState, Delivery
 from domain.build import Outcome
-from domain.testreport import TestReport
+from domain.testreport import TestCase, TestReport, TestStatus
 from domain.waiting import Form
 from store import alerts, builds, maintenance, notes, outbox, outcomes, quarantine, schema, waiting
 from store.engine import Database, Session, open_database
@@ -108,13 +109,15 @@ def test_many_old_builds_go_in_several_steps(database: Database, monkeypatch: py
     assert prune(database, Keep(), A_YEAR_LATER).builds == 5
 
 
-def test_logs_go_before_their_builds(database: Database) -> None:
-    report = TestReport(passed=1, failed=0, skipped=0)
+def test_logs_and_cases_go_before_their_builds_and_totals_stay(database: Database) -> None:
+    case = TestCase(suite="s", name="n", status=TestStatus.FAILED, message="boom")
+    report = TestReport(passed=1, failed=1, skipped=0, cases=(case,))
     full = build(1, Outcome.FAILURE, log_excerpt="long", tests=report, reason="boom", bucket="helm")
     database.transact(upsert(full, build(2, Outcome.FAILURE, log_excerpt="new", started_at=NOON + timedelta(days=30))))
     assert prune(database, Keep(), NOON + timedelta(days=31)) == Pruned(logs=1)
     old, new = (each.build for each in reversed(database.read(builds.recent)))
-    assert (old.log_excerpt, old.tests, old.reason, old.bucket) == (None, None, "boom", "helm")
+    assert (old.log_excerpt, old.tests, old.reason, old.bucket) == (None, replace(report, cases=()), "boom", "helm")
+    assert prune(database, Keep(), NOON + timedelta(days=31)) == Pruned()
     assert new.log_excerpt == "new"
 
 

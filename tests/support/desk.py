@@ -45,6 +45,7 @@ class Desk:
     def __init__(self, database: Database, folder: Path, more: str = "") -> None:
         self.database = database
         self.configuration = loaded(folder / "config.yaml", CONFIG + more)
+        self.tells_details = False  # whether the provider does
         self.now = minutes(0)
         self._read = 0
         self._number = 0
@@ -62,9 +63,16 @@ class Desk:
     def comes(self, *given: Build) -> None:
         """A page of these builds."""
         page = Page(builds=given, pipelines=[each.pipeline for each in given])
-        config = self.configuration
         self.database.transact(
-            lambda session: ingest(session, page, provider="ci", target="jobs", configuration=config, now=self.now)
+            lambda session: ingest(
+                session,
+                page,
+                provider="ci",
+                target="jobs",
+                configuration=self.configuration,
+                now=self.now,
+                tells_details=self.tells_details,
+            )
         )
 
     def builds(self, letters: str, **changes: Any) -> None:

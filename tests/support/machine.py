@@ -4,11 +4,13 @@ import ctypes
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -160,6 +162,8 @@ class Machine:
     def close(self) -> None:
         """Pull the plug if it still runs, and forget everything."""
         if self._nspawn is not None:
+            with suppress(ProcessLookupError, ValueError):  # or it never came up
+                os.kill(int(self._leader), signal.SIGKILL)  # its systemd outlives the one that watches it
             self._nspawn.kill()
             self._nspawn.wait(PATIENCE)
         for place in (self.root, self._folder):

@@ -1,5 +1,6 @@
 """What is stored of a stream reaches the rules that need it, and hides what it must."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def here(database: Database, configuration: Configuration) -> House:
 
 def test_builds_that_take_longer_are_told_once_and_are_over_with_the_third_quick_one(here: House) -> None:
     here.comes("P" * 30)
-    here.comes("PPP", SLOW)
+    here.comes("PPPP", SLOW)
     assert here.told() == []
     here.comes("P", SLOW)
     assert here.told() == [(AlertKind.DURATION, Reason.FIRST)]
@@ -94,7 +95,7 @@ def test_builds_that_take_longer_are_told_once_and_are_over_with_the_third_quick
 
 def test_failed_builds_say_nothing_about_times_and_hide_them(here: House) -> None:
     here.comes("P" * 30)
-    here.comes("PPP", SLOW)
+    here.comes("PPPP", SLOW)
     here.comes("F", SLOW)
     assert set(here.firing()) == {AlertKind.FAILURE}
     here.comes("P", SLOW)
@@ -126,3 +127,54 @@ def test_asked_again_with_nothing_new_nothing_is_told(here: House) -> None:
     start = NOON + last * timedelta(hours=1)
     here.page(build(last, queued_at=start, started_at=start, finished_at=start + QUICK))
     assert (here.told(), here.firing()) == (told, stored)
+
+
+def filled_in(here: House, letters: str, takes: Sequence[timedelta]) -> None:
+    """First contact with the last of these builds, and a backfill of the others."""
+    given = []
+    for letter, time in zip(letters, takes, strict=True):
+        here.count += 1
+        start = NOON + here.count * timedelta(hours=1)
+        outcome = Outcome.FAILURE if letter == "F" else Outcome.SUCCESS
+        given.append(build(here.count, outcome, started_at=start, finished_at=start + time))
+    for builds, judge in ((given[-1:], True), (given[:-1], False)):
+        page = Page(builds=builds, pipelines=[each.pipeline for each in builds])
+        here.database.transact(
+            lambda session, page=page, judge=judge: ingest(
+                session,
+                page,
+                provider="ci",
+                target="jobs",
+                configuration=here.configuration,
+                now=given[-1].finished_at or NOON,
+                judge=judge,
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("letters", "takes", "kind"),
+    [
+        ("P" * 20 + "FP" * 6, [QUICK] * 32, AlertKind.FLAPPING),
+        ("P" * 100 + "FFP" * 15, [QUICK] * 145, AlertKind.SUCCESS_RATE_DROP),
+        ("P" * 36, [QUICK] * 30 + [SLOW] * 6, AlertKind.DURATION),
+    ],
+)
+def test_what_was_so_before_first_contact_is_no_news_once_history_is_filled_in(
+    here: House, letters: str, takes: list[timedelta], kind: AlertKind
+) -> None:
+    filled_in(here, letters, takes)
+    here.comes("P", takes[-1])
+    assert here.told() == []
+    alert = here.firing()[kind]
+    assert (alert.channels, alert.evidence["baseline"]) == ((), True)
+    assert here.database.read(alerts.untold_baseline) == []
+    here.comes("P" * 60)
+    assert kind not in here.firing()
+    assert here.told() == []
+
+
+def test_what_begins_after_first_contact_is_news_with_history_behind_it(here: House) -> None:
+    filled_in(here, "P" * 60, [QUICK] * 60)
+    here.comes("P" * 5, SLOW)
+    assert here.told() == [(AlertKind.DURATION, Reason.FIRST)]
