@@ -2,65 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
-
-from pydantic import SecretStr
 
 from providers._base import Page
 from store.engine import Database
+from web.settings import Access, Scope, Settings, Token, User
 
-
-class Scope(StrEnum):
-    """What a caller may do; each includes the ones before it."""
-
-    READ = "read"
-    INGEST = "ingest"
-    ADMIN = "admin"  # acknowledge, silence, simulate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """A machine that may call."""
-
-    name: str
-    token: SecretStr
-    scope: Scope
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """A person who may log in."""
-
-    name: str
-    password: SecretStr
-    scope: Scope = Scope.ADMIN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Who may do what. None of this: everybody who reaches the (loopback) address may do everything."""
-
-    tokens: tuple[Token, ...] = ()
-    users: tuple[User, ...] = ()
-    proxy_header: str | None = None  # a trusted proxy names the person in it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """`web:` of config.yaml, and what else of it the pages need."""
-
-    host: str
-    port: int
-    zone: ZoneInfo
-    day_starts_at: time
-    access: Access | None = None
-    simulate: bool = False
-    cors: tuple[str, ...] = ()  # origins
-    github_secret: SecretStr | None = None  # of GitHub's webhooks
-    log_url: str | None = None  # where the log of a pushed build is: {id} is replaced
+__all__ = ["Access", "Scope", "Settings", "Silencing", "Site", "Token", "User"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,116 @@
+"""What the web application stands on, made of the real things: in the daemon, or in a process of its own."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from domain.silence import Ends
+from poller.config import Configuration
+from poller.intake.ingest import Ingested, ingest
+from poller.running.clock import Clock
+from poller.telling import handling
+from poller.telling.handling import CannotHandleError
+from providers._base import Page
+from store.engine import Database, Session
+from web.settings import Settings
+from web.site import Silencing, Site
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+PUSHED = "push"  # the target of builds that came by themselves: it has no cursors
+NEWS = timedelta(hours=1)  # what finished longer ago when a pipeline is first heard of is its baseline
+
+
+def _nothing(_: Ingested) -> None:
+    """Another process delivers: it looks every few seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """The store and the configuration, as the functions of a site. `after_commit` hears of what was stored."""
+
+    database: Database
+    clock: Clock
+    configuration: Callable[[], Configuration]
+    after_commit: Callable[[Ingested], None] = _nothing
+    tells_details: Callable[[str], bool] = lambda _: False  # of a provider: it is asked for more about its builds
+    poll_now: Callable[[str, str], bool] = lambda _provider, _key: False
+
+    def site(self, settings: Callable[[], Settings]) -> Site:
+        """The site that serves these."""
+        return Site(
+            database=self.database,
+            now=self.clock.now,
+            settings=settings,
+            ingest=self._ingest,
+            standing=dict,
+            explain=lambda _: None,
+            acknowledge=self._acknowledge,
+            unacknowledge=self._unacknowledge,
+            silence=self._silence,
+            unsilence=self._unsilence,
+            poll_now=self.poll_now,
+        )
+
+    def _ingest(self, page: Page, provider: str) -> Sequence[int]:
+        now = self.clock.now()
+        ingested = self.database.transact(
+            lambda session: ingest(
+                session,
+                page,
+                provider=provider,
+                target=PUSHED,
+                configuration=self.configuration(),
+                now=now,
+                last_poll=now - NEWS,
+                tells_details=self.tells_details(provider),
+            )
+        )
+        self.after_commit(ingested)
+        return [change.id for change in ingested.changes]
+
+    def _acknowledge(self, alert: int, by: str, reason: str | None) -> None:
+        self._handle(handling.acknowledge, alert, by=by, reason=reason)
+
+    def _unacknowledge(self, alert: int) -> None:
+        self._handle(handling.unacknowledge, alert)
+
+    def _handle(self, act: Callable[..., Any], alert: int, **how: Any) -> None:
+        now, configuration = self.clock.now(), self.configuration()
+        self._transact(lambda session: act(session, alert, configuration, now, **how))
+
+    def _silence(self, wanted: Silencing) -> int:
+        now = self.clock.now()
+        ends = Ends(
+            at=now + wanted.lasting if wanted.lasting is not None else None,
+            fixed=wanted.until_fixed,
+            build=wanted.until_build,
+            new_bucket=wanted.until_new_bucket,
+        )
+        match = {name: value for name in ("pipeline", "branch") if (value := getattr(wanted, name))}
+        if bool(match) == (wanted.alert is not None):
+            raise ValueError("a silence is about a pipeline, or about an alert")
+
+        def unit(session: Session) -> handling.Silenced:
+            if wanted.alert is not None:
+                return handling.silence_alert(session, wanted.alert, ends, now, reason=wanted.reason, author=wanted.by)
+            return handling.silence(session, match, ends, now, reason=wanted.reason, author=wanted.by)
+
+        identity = self._transact(unit).silence.id
+        if identity is None:
+            raise RuntimeError("a stored silence has a number")
+        return identity
+
+    def _unsilence(self, silence: int) -> None:
+        now = self.clock.now()
+        self._transact(lambda session: handling.unsilence(session, silence, now, by="the dashboard"))
+
+    def _transact(self, unit: Callable[[Session], T]) -> T:
+        try:
+            return self.database.transact(unit)
+        except CannotHandleError as error:
+            raise ValueError(str(error)) from error
