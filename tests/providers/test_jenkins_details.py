@@ -58,7 +58,7 @@ def test_a_failed_pipeline_tells_its_stages_its_step_its_logs_and_its_agent(scen
         (None, CONSOLE, True),
     ]
     assert found.logs[1].url == f"{scene.server.url}/job/team/job/web/1/console"
-    assert (found.labels, found.notes, found.tests) == ({"runner": "agent-1"}, (), None)
+    assert (found.labels, found.notes, found.tests) == ({"runner": "agent-7"}, (), None)
 
 
 def test_it_costs_seven_requests_and_no_list_of_builds(scene: Scene) -> None:
