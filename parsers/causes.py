@@ -53,7 +53,7 @@ _NO_MORE = re.compile(
 )
 _WENT_ON = re.compile(r"^\++ (?:true|:)\s*$")
 _EARLIER_COMMAND = 0.6  # is taken off what a traced shell went on after
-_SLACK = 0.25  # two weights this near are equal, and the earlier line wins
+SLACK = 0.25  # two weights this near are equal, and the earlier line wins
 _DEEPEST = 600  # lines of one trace of calls
 _NO_COMMAND = re.compile(
     r"^\++ (?:exit|return|rm|cleanup|echo|set|trap|false|kill|docker (?:rm|stop|compose)|popd|cd)\b"
@@ -90,7 +90,7 @@ def causes(lines: Sequence[str]) -> list[Cause]:
     if not found:
         return []
     best = max(one.weight for one in found)
-    equal = [one for one in found if one.weight >= best - (_SLACK if best > SYMPTOM else 0)]
+    equal = [one for one in found if one.weight >= best - (SLACK if best > SYMPTOM else 0)]
     first = equal[0]
     rest = (one for one in found if one is not first)
     return [first, *sorted(rest, key=lambda one: (-one.weight, abs(one.index - first.index)))]
@@ -184,7 +184,7 @@ class _Reader:
     def _of_java(self, index: int, end: int, weight: float, rule: BucketRule | None) -> tuple[Cause, int]:
         deepest, stop = _deepest(self._lines, index, end)
         deep_weight, deep_rule = self._weigher.weigh(self._lines[deepest])
-        if deepest != index and deep_weight >= weight - _SLACK:
+        if deepest != index and deep_weight >= weight - SLACK:
             return Cause(index=deepest, weight=max(weight, deep_weight, TRACE), rule=deep_rule or rule), stop
         return Cause(index=index, weight=max(weight, STRONG), rule=rule), stop
 

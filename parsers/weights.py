@@ -20,8 +20,9 @@ _WEIGHED = 400  # characters of a line
 _PREFIX = re.compile(
     r"^(?:[>|\s]+|\#\d+ \d+\.\d+ |[\w.-]{1,40}(?:-\d+)? {1,20}\| |\(\w{1,40} pid=\d+\) "
     r"|\[\d{1,2}:\d\d:\d\d[^\]]{0,10}\] "
+    r"|\[(?!\s|info|warn|error|fatal|debug|failed|ok|run|passed|pipeline|severe)[\w.:/ -]{1,40}\] "
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\s*(?:[-|:]\s*)?|\#\#\[error\]"
-    r"|\[(?:error|exec|stderr|java|junit|fatal)\] ?|e:\s|\#\d+ (?=error:)"
+    r"|[\w.]{1,80} - (?:error|critical|fatal) - |\[(?:error|fatal)\] ?|e:\s|\#\d+ (?=error:)"
     r"|(?:error|critical|fatal) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]{1,60}\] ?)?|[\w.-]{1,60}\tUNKNOWN STEP\t)",
     re.IGNORECASE,
 )

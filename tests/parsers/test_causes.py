@@ -80,6 +80,15 @@ def test_of_a_chain_of_tracebacks_it_is_the_first() -> None:
     assert _cause(*first, *second, *first[:-1], "RuntimeError: b") == "KeyError: 'a'"
 
 
+def test_a_command_that_failed_is_no_cause_even_as_an_exception() -> None:
+    lines = ["Error: bad", "Traceback (most recent call last):", '  File "a.py", line 1']
+    assert _cause(*lines, "subprocess.CalledProcessError: Command 'x' returned non-zero exit status 1.") == "Error: bad"
+
+
+def test_the_prefix_of_a_parallel_branch_does_not_hide_a_cause() -> None:
+    assert _cause("[unit] + make", "[unit] E   assert 1 == 2", "[lint] done") == "[unit] E   assert 1 == 2"
+
+
 def test_of_a_java_trace_it_is_the_deepest_cause() -> None:
     lines = [
         'Exception in thread "main" java.lang.IllegalStateException: outer',
