@@ -373,6 +373,17 @@ def test_a_server_that_says_nothing_just_now_is_asked_again_later(scene: Scene, 
     assert raised.value.trouble is trouble
 
 
+def test_a_server_that_fails_is_asked_twice_for_a_part(scene: Scene) -> None:
+    scene.world.pipeline("web").build("FAILURE", stages=FAILED, log=CONSOLE)
+    scene.build("web")
+    scene.server.fault(faults.answer(500), path="*/testReport/*")
+    scene.details("web")
+    assert len(scene.server.asked("*/testReport/*")) == 2
+    scene.server.heal()
+    scene.server.fault(faults.answer(500), path="*/testReport/*", times=1)
+    assert scene.details("web").notes == ()
+
+
 def test_a_limit_of_the_rate_ends_all_asking(scene: Scene) -> None:
     scene.world.pipeline("web").build("FAILURE", stages=FAILED, log=CONSOLE)
     scene.build("web")
