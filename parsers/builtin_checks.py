@@ -13,7 +13,8 @@ def checks() -> tuple[BucketRule, ...]:
             "coverage|quality gate|mutation",
             r"coverage (?:failure|threshold|for \w+ \(\d).{0,80}(?:not met|less than|below|\()"
             r"|coverage (?:of )?.{0,40}(?:is )?(?:below|less than|under|does not meet|not reached)"
-            r"|required (?:test )?coverage|coverage checks? (?:have|has) (?:not )?(?:been )?(?:met|failed)"
+            r"|required (?:test )?coverage .{0,40}not (?:reached|met)|coverage checks? (?:have"
+            r"|has) (?:not )?(?:been )?(?:met|failed)"
             r"|fail[- ]under|quality gate (?:status: )?(?:failed|failure|error)|coverage: total of|mutation (?:score"
             r"|threshold)",
         ),

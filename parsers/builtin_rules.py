@@ -11,7 +11,8 @@ from parsers.builtin_checks import checks, tools, weaker
 from parsers.rules import BucketRule, builtin
 
 _SOURCE = (
-    r"(?<![\w@~$./\\+-])(?P<file>[\w@~$./\\+-]{1,300}\.(?:c|cc|cpp|cxx|h|hh|hpp|cu|m|mm|java|kt|kts|scala|groovy|go|rs"
+    r"(?<![\w@~$./\\+-])(?P<file>[\w@~$./\\+-]{1,300}\.(?:c|cc|cpp|cxx|h|hh|hpp|cu|m|mm|java|kt|kts|scala|groovy|go"
+    r"|rs"
     r"|swift|cs|fs|vb|tsx?|jsx?|vue|f90|pas|hs|ml|sv|vhd|v|zig|dart|proto))"
 )
 
@@ -188,10 +189,11 @@ def _sources() -> tuple[BucketRule, ...]:
             "Pipeline Script Error",
             "code",
             3,
-            "workflowscript|dsl method|missingproperty|missingmethod|compilationerrors|invalid workflow"
+            "workflowscript|jenkinsfile|dsl method|missingproperty|missingmethod|compilationerrors|invalid workflow"
             "|required context|unsupportedoperationexception|rejectedaccess|not permitted to use"
             "|workflow is not valid|startup failed",
-            r"^workflowscript: \d+: (?P<what>.{3,120})|no such dsl method (?P<method>'\w+')"
+            r"unable to find \S*jenkinsfile|jenkinsfile.{0,80} not found|^workflowscript: \d+: (?P<what>.{3,120})"
+            r"|no such dsl method (?P<method>'\w+')"
             r"|groovy\.lang\.missing(?:property|method)exception: (?P<groovy>.{3,120})"
             r"|multiplecompilationerrorsexception|invalid workflow file"
             r"|required context class|rejectedaccessexception|scripts not permitted to use|workflow is not valid",

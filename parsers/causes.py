@@ -37,6 +37,7 @@ _MORE_WORDS = (
 """Words that ordinary lines have, too: they count where a log does not have too many lines to weigh."""
 
 _MOST_LINES = 1_000  # of one log are weighed: the first and the last with trouble
+_LAST_WORDS = 6  # lines
 _SEEN_PER_WORD = 20_000
 
 _AGAIN_WORDS = (
@@ -84,9 +85,7 @@ def causes(lines: Sequence[str]) -> list[Cause]:
     reader = _Reader(lines)
     found = reader.weighed(start, end)
     if not any(one.weight > SYMPTOM for one in found):
-        before = reader.weighed(0, end)
-        told = any(one.weight > SYMPTOM for one in before)
-        found = (before if told else found) or reader.weighed(0, len(lines))
+        found = _told(reader.weighed(0, end)) or _told(reader.last_words()) or found or reader.weighed(0, len(lines))
     if not found:
         return []
     best = max(one.weight for one in found)
@@ -94,6 +93,11 @@ def causes(lines: Sequence[str]) -> list[Cause]:
     first = equal[0]
     rest = (one for one in found if one is not first)
     return [first, *sorted(rest, key=lambda one: (-one.weight, abs(one.index - first.index)))]
+
+
+def _told(found: list[Cause]) -> list[Cause]:
+    """They, if any of them says more than that something failed."""
+    return found if any(one.weight > SYMPTOM for one in found) else []
 
 
 def _failed_part(lines: Sequence[str]) -> tuple[int, int]:
@@ -140,6 +144,12 @@ class _Reader:
             if cause is not None:
                 found.append(self._judged(cause, last_command, end))
         return found
+
+    def last_words(self) -> list[Cause]:
+        """What Jenkins itself says at the very end, behind all cleaning up: the message of an `error` step."""
+        count = len(self._lines)
+        found = self.weighed(max(count - _LAST_WORDS, 0), count)
+        return [one for one in found if self._lines[one.index].startswith("ERROR: ")]
 
     def _inside(self, ordered: Sequence[int], start: int, end: int) -> list[int]:
         return [index for index in ordered if start <= index < end and index not in self._headers]

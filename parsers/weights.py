@@ -34,12 +34,16 @@ _LEVEL = re.compile(
 _CALM = re.compile(
     r"^(?:##\[(?:warning|debug|notice|group|endgroup|section|command)\]|\++ (?!\d)|\[Pipeline\]|\s?> (?:git|svn|hg) "
     r"|\$ "
-    r"|npm (?:WARN|notice)|\(node:\d+\) (?!\[?ERR)|warn(?:ing)?\b(?!\s+(?:failed|backoff|unhealthy|evicted"
+    r"|npm (?:WARN|notice)|commit message: |head is now at |previous head |switched to |checking out |\$ git "
+    r"|\(node:\d+\) (?!\[?ERR)|warn(?:ing)?\b(?!\s+(?:failed|backoff|unhealthy|evicted"
     r"|failedscheduling|failedmount))|\[warn(?:ing)?\]|note:|hint:|remote: hint|[Ww]: "
     r"|(?:ok|PASS|PASSED|SUCCESS|SKIPPED|SKIP)\b|✓|✔|√|✅|--- (?:PASS|SKIP)|=== (?:RUN|CONT|PAUSE)|\[\s+(?:OK"
     r"|RUN)\s+\]"
     r"|test \S+ \.\.\. ok|(?:Get|Hit|Ign):\d|#\s|//|\* \[new (?:branch|tag)\])",
     re.IGNORECASE,
+)
+_NO_ERROR = re.compile(
+    r"\blevel=(?:info|debug|trace|warn(?:ing)?)\b|\"level\":\s?\"(?:info|debug|trace|warn(?:ing)?)\""
 )
 _WARNING = re.compile(
     r"^[\w./\\+-]{1,200}[:(]\d+(?:[:,]\d+)?\)?:{0,2}\s*(?:warning|note|info)\b(?!.*\bnot (?:gofmt|goimport))",
@@ -96,7 +100,7 @@ _HARMLESS = _phrases(
     ),
     (
         "error|exception|fail",
-        r"(?:^|[\s/])[\w/-]*(?:error|exception|fail(?:ure)?)s?[\w-]*\.\w{1,6}(?=$|\s|['\",)])(?!.*\b(?:error|failed)\b)",
+        r"(?:^|[\s/])[\w/-]*(?:error|exception|fail(?:ure)?)s?[\w-]*\.\w{1,6}(?=$|[\s'\",)])(?!.*\b(?:error|failed)\b)",
     ),
     (
         (
@@ -282,6 +286,8 @@ def _weight(line: str) -> tuple[float, BucketRule | None]:
 def _is_calm(line: str, plain: str) -> bool:
     """Whether the line says by its form that it is no error."""
     if _CALM.match(plain) or _CALM.match(line) or _FRAME.match(line):
+        return True
+    if _NO_ERROR.search(line):
         return True
     return _WARNING.match(plain) is not None or _HTTP_ACCESS.search(line) is not None
 

@@ -57,6 +57,11 @@ def test_when_the_failed_step_says_nothing_the_rest_is_asked() -> None:
     assert _cause(*lines) == "Error: bad"
 
 
+def test_what_jenkins_says_at_the_very_end_counts_when_nothing_else_does() -> None:
+    lines = ["exit code 1", "[Pipeline] { (Declarative: Post Actions)", "fatal: cleaning", *["done"] * 9]
+    assert _cause(*lines, "ERROR: no goose today", "Finished: FAILURE") == "ERROR: no goose today"
+
+
 def test_of_a_python_traceback_it_is_the_exception() -> None:
     lines = [
         "Traceback (most recent call last):",
@@ -114,6 +119,9 @@ def test_words_of_trouble_that_mean_none_are_passed_over() -> None:
         "-- Looking for error.h - not found",
         "> git rev-parse error",
         "##[warning]Failed to save: error",
+        'time="09:00" level=warning msg="connection refused"',
+        '{"level": "info", "msg": "fatal: no error"}',
+        'Commit message: "fix: connection refused error"',
         'INFO: "GET /fail HTTP/1.1" 500 Internal Server Error',
         "tests/test_error.py::test_fatal PASSED                [ 10%]",
     ]
