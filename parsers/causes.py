@@ -32,7 +32,7 @@ _MORE_WORDS = (
     "disconnect", "broken pipe", "curl: (", "imagepull", "publickey", "eacces", "eperm", "insufficient", "quality gate",
     "workflowscript", "dsl method", ".go:", ".py:", ".rb:", "pre-commit", "by this hook", "violation", "acceptable c",
     "java_home", "no module named", "crashloop", "unsatisfiable", "no versions", "sanitizer", "sigsegv", "sigabrt",
-    "corrupt", "double free", "smashing", "unrecognized", "manifest", "lint",
+    "corrupt", "double free", "smashing", "unrecognized", "manifest", "lint", " e: ", "candidate",
 )  # fmt: skip
 """Words that ordinary lines have, too: they count where a log does not have too many lines to weigh."""
 

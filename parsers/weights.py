@@ -36,7 +36,7 @@ _CALM = re.compile(
     r"|\$ "
     r"|npm (?:WARN|notice)|commit message: |head is now at |previous head |switched to |checking out |\$ git "
     r"|\(node:\d+\) (?!\[?ERR)|warn(?:ing)?\b(?!\s+(?:failed|backoff|unhealthy|evicted"
-    r"|failedscheduling|failedmount))|\[warn(?:ing)?\]|note:|hint:|remote: hint|[Ww]: "
+    r"|failedscheduling|failedmount))|\[warn(?:ing)?\]|note:|hint:|remote: hint|W: (?!failed to fetch)"
     r"|(?:ok|PASS|PASSED|SUCCESS|SKIPPED|SKIP)\b|✓|✔|√|✅|--- (?:PASS|SKIP)|=== (?:RUN|CONT|PAUSE)|\[\s+(?:OK"
     r"|RUN)\s+\]"
     r"|test \S+ \.\.\. ok|(?:Get|Hit|Ign):\d|#\s|//|\* \[new (?:branch|tag)\])",
