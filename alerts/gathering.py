@@ -155,9 +155,15 @@ def _at_once(units: Iterable[Unit], manner: Manner) -> Parcel | None:
     for unit in units:
         if unit.last.reason in _QUIET_REASONS and not (manner.edits and unit.has_card):
             left_out.append(unit)
-        elif unit.first.kind in _OWN_MESSAGES or unit.first.alone:
+        elif _is_own(unit.first) or unit.first.alone:
             return _parcel([unit])
     return Parcel(units=tuple(left_out), form=Form.SILENT) if left_out else None
+
+
+def _is_own(row: Waiting) -> bool:
+    """Whether a message is told by itself. Many parts of one provider may fail together; providers do not."""
+    is_part = row.scope.pipeline is None and row.scope.branch is not None
+    return row.kind in _OWN_MESSAGES and not (row.kind is AlertKind.PROVIDER_UNREACHABLE and is_part)
 
 
 def _parcel(units: Sequence[Unit], form: Form = Form.GROUP, joins: int | None = None) -> Parcel:

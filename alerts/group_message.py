@@ -20,6 +20,7 @@ _FAILS = frozenset({AlertKind.FAILURE, AlertKind.PROVIDER_UNREACHABLE})
 
 _WORDS = {
     AlertKind.FAILURE: "failed",
+    AlertKind.PROVIDER_UNREACHABLE: "cannot be read",
     AlertKind.SUCCESS_RATE_DROP: "success rate dropped",
     AlertKind.SUCCESS_RATE_BELOW: "success rate too low",
     AlertKind.PIPELINE_MISSING: "gone",
@@ -197,7 +198,9 @@ def _because(rows: Sequence[Waiting]) -> str:
 
 
 def _count(rows: Sequence[Waiting]) -> str:
-    """`7 pipelines`, or `7 branches of 3 pipelines`."""
+    """`7 pipelines`, or `7 branches of 3 pipelines`; `7 parts`, of a provider."""
+    if all(row.scope.pipeline is None for row in rows):
+        return plural(len(rows), "part")
     several = len({(row.scope.provider, row.scope.pipeline) for row in rows})
     if several == len(rows):
         return plural(several, "pipeline")

@@ -150,7 +150,7 @@ def decide_unreachable(
 def is_due(facts: Facts, rule: UnreachableRule, now: datetime) -> bool:
     """Whether it has failed often and long enough to be told."""
     since, failures, trouble = facts.failing_since, facts.failures, facts.trouble or "connection"
-    if since is None:
+    if since is None or not failures:
         return False
     if trouble in _WAITS:
         return now - since >= max(rule.lasting, _LONG_WAIT)

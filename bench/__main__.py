@@ -14,6 +14,7 @@ BENCHMARKS = (
     "noise",
     "day",
     "storm",
+    "details",
     "junit",
     "tests",
 )

@@ -18,6 +18,7 @@ from statistics import median
 MIN_POINTS = 8  # fewer prove nothing at the level below
 LEVEL = 0.01
 _EXACT = 400  # points whose pairs are all looked at
+_TESTED = 10_000  # points that are tested: their number is squared, if only in moving memory
 _NOISE = 1e-9  # of the largest value: differences below it come from floating point
 
 
@@ -75,10 +76,11 @@ def trend(times: Sequence[float], values: Sequence[float], better: Better | None
         values: The figures, finite.
         better: Which way they should go.
 
-    Cost: n log n and a bit for 10,000 points; the slope is that of at most 400 medians of neighbours.
+    Of more than 10,000 points the medians of neighbours are tested; the slope is that of at most 400 such medians.
     """
     count = len(values)
-    slope = _slope(*_thinned(times, values))
+    times, values = _thinned(times, values, _TESTED)
+    slope = _slope(*_thinned(times, values, _EXACT))
     if slope is None or count < MIN_POINTS:
         return Trend(direction=Direction.UNKNOWN, count=count, slope=slope)
     residuals = [value - slope * time for time, value in zip(times, values, strict=True)]
@@ -184,11 +186,10 @@ def _slope(times: Sequence[float], values: Sequence[float]) -> float | None:
     return median(slopes) if slopes else None
 
 
-def _thinned(times: Sequence[float], values: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
-    """At most 400 points: of many, the medians of neighbours."""
+def _thinned(times: Sequence[float], values: Sequence[float], most: int) -> tuple[Sequence[float], Sequence[float]]:
+    """So many points at most: of more, the medians of neighbours."""
     count = len(values)
-    if count <= _EXACT:
+    if count <= most:
         return times, values
-    edges = [place * count // _EXACT for place in range(_EXACT + 1)]
-    blocks = list(pairwise(edges))
+    blocks = list(pairwise(place * count // most for place in range(most + 1)))
     return [median(times[start:end]) for start, end in blocks], [median(values[start:end]) for start, end in blocks]

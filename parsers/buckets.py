@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.details import Log
-from parsers.causes import Cause, causes
+from parsers.causes import SLACK, Cause, causes
 from parsers.excerpts import Excerpt, excerpt
 from parsers.logs import joined, lines_of
 from parsers.rules import Bucket, BucketRule, Place
@@ -71,7 +71,7 @@ def explain(
         signatures: whether a failure that no rule knows gets a bucket of its own; not for builds that passed.
     """
     readings = [_read(log) for log in logs[:_MOST_LOGS]]
-    main = max(readings, key=lambda one: one.weight, default=None)  # of equals the first
+    main = _first_of_best(readings)
     notes: list[str] = []
     words = {Place.REASON: reason, Place.STAGE: stage}
     relevant = [rule for rule in rules if rule.is_about(provider=provider, job=job, stage=stage)]
@@ -97,6 +97,12 @@ def classify(
     """The bucket that a rule gives, for builds that failed and for builds that passed; no signatures."""
     found = explain(rules, provider=provider, job=job, stage=stage, logs=logs, reason=reason, signatures=False)
     return found.bucket
+
+
+def _first_of_best(readings: Sequence[_Reading]) -> _Reading | None:
+    """The log of what failed first, unless a later one says more surely why."""
+    best = max((one.weight for one in readings), default=0)
+    return next((one for one in readings if one.weight >= best - SLACK), None)
 
 
 def _read(log: Log) -> _Reading:

@@ -13,7 +13,8 @@ def checks() -> tuple[BucketRule, ...]:
             "coverage|quality gate|mutation",
             r"coverage (?:failure|threshold|for \w+ \(\d).{0,80}(?:not met|less than|below|\()"
             r"|coverage (?:of )?.{0,40}(?:is )?(?:below|less than|under|does not meet|not reached)"
-            r"|required (?:test )?coverage|coverage checks? (?:have|has) (?:not )?(?:been )?(?:met|failed)"
+            r"|required (?:test )?coverage .{0,40}not (?:reached|met)|coverage checks? (?:have"
+            r"|has) (?:not )?(?:been )?(?:met|failed)"
             r"|fail[- ]under|quality gate (?:status: )?(?:failed|failure|error)|coverage: total of|mutation (?:score"
             r"|threshold)",
         ),
@@ -128,7 +129,7 @@ def tools() -> tuple[BucketRule, ...]:
             "Dependency Resolution Failed",
             "env",
             2.8,
-            "packagesnotfound|packagenotfound|unsatisfiable|eresolve|eusage|eintegrity|enolock|notarget|e404|etarget"
+            "[ip|packagesnotfound|packagenotfound|unsatisfiable|eresolve|eusage|eintegrity|enolock|notarget|e404|etarget"
             "|dependenc|artifact|no matching|satisfies"
             "|no module named|importerror|cannot find module|resolutionimpossible|could not find|no required module"
             "|go.sum|select a version|unable to locate package|broken packages|installation candidate|lockfile"
@@ -146,7 +147,7 @@ def tools() -> tuple[BucketRule, ...]:
             r"|not in sync)|frozen[- ]lockfile|is not in (?:goroot|std)|could not find \S+:\S+:\S+|unresolvable"
             r"|cannot find package|checksum mismatch|version solving failed|unmet (?:peer )?dependenc"
             r"|dependency (?:resolution|conflict)|conflicting dependencies|no versions? (?:of|matching)"
-            r"|failed to (?:resolve|collect) dependencies|could not find com\.|404 not found \[ip|hash mismatch"
+            r"|failed to (?:resolve|collect) dependencies|could not find com\.|404\s+not found \[ip|hash mismatch"
             r"|hash sum mismatch",
             detail="{module}{node}{apt}",
         ),
@@ -168,6 +169,15 @@ def tools() -> tuple[BucketRule, ...]:
 def weaker() -> tuple[BucketRule, ...]:
     """What may be the cause, and may be said in passing."""
     return (
+        builtin(
+            "Checkout Failed",
+            "infra",
+            2.4,
+            "remote repo|git|failed to clone|failed to fetch|failed to checkout",
+            r"error (?:fetching|cloning) remote repo|the process '\S*git(?:\.exe)?' failed with exit code"
+            r"|\bgitexception\b"
+            r"|could not read from remote repository|failed to (?:clone|fetch|checkout)\b(?! http)",
+        ),
         builtin(
             "Permission Denied",
             "env",

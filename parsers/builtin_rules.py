@@ -11,7 +11,8 @@ from parsers.builtin_checks import checks, tools, weaker
 from parsers.rules import BucketRule, builtin
 
 _SOURCE = (
-    r"(?<![\w@~$./\\+-])(?P<file>[\w@~$./\\+-]{1,300}\.(?:c|cc|cpp|cxx|h|hh|hpp|cu|m|mm|java|kt|kts|scala|groovy|go|rs"
+    r"(?<![\w@~$./\\+-])(?P<file>[\w@~$./\\+-]{1,300}\.(?:c|cc|cpp|cxx|h|hh|hpp|cu|m|mm|java|kt|kts|scala|groovy|go"
+    r"|rs"
     r"|swift|cs|fs|vb|tsx?|jsx?|vue|f90|pas|hs|ml|sv|vhd|v|zig|dart|proto))"
 )
 
@@ -94,7 +95,7 @@ def _environment() -> tuple[BucketRule, ...]:
         builtin(
             "Network or DNS Failure",
             "infra",
-            2.7,
+            2.8,
             "resolve|resolution|not known|getaddrinfo|eai_|enotfound|unknownhost|no such host|nodename|misbehaving"
             "|nxdomain|resolving",
             r"could(?:n.t| not) resolve (?:host|proxy|hostname)|(?:temporary )?failure in name resolution"
@@ -167,19 +168,17 @@ def _sources() -> tuple[BucketRule, ...]:
             2.9,
             "remote|revision|fatal:|git|checkout|pathspec|rebase|svn:|rpc failed|submodule|host key|repository|clone"
             "|branch or tag",
-            r"error (?:fetching|cloning) remote repo|couldn't find any revision to build"
-            r"|fatal: (?:couldn't find remote ref|reference is not a tree|unable to access|could not read"
-            r"|repository .{1,200} not found|authentication failed"
-            r"|remote error|the remote end hung up|early eof|invalid refspec|bad object|unable to (?:read tree"
+            r"couldn't find any revision to build"
+            r"|fatal: (?:couldn't find remote ref|reference is not a tree|unable to access|could not read (?!from)"
+            r"|repository .{1,200} not found|authentication failed|remote error|the remote end hung up|early eof"
+            r"|invalid refspec|bad object|unable to (?:read tree"
             r"|checkout|create '.{0,200}\.lock')|remote branch .{1,200} not found|ambiguous argument"
             r"|not in a git directory|detected dubious ownership|clone of|fetch-pack|protocol error"
             r"|'.{1,200}' does not appear to be a git repository)"
-            r"|the process '\S*git(?:\.exe)?' failed with exit code|error: pathspec|\bgitexception\b"
-            r"|remote: repository not found|maximum checkout retry attempts"
+            r"|error: pathspec|remote: repository not found|maximum checkout retry attempts"
             r"|a branch or tag with the name .{1,200} could not be found"
-            r"|cannot rebase: |svn: e\d+|rpc failed; (?:curl|http|result)|no submodule mapping|failed to (?:clone"
-            r"|fetch|checkout)\b(?! http)|host key verification failed|cannot lock ref|ssh_dispatch_run_fatal"
-            r"|could not read from remote repository"
+            r"|cannot rebase: |svn: e\d+|rpc failed; (?:curl|http|result)|no submodule mapping"
+            r"|host key verification failed|cannot lock ref|ssh_dispatch_run_fatal"
             r"|unable to find remote helper|unable to update (?:url|local ref)"
             r"|your local changes to the following files would be overwritten|shallow file has changed"
             r"|error: rpc failed|smudge filter lfs failed|git-lfs.{0,40}(?:fail|error)|is not a commit and a branch",
@@ -188,10 +187,11 @@ def _sources() -> tuple[BucketRule, ...]:
             "Pipeline Script Error",
             "code",
             3,
-            "workflowscript|dsl method|missingproperty|missingmethod|compilationerrors|invalid workflow"
+            "workflowscript|jenkinsfile|dsl method|missingproperty|missingmethod|compilationerrors|invalid workflow"
             "|required context|unsupportedoperationexception|rejectedaccess|not permitted to use"
             "|workflow is not valid|startup failed",
-            r"^workflowscript: \d+: (?P<what>.{3,120})|no such dsl method (?P<method>'\w+')"
+            r"unable to find \S*jenkinsfile|jenkinsfile.{0,80} not found|^workflowscript: \d+: (?P<what>.{3,120})"
+            r"|no such dsl method (?P<method>'\w+')"
             r"|groovy\.lang\.missing(?:property|method)exception: (?P<groovy>.{3,120})"
             r"|multiplecompilationerrorsexception|invalid workflow file"
             r"|required context class|rejectedaccessexception|scripts not permitted to use|workflow is not valid",

@@ -32,11 +32,12 @@ _MORE_WORDS = (
     "disconnect", "broken pipe", "curl: (", "imagepull", "publickey", "eacces", "eperm", "insufficient", "quality gate",
     "workflowscript", "dsl method", ".go:", ".py:", ".rb:", "pre-commit", "by this hook", "violation", "acceptable c",
     "java_home", "no module named", "crashloop", "unsatisfiable", "no versions", "sanitizer", "sigsegv", "sigabrt",
-    "corrupt", "double free", "smashing", "unrecognized", "manifest", "lint",
+    "corrupt", "double free", "smashing", "unrecognized", "manifest", "lint", " e: ", "candidate",
 )  # fmt: skip
 """Words that ordinary lines have, too: they count where a log does not have too many lines to weigh."""
 
 _MOST_LINES = 1_000  # of one log are weighed: the first and the last with trouble
+_LAST_WORDS = 6  # lines
 _SEEN_PER_WORD = 20_000
 
 _AGAIN_WORDS = (
@@ -53,7 +54,7 @@ _NO_MORE = re.compile(
 )
 _WENT_ON = re.compile(r"^\++ (?:true|:)\s*$")
 _EARLIER_COMMAND = 0.6  # is taken off what a traced shell went on after
-_SLACK = 0.25  # two weights this near are equal, and the earlier line wins
+SLACK = 0.25  # two weights this near are equal, and the earlier line wins
 _DEEPEST = 600  # lines of one trace of calls
 _NO_COMMAND = re.compile(
     r"^\++ (?:exit|return|rm|cleanup|echo|set|trap|false|kill|docker (?:rm|stop|compose)|popd|cd)\b"
@@ -84,16 +85,19 @@ def causes(lines: Sequence[str]) -> list[Cause]:
     reader = _Reader(lines)
     found = reader.weighed(start, end)
     if not any(one.weight > SYMPTOM for one in found):
-        before = reader.weighed(0, end)
-        told = any(one.weight > SYMPTOM for one in before)
-        found = (before if told else found) or reader.weighed(0, len(lines))
+        found = _told(reader.weighed(0, end)) or _told(reader.last_words()) or found or reader.weighed(0, len(lines))
     if not found:
         return []
     best = max(one.weight for one in found)
-    equal = [one for one in found if one.weight >= best - (_SLACK if best > SYMPTOM else 0)]
+    equal = [one for one in found if one.weight >= best - (SLACK if best > SYMPTOM else 0)]
     first = equal[0]
     rest = (one for one in found if one is not first)
     return [first, *sorted(rest, key=lambda one: (-one.weight, abs(one.index - first.index)))]
+
+
+def _told(found: list[Cause]) -> list[Cause]:
+    """They, if any of them says more than that something failed."""
+    return found if any(one.weight > SYMPTOM for one in found) else []
 
 
 def _failed_part(lines: Sequence[str]) -> tuple[int, int]:
@@ -141,6 +145,12 @@ class _Reader:
                 found.append(self._judged(cause, last_command, end))
         return found
 
+    def last_words(self) -> list[Cause]:
+        """What Jenkins itself says at the very end, behind all cleaning up: the message of an `error` step."""
+        count = len(self._lines)
+        found = self.weighed(max(count - _LAST_WORDS, 0), count)
+        return [one for one in found if self._lines[one.index].startswith("ERROR: ")]
+
     def _inside(self, ordered: Sequence[int], start: int, end: int) -> list[int]:
         return [index for index in ordered if start <= index < end and index not in self._headers]
 
@@ -184,7 +194,7 @@ class _Reader:
     def _of_java(self, index: int, end: int, weight: float, rule: BucketRule | None) -> tuple[Cause, int]:
         deepest, stop = _deepest(self._lines, index, end)
         deep_weight, deep_rule = self._weigher.weigh(self._lines[deepest])
-        if deepest != index and deep_weight >= weight - _SLACK:
+        if deepest != index and deep_weight >= weight - SLACK:
             return Cause(index=deepest, weight=max(weight, deep_weight, TRACE), rule=deep_rule or rule), stop
         return Cause(index=index, weight=max(weight, STRONG), rule=rule), stop
 

@@ -66,8 +66,6 @@ def excerpt(lines: Sequence[str], cause: int | None, *, log: str | None = None) 
     start = max(center - _NEAR[0], 0)
     stop = min(_end(lines, center, last) + 1, center + _NEAR[1])
     clean = redacted("\n".join(cut(line, 2 * LINE_LIMIT) for line in lines[start:stop])).split("\n")
-    if len(clean) != stop - start:
-        clean = [redacted(cut(line, 2 * LINE_LIMIT)) for line in lines[start:stop]]
     shown = _folded(clean, start, keep=center)
     position = next(index for index, one in enumerate(shown) if one.first <= center <= one.last)
     begin = max(position - (_BEFORE if cause is not None else LINES - 1), 0)
@@ -77,8 +75,6 @@ def excerpt(lines: Sequence[str], cause: int | None, *, log: str | None = None) 
         window.pop(0)
     while window and not window[-1].text:
         window.pop()
-    if not window:
-        return None
     return Excerpt(
         lines=tuple(cut(one.text, LINE_LIMIT) for one in window),
         cause=None if cause is None else next(i for i, one in enumerate(window) if one.first <= center <= one.last),

@@ -33,6 +33,8 @@ _WORDS = {
 }
 _WORSE = {_PASSED: 0, _SKIPPED: 1, _FAILED: 2, _ERROR: 3}
 _SUITE = "<init>"  # as Jenkins calls what broke outside of any case
+# Messages that say nothing; the text behind them does. go-junit-report writes "Failed" for every failure.
+_HOLLOW = frozenset({"", "failed", "failure", "fail", "error", "test failed", "test failure", "assertion failed"})
 _MOST_CLAIMS = 100
 _RETRIED = frozenset({"flakyFailure", "flakyError"})  # Surefire: the case passed when it was run again
 
@@ -49,7 +51,7 @@ class JUnitCases:
         self._status = _PASSED
         self._message: str | None = None
         self._flaky = False
-        self._type = ""  # of the outcome that is open; the last resort for a message
+        self._instead = ""  # the message of the open outcome if it has no text
 
     def start(self, tag: str, attributes: dict[str, str]) -> bool:
         """A suite, a case or its outcome begins."""
@@ -100,13 +102,15 @@ class JUnitCases:
         elif _WORSE[status] <= _WORSE[self._status]:
             return False
         self._status = status
-        self._message = attributes.get("message", "").strip() or None
-        self._type = attributes.get("type", "")
-        return self._message is None
+        message = attributes.get("message", "").strip()
+        hollow = message.rstrip(".!:").lower() in _HOLLOW
+        self._message = None if hollow else message
+        self._instead = message or attributes.get("type", "")
+        return hollow
 
     def _end_outcome(self, tag: str, text: str) -> None:
         if _OUTCOMES[tag] is self._status and self._message is None:
-            self._message = text.strip() or self._type
+            self._message = text.strip() or self._instead
         if self._case is None and self._status is _ERROR and self._suites:
             self._tally.add(self._suites[-1], _SUITE, _ERROR, message=self._message)
             self._status, self._message = _PASSED, None

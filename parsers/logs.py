@@ -24,6 +24,7 @@ _ON_EACH_LINE = tuple(
         r"^\[?\d\d:\d\d:\d\d(?:[.,]\d{1,6})?\]?(?:[ \t]{1,2}|$)",
     )
 )
+_VOID = re.compile(r"\n{100,}")
 _SAMPLE = 300  # lines that show what each line begins with
 _MOST = 0.8
 _TROUBLE = re.compile(
@@ -32,11 +33,11 @@ _TROUBLE = re.compile(
 
 
 def lines_of(log: Log) -> list[str]:
-    """The lines of a log as a person would want them, without trailing blanks. Line n stays line n."""
+    """The lines of a log as a person would want them, without trailing blanks; of a hundred empty lines one stays."""
     text = log.text if log.whole else _from_first_line(log.text)
     text = _ESCAPES.sub("", _HIDDEN_NOTES.sub("", _CUT_NOTE.sub("", text)))
     text = text.replace("\r\r\n", "\n").replace("\r\n", "\n")
-    text = _without_stamps(text)
+    text = _VOID.sub("\n\n", _without_stamps(text))
     lines = [line.rstrip() for line in text.split("\n")]
     return [_as_shown(line) if "\r" in line or len(line) > LINE_LIMIT else line for line in lines]
 

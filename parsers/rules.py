@@ -43,7 +43,7 @@ class BucketRule:
     name: str  # the reason
     kind: Kind
     detail: str | None = None  # with the groups of `regex`: "{tool} is missing"
-    contains: tuple[str, ...] = ()  # casefolded
+    contains: tuple[str, ...] = ()  # in lower case
     regex: "regex.Pattern[str] | None" = field(default=None)
     provider: str | None = None  # a glob, as the two below
     job: str | None = None

@@ -20,8 +20,9 @@ _WEIGHED = 400  # characters of a line
 _PREFIX = re.compile(
     r"^(?:[>|\s]+|\#\d+ \d+\.\d+ |[\w.-]{1,40}(?:-\d+)? {1,20}\| |\(\w{1,40} pid=\d+\) "
     r"|\[\d{1,2}:\d\d:\d\d[^\]]{0,10}\] "
+    r"|\[(?!\s|info|warn|error|fatal|debug|failed|ok|run|passed|pipeline|severe)[\w.:/ -]{1,40}\] "
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\s*(?:[-|:]\s*)?|\#\#\[error\]"
-    r"|\[(?:error|exec|stderr|java|junit|fatal)\] ?|e:\s|\#\d+ (?=error:)"
+    r"|[\w.]{1,80} - (?:error|critical|fatal) - |\[(?:error|fatal)\] ?|e:\s|\#\d+ (?=error:)"
     r"|(?:error|critical|fatal) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]{1,60}\] ?)?|[\w.-]{1,60}\tUNKNOWN STEP\t)",
     re.IGNORECASE,
 )
@@ -33,12 +34,16 @@ _LEVEL = re.compile(
 _CALM = re.compile(
     r"^(?:##\[(?:warning|debug|notice|group|endgroup|section|command)\]|\++ (?!\d)|\[Pipeline\]|\s?> (?:git|svn|hg) "
     r"|\$ "
-    r"|npm (?:WARN|notice)|\(node:\d+\) (?!\[?ERR)|warn(?:ing)?\b(?!\s+(?:failed|backoff|unhealthy|evicted"
-    r"|failedscheduling|failedmount))|\[warn(?:ing)?\]|note:|hint:|remote: hint|[Ww]: "
+    r"|npm (?:WARN|notice)|commit message: |head is now at |previous head |switched to |checking out |\$ git "
+    r"|\(node:\d+\) (?!\[?ERR)|warn(?:ing)?\b(?!\s+(?:failed|backoff|unhealthy|evicted"
+    r"|failedscheduling|failedmount))|\[warn(?:ing)?\]|note:|hint:|remote: hint|W: (?!failed to fetch)"
     r"|(?:ok|PASS|PASSED|SUCCESS|SKIPPED|SKIP)\b|✓|✔|√|✅|--- (?:PASS|SKIP)|=== (?:RUN|CONT|PAUSE)|\[\s+(?:OK"
     r"|RUN)\s+\]"
     r"|test \S+ \.\.\. ok|(?:Get|Hit|Ign):\d|#\s|//|\* \[new (?:branch|tag)\])",
     re.IGNORECASE,
+)
+_NO_ERROR = re.compile(
+    r"\blevel=(?:info|debug|trace|warn(?:ing)?)\b|\"level\":\s?\"(?:info|debug|trace|warn(?:ing)?)\""
 )
 _WARNING = re.compile(
     r"^[\w./\\+-]{1,200}[:(]\d+(?:[:,]\d+)?\)?:{0,2}\s*(?:warning|note|info)\b(?!.*\bnot (?:gofmt|goimport))",
@@ -95,7 +100,7 @@ _HARMLESS = _phrases(
     ),
     (
         "error|exception|fail",
-        r"(?:^|[\s/])[\w/-]*(?:error|exception|fail(?:ure)?)s?[\w-]*\.\w{1,6}(?=$|\s|['\",)])(?!.*\b(?:error|failed)\b)",
+        r"(?:^|[\s/])[\w/-]*(?:error|exception|fail(?:ure)?)s?[\w-]*\.\w{1,6}(?=$|[\s'\",)])(?!.*\b(?:error|failed)\b)",
     ),
     (
         (
@@ -281,6 +286,8 @@ def _weight(line: str) -> tuple[float, BucketRule | None]:
 def _is_calm(line: str, plain: str) -> bool:
     """Whether the line says by its form that it is no error."""
     if _CALM.match(plain) or _CALM.match(line) or _FRAME.match(line):
+        return True
+    if _NO_ERROR.search(line):
         return True
     return _WARNING.match(plain) is not None or _HTTP_ACCESS.search(line) is not None
 

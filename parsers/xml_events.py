@@ -1,14 +1,14 @@
 """The elements of an XML file that nobody vouches for, one after the other, in bounded memory.
 
 defusedxml's parser with its refusals, driven without its tree: iterparse makes an object of every element before anyone
-can say that it is not wanted, gigabytes of output included, and takes half as long again (bench/junit.py). Refused
-beyond defusedxml: any document type declaration that says more than a name, tags of megabytes, deep nesting, thousands
-of different names.
+can say that it is not wanted, gigabytes of output included, and takes longer only to count cases than this to read
+them (bench/junit.py). Refused beyond defusedxml: any document type declaration that says more than a name, tags of
+megabytes, deep nesting, thousands of different names.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
-from xml.parsers.expat import ExpatError, XMLParserType, errors
+from xml.parsers.expat import ErrorString, ExpatError, XMLParserType, errors
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
@@ -32,6 +32,14 @@ _REPAIRABLE = frozenset(
         errors.XML_ERROR_INCORRECT_ENCODING,
     )
 )
+_IN_WORDS = {
+    errors.XML_ERROR_NO_ELEMENTS: "it ends too early",
+    errors.XML_ERROR_UNCLOSED_TOKEN: "it ends too early",
+    errors.XML_ERROR_UNCLOSED_CDATA_SECTION: "it ends too early",
+    errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT: "a second document begins in the same file",
+    errors.XML_ERROR_SYNTAX: "it is not XML",
+    errors.XML_ERROR_INVALID_TOKEN: "it is not well-formed",
+}
 
 
 class Visitor(Protocol):
@@ -72,7 +80,8 @@ def read_events(pieces: Iterable[bytes], choose: Callable[[str], Visitor], *, en
     except Unreadable:
         raise
     except ExpatError as error:
-        reason = f"line {error.lineno}: {str(error).partition(':')[0]}"
+        words = ErrorString(error.code)
+        reason = f"line {error.lineno}: {_IN_WORDS.get(words, words)}"
         raise Malformed(reason, repairable=error.code in _REPAIRABLE) from None
     except DefusedXmlException:
         raise Unreadable("it declares entities, as only attacks do") from None

@@ -46,9 +46,12 @@ class JenkinsSession(jenkins.Jenkins):
         return answer  # type: ignore[no-any-return]
 
     def fetched(self, path: str, query: Mapping[str, str] | None, *, cap: int, seconds: float) -> Answer:
-        """The answer to `<server>/<path>?<query>`; raises Unavailable or Refused as `fetch` does."""
+        """The answer to `<server>/<path>?<query>`; raises Unavailable or Refused as `fetch` does.
+
+        Tried twice at most: what is asked for may be dear to the server.
+        """
         request = self._prepared(path, query)
-        return fetch(self._session, request, cap=cap, seconds=seconds, pause=self._pause)
+        return fetch(self._session, request, cap=cap, seconds=seconds, retries=1, pause=self._pause)
 
     def opened(
         self, path: str, query: Mapping[str, str] | None, *, seconds: float

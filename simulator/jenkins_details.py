@@ -14,7 +14,7 @@ class Stage:
     step: str = "Shell Script"  # the one that ends it
     script: str | None = None  # what that step was told to do
     log: str | None = None  # what it wrote; None: nothing
-    runner: str = "agent-1"
+    runner: str = ""  # Jenkins tells it of the step that allocates an agent alone
     lasts: float | None = None  # seconds; None: all stages are equally long
 
 

@@ -160,13 +160,13 @@ def matrix(job: Job) -> Add:
         cells = {name: "FAILURE" if cause and name == broken else "SUCCESS" for name in job.configurations}
         result = "FAILURE" if cause else "SUCCESS"
         made = job.build(result, started_ago=ago, duration=length, trigger="timer", cells=cells)
+        made.changes = _changes(job, made.number, None, None)
         for run in made.runs:
-            run.built_on = f"{run.job.name.partition(',')[0].removeprefix('os=')}-agent"
+            system = run.job.name.partition(",")[0].removeprefix("os=")
+            run.built_on = f"{system}-agent"
             if run.result == "FAILURE":
-                start = (
-                    f"Building remotely on {run.built_on} (linux) in workspace /var/jenkins/workspace/{run.job.name}\n"
-                )
-                run.log = f"Started by upstream project\n{start}{_FULL_DISK}Finished: FAILURE\n".encode()
+                where = f"{run.built_on} ({system}) in workspace /var/jenkins/workspace/{run.job.name}"
+                run.log = f"Building remotely on {where}\n{_FULL_DISK}Finished: FAILURE\n".encode()
         return made
 
     return add

@@ -55,6 +55,7 @@ class Batch:
         self._details = self._read_details() if self._stored else {}
         self._new_details: dict[Identity, Details] = {}
         self._changed: dict[Identity, Seen] = {}
+        self._void: list[int] = []  # builds that run again under their attempt number
 
     def write(self) -> list[Change]:
         """Store what is new, and tell what that is, in the order seen."""
@@ -66,6 +67,8 @@ class Batch:
             return []
         self._settle()
         ids = self._write_rows()
+        if self._void:
+            sql.forget_reports(self._session, self._void)
         if self._new_details:
             sql.write_details(self._session, [(ids[where], each) for where, each in self._new_details.items()])
         return [self._change(where, ids[where], each) for where, each in self._changed.items()]
@@ -101,6 +104,8 @@ class Batch:
             self._changed[where] = each
         elif old != row:
             rerun = is_rerun(old, row)
+            if rerun and where in self._stored:
+                self._void.append(self._stored[where][0])
             new = merge(old, row)
             if new != old:
                 self._rows[where] = new

@@ -39,11 +39,18 @@ class Assigned:
 
 
 def explained(
-    session: Session, since: datetime, *, failed: bool = True, after: int = 0, limit: int = 200
+    session: Session,
+    since: datetime,
+    *,
+    failed: bool = True,
+    only_read: bool = False,
+    after: int = 0,
+    limit: int = 200,
 ) -> list[Explained]:
     """Builds that failed (or passed) since then and of which something is stored, in the order of their ids.
 
-    `after` is the id of the last one that was seen: a page at a time.
+    `only_read`: those whose details were read by us, not those that came with a reason of their own. `after` is the
+    id of the last one that was seen: a page at a time.
     """
     query = (
         select(
@@ -69,6 +76,8 @@ def explained(
         .order_by(builds.c.id)
         .limit(limit)
     )
+    if only_read:
+        query = query.where(build_details.c.read_at.is_not(None))
     return [_explained(row) for row in session.execute(query)]
 
 

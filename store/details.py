@@ -110,6 +110,13 @@ def awaited(session: Session, ids: Collection[int]) -> set[int]:
     return set(session.execute(query).scalars())
 
 
+def attempts(session: Session, build_id: int) -> int | None:
+    """How often a build was tried to be read in vain; None when it is not to be read."""
+    query = select(details_due.c.attempts).where(details_due.c.build_id == build_id)
+    found: int | None = session.execute(query).scalar()
+    return found
+
+
 def put_off(session: Session, build_id: int, until: datetime, *, failed: bool = True) -> None:
     """They could not be read now, and are tried again later. `failed`: it counts as an attempt."""
     more = details_due.c.attempts + (1 if failed else 0)

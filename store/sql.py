@@ -131,3 +131,10 @@ def write_details(session: Session, rows: Sequence[tuple[int, Details]]) -> None
         f"ON CONFLICT (build_id) DO UPDATE SET {settings}",
         [(identity, *details) for identity, details in rows],
     )
+
+
+def forget_reports(session: Session, identities: Sequence[int]) -> None:
+    """Remove what was read of the tests and figures of these builds: they run again."""
+    for table in ("test_runs", "measurements"):
+        query = f"DELETE FROM {table} WHERE {_among(session, 'build_id')}"  # noqa: S608
+        session.exec_driver_sql(query, (_array(session, identities),))

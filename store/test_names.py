@@ -20,7 +20,7 @@ def numbers(session: Session, pipeline_id: int, tests: Collection[Test]) -> dict
     query = select(test_names.c.digest, test_names.c.id).where(
         test_names.c.pipeline_id == pipeline_id, among(session, test_names.c.digest, list(digests))
     )
-    return {digests[row.digest]: row.id for row in session.execute(query)} if digests else {}
+    return {digests[found]: number for found, number in session.execute(query)} if digests else {}
 
 
 def learn(session: Session, pipeline_id: int, tests: Sequence[Test], seen_at: int) -> dict[Test, int]:
@@ -53,7 +53,7 @@ def tests_of(session: Session, ids: Iterable[int]) -> dict[int, Test]:
         return {}
     query = select(test_names.c.id, test_names.c.suite, test_names.c.name)
     rows = session.execute(query.where(among(session, test_names.c.id, wanted)))
-    return {row.id: (row.suite, row.name) for row in rows}
+    return {number: (suite, name) for number, suite, name in rows}
 
 
 def of_pipeline(session: Session, key: tuple[str, str]) -> list[Test]:

@@ -1,11 +1,13 @@
 """What is kept of a test report with the build itself: totals, and what failed."""
 
+from collections.abc import Collection
 from dataclasses import asdict, replace
+from itertools import islice
 from typing import Any
 
 import orjson
 
-from domain.testreport import TestCase, TestReport, TestStatus
+from domain.testreport import Test, TestCase, TestReport, TestStatus
 from domain.text import clean
 from store.columns import to_json
 
@@ -16,9 +18,11 @@ NO_CASES = '{"cases":[],'
 _LONGEST_NAME, _LONGEST_MESSAGE = 1000, 500
 
 
-def kept(report: TestReport) -> str:
-    """As JSON: the totals, and the cases that failed, so many at most, with messages cut."""
-    return to_json(asdict(replace(report, cases=tuple(map(bounded, report.failing[:MOST_CASES])))))
+def kept(report: TestReport, first: Collection[Test] = ()) -> str:
+    """As JSON: the totals, and the cases that failed, so many at most, with messages cut; these tests `first`."""
+    failing = map(bounded, report.failing)
+    cases = sorted(failing, key=lambda case: case.test not in first) if first else failing
+    return to_json(asdict(replace(report, cases=tuple(islice(cases, MOST_CASES)))))
 
 
 def report_of(text: str) -> TestReport:
@@ -41,9 +45,8 @@ def totals_of(text: str) -> str:
 
 def bounded(case: TestCase) -> TestCase:
     """With names and a message that any database can hold."""
+    suite, name = clean(case.suite, _LONGEST_NAME), clean(case.name, _LONGEST_NAME)
     message = None if case.message is None else clean(case.message, _LONGEST_MESSAGE, lines=True)
-    return replace(case, suite=_name(case.suite), name=_name(case.name), message=message)
-
-
-def _name(text: str) -> str:
-    return clean(text, _LONGEST_NAME)
+    if suite is case.suite and name is case.name and message is case.message:
+        return case  # nearly always, and there may be very many
+    return replace(case, suite=suite, name=name, message=message)

@@ -34,16 +34,18 @@ def record(session: Session, build_id: int, report: TestReport, *, errors: Seque
         return TestChanges()
     run = known[0]
     cases = by_test(map(bounded, report.cases))
-    _keep_report(session, build_id, report)
     if run.stream_id is None or not cases:
+        _keep_report(session, build_id, report)
         return TestChanges(failing=tuple(sorted(test for test, case in cases.items() if case.status in FAILING)))
     numbers = test_names.learn(session, run.pipeline_id, list(cases), run.ended_at)
     _write(session, build_id, {numbers[test]: case for test, case in cases.items()}, errors)
-    return changes(session, [build_id])[build_id]
+    told = changes(session, [build_id])[build_id]
+    _keep_report(session, build_id, report, frozenset(told.newly_failing))
+    return told
 
 
-def _keep_report(session: Session, build_id: int, report: TestReport) -> None:
-    row = insert_into(session, build_details).values(build_id=build_id, tests=kept(report))
+def _keep_report(session: Session, build_id: int, report: TestReport, first: Collection[Test] = ()) -> None:
+    row = insert_into(session, build_details).values(build_id=build_id, tests=kept(report, first))
     session.execute(row.on_conflict_do_update(index_elements=["build_id"], set_={"tests": row.excluded.tests}))
 
 

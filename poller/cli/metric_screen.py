@@ -51,6 +51,8 @@ def show(found: Found, days: float, now: datetime) -> None:
 
 def trend_in_words(name: str, trend: Trend) -> str:
     """`worsening: +4.2s a day (p < 0.001)`."""
+    if trend.slope is None and trend.count > 1:
+        return "unknown: all builds ended at the same time"
     if trend.p_value is None:
         return f"unknown: {trend.count} builds are too few"
     p_value = "p < 0.001" if trend.p_value < 0.001 else f"p = {trend.p_value:.3f}"  # noqa: PLR2004

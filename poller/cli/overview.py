@@ -125,7 +125,7 @@ def _providers(
                 health=health,
                 pipelines=count[name],
                 quarantined=quarantine.count(session, name),
-                parts=recall(session, name),
+                parts=[part for part in recall(session, name) if part.failures],
             )
         )
     return views

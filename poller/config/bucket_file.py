@@ -76,7 +76,7 @@ class RuleEntry(Part):
             name=self.name,
             kind=self.kind,
             detail=self.detail,
-            contains=tuple(text.casefold() for text in self.contains),
+            contains=tuple(text.lower() for text in self.contains),
             regex=_compiled(self.regex) if self.regex is not None else None,
             provider=self.provider,
             job=self.job,

@@ -1,6 +1,7 @@
 """One build is read: what its provider tells, and the files that it left, become an explanation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from domain.build import Build, Outcome
@@ -53,9 +54,16 @@ class Explanation:
 
 
 def read(
-    provider: TellsDetails, asked: Asked, *, redact: Redact = str, deadline: Callable[[], bool] = lambda: False
+    provider: TellsDetails,
+    asked: Asked,
+    *,
+    redact: Redact = str,
+    deadline: Callable[[], bool] = lambda: False,
+    turn: AbstractContextManager[object] | None = None,
 ) -> Explanation:
     """Read all that is wanted of a build. What cannot be read is noted, and so is what comes after the `deadline`.
+
+    Logs are gone through in one's `turn`: that is work for the processor, which polls need too.
 
     Raises what `TellsDetails.details` raises: nothing at all could be read, and a later try may help.
     """
@@ -64,7 +72,8 @@ def read(
     details = provider.details(asked.build, wanted) if wanted is not None else Details()
     files = _files(provider, asked, deadline, needed=not explains)
     details, earlier = _more(provider, asked, details, files)
-    told = _explained(asked, details) if explains else _Why()
+    with turn or nullcontext():
+        told = _explained(asked, details) if explains else _Why()
     report = files.report or details.tests
     labels = {**labels_of_details(asked.reports.labels, details.labels), **files.labels}
     notes = dict.fromkeys((*details.notes, *files.notes, *told.notes))

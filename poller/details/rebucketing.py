@@ -71,6 +71,7 @@ def _explained(rules: Sequence[BucketRule], known: Explained, *, signatures: boo
 class Rebucketing:
     """Goes through the failed builds of the last 30 days when the rules are not those by which they were named.
 
+    What was reported together with its cause keeps that: only what we have read ourselves is named by our rules.
     A page at a time, so that nothing waits for it; a restart begins anew, and comes to the same end.
     """
 
@@ -114,7 +115,7 @@ class Rebucketing:
         self._at = 0 if noted != self._noted else None
 
     def _page(self, session: Session, now: datetime) -> tuple[int | None, int]:
-        page = buckets.explained(session, now - BACK, after=self._at or 0, limit=PAGE)
+        page = buckets.explained(session, now - BACK, only_read=True, after=self._at or 0, limit=PAGE)
         changes = [rebucket(self._rules, known, whole=self._whole) for known in page]
         changed = buckets.assign(session, [one for one in changes if one is not None])
         if len(page) == PAGE:

@@ -3,7 +3,8 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -34,6 +35,7 @@ AT_ONCE = 20  # of a provider that are looked up at once
 IDLE = 30.0  # seconds between two looks when nobody wakes us
 BACK_OFF = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
 GIVEN_UP = "given up: the server did not answer"
+GIVE_WAY = 0.2  # seconds that polls under way are waited for before the processor is used for long
 STORE_WAIT = 10.0  # seconds until a store that is down is tried again
 LEAVING = 2.0  # seconds that what is being stored is given at the end
 
@@ -72,6 +74,7 @@ class Workers:
         self._saved = saved
         self._stopping = threading.Event()
         self._changed = threading.Condition()
+        self._processor = threading.Lock()
         self._taken = _Taken(queue=[], under_way={}, paused={})
         self._threads = [
             threading.Thread(target=self._run, args=(f"details {number}",), name=f"details {number}", daemon=True)
@@ -212,7 +215,7 @@ class Workers:
             self._database.transact(lambda session: details.done(session, due.build_id))
             return
         try:
-            explanation = read(provider, asked, redact=self._redact, deadline=self._deadline())
+            explanation = read(provider, asked, redact=self._redact, deadline=self._deadline(), turn=self._turn())
         except ProviderError as error:
             self._failed(due, asked, error)
             return
@@ -225,6 +228,13 @@ class Workers:
             self._store(explanation, configuration)
             self._failpoint("after_saving_details")
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread at a time goes through a log, and begins when no poll is under way, if that is soon."""
+        with self._processor:
+            self._progress.give_way("poll ", GIVE_WAY)
+            yield
+
     def _deadline(self) -> Callable[[], bool]:
         """Whether reading has taken too long."""
         until = self._clock.monotonic() + MOST_SECONDS
@@ -232,7 +242,8 @@ class Workers:
 
     def _store(self, explanation: Explanation, configuration: Configuration) -> None:
         now = self._clock.now()
-        saved = self._database.transact(lambda session: save(session, explanation, configuration, now))
+        with self._turn():
+            saved = self._database.transact(lambda session: save(session, explanation, configuration, now))
         self._saved(saved)
 
     def _failed(self, due: Due, asked: Asked, error: ProviderError) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from alerts.decision import firing
 from alerts.test_regression import KIND, remembered
 from domain.alert import Alert, AlertKind
+from domain.build import Verdict
 from domain.stream import Settled, Signature
 from domain.testhistory import Checked, TestStand
 from metrics.flakiness import known_flaky
@@ -32,6 +33,8 @@ def stand_of(session: Session, place: Place, stored: Sequence[Alert]) -> TestSta
         return found
     if found.finished_at <= _met(session, place):
         return replace(found, changes=replace(found.changes, newly_failing=()))
+    if found.verdict is Verdict.FAILED and firing(stored, AlertKind.FAILURE) is not None:
+        return found  # which tells them anyway
     until = found.generation, found.number
     before = history(session, place, until=until, tests=found.changes.newly_failing)
     return replace(found, known_flaky=known_flaky(*before))

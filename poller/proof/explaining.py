@@ -4,12 +4,12 @@ The same reasoning answers `explain` and proves, every night, that no failed bui
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 
 from alerts.rules import Rules
 from alerts.settling import patience
-from alerts.wording import moment
+from alerts.wording import moment, plural
 from domain.build import Build, Outcome, Verdict
 from poller.proof.fates import Fate, Said, Setting, Touched, of_alert, of_message
 from poller.proof.fates import Verdict as Judged
@@ -32,6 +32,17 @@ class Streak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What was read about a build beside its result."""
+
+    read_at: datetime | None = None
+    attempts: int | None = None  # in vain; None: nothing is to be read any more
+    cause: str | None = None  # and its class
+    stage: str | None = None
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that bears on one build."""
 
@@ -47,6 +58,7 @@ class Facts:
     unreachable: bool = False  # its provider does not answer, and that is told
     streak: Streak | None = None
     touched: Sequence[Touched] = ()
+    details: Details = field(default_factory=Details)
     setting: Setting
 
 
@@ -87,7 +99,13 @@ def explain(facts: Facts) -> Explanation:
         watched=_off_stream(facts) is None,
         placed=placed,
         alerts=told,
-        lines=[answer, f"verdict: {because}", f"stream: {placed}", *_lines(told, facts.setting.zone)],
+        lines=[
+            answer,
+            f"verdict: {because}",
+            f"stream: {placed}",
+            *_details(facts.details, facts.setting.zone),
+            *_lines(told, facts.setting.zone),
+        ],
     )
 
 
@@ -250,6 +268,18 @@ def _placed(facts: Facts) -> str:
     if build.stream is None:
         return f"none: {judged[1].removeprefix('not told: ')}"
     return f"{name}, {judged[1].removeprefix('not told: ')}"
+
+
+def _details(details: Details, zone: tzinfo) -> Iterator[str]:
+    """When they were read, what they say in short, and what could not be read."""
+    if details.attempts is not None:
+        tried = f", tried {plural(details.attempts, 'time')} in vain" if details.attempts else ""
+        yield f"details: still to be read{tried}"
+    elif details.read_at is not None:
+        stage = f"stage {details.stage}" if details.stage else None
+        found = ", ".join(part for part in (details.cause, stage) if part)
+        yield f"details: read at {moment(details.read_at, zone)}" + (f": {found}" if found else "")
+    yield from (f"  {note}" for note in details.notes)
 
 
 def _lines(told: Sequence[Told], zone: tzinfo) -> Iterator[str]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from alerts.wording import moment, plural
 from domain.alert import Alert, AlertState, Delivery, Notification, Reason
 from domain.silence import Silence
+from domain.waiting import FOR_DETAILS
 from store.outbox import Attempt
 
 
@@ -111,7 +112,8 @@ def _sent(said: Said, zone: tzinfo) -> str:
     if "left_out" in each.receipt:
         return f"left out for {each.channel}, which cannot edit what it was told"
     when = f" at {moment(each.sent_at, zone)}" if each.sent_at is not None else ""
-    return f"{_HOW.get(each.reason, 'sent to')} {each.channel}{when}{_grouped(said)}"
+    waited = f", after it had waited for {FOR_DETAILS}" if each.held == FOR_DETAILS else ""
+    return f"{_HOW.get(each.reason, 'sent to')} {each.channel}{when}{_grouped(said)}{waited}"
 
 
 def of_alert(touched: Touched, setting: Setting) -> Verdict:

@@ -14,12 +14,13 @@ from domain.alert import Alert, AlertKind, Notification, Scope
 from domain.build import Build, Pipeline, Verdict
 from domain.stream import Settled
 from poller.config import Configuration
-from poller.proof.explaining import Facts, Streak
+from poller.proof.explaining import Details, Facts, Streak
 from poller.proof.fates import Said, Setting, Touched
 from poller.telling.subject import subject_of, wrong_build
 from store import alerts as stored_alerts
-from store import awaited, outbox, pipelines, proof, silences, streams
+from store import awaited, details, outbox, pipelines, proof, silences, streams
 from store.builds import BuildView
+from store.details import Findings
 from store.engine import Session
 from store.pipelines import Key, Known
 
@@ -99,7 +100,19 @@ class Inquiry:
             unreachable=self._unreadable.covers(*key),
             streak=self._streak(build, rules, line, span),
             touched=tuple(self._touched(build, line, span)),
+            details=self._details(build.id or 0),
             setting=self._setting,
+        )
+
+    def _details(self, build_id: int) -> Details:
+        found = details.get(self.session, [build_id]).get(build_id, Findings())
+        named = f"{found.bucket} ({found.bucket_class})" if found.bucket and found.bucket_class else found.bucket
+        return Details(
+            read_at=found.read_at,
+            attempts=details.attempts(self.session, build_id),
+            cause=named,
+            stage=found.failing_stage,
+            notes=found.notes,
         )
 
     def _line(self, build: Build) -> _Stream:

@@ -36,6 +36,13 @@ class Progress:
         with self._changed:
             return self._changed.wait_for(lambda: not self._work, seconds)
 
+    def give_way(self, to: str, seconds: float) -> bool:
+        """Wait until no work is under way whose name begins so; False when some outlasts the time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not any(what.startswith(to) for what, _ in self._work.values()), seconds
+            )
+
     def expect(self, what: str, *, within: float) -> None:
         """The loop called `what` says that it is alive and will say so again within so many seconds."""
         with self._changed:

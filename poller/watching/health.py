@@ -27,17 +27,17 @@ class _Standing:
 
 @dataclass(slots=True)
 class _Failing:
-    """A part that fails, and how many polls of anything had gone well when it did so last."""
+    """A part that fails."""
 
     part: Part
-    went_well: int
+    alone: bool = False  # something else could be read since it failed last
 
 
 class Health:
     """Of one provider. Thread-safe; knows nothing of alerts and stores nothing itself.
 
-    A target that fails again although another could be read meanwhile fails by itself: it is a failing part, and says
-    nothing about the provider.
+    A target that fails while another can be read fails by itself: it is a failing part. When it does so again, that
+    says nothing about the provider.
     """
 
     def __init__(
@@ -53,8 +53,7 @@ class Health:
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._targets: dict[str, _Standing] = {}
-        self._went_well = 0  # polls
-        self._failing = {part.key: _Failing(part, -1) for part in parts}
+        self._failing = {part.key: _Failing(part) for part in parts}
         self._unseen = True  # also at the start: an alert of an earlier run may be over
         self._earlier = known.failures  # of a run before this one
         self.facts = known
@@ -91,12 +90,14 @@ class Health:
             standing = self._targets.pop(target.key, None)
             failed = standing is not None and standing.trouble is not None
             news = failed or self._earlier > 0 or self.facts.last_ok_at is None
-            self._went_well += 1
-            for key, error in (unread or {}).items():
-                self._fails(key, target, error, now)
             over = [key for key, each in self._failing.items() if _is_over(each.part, target, unread)]
             for key in over:
                 del self._failing[key]
+            for key, error in (unread or {}).items():
+                self._fails(key, target, error, now)
+            for each in self._failing.values():
+                if not each.alone:
+                    each.part, each.alone = replace(each.part, failures=each.part.failures + 1), True
             self._unseen = self._unseen or news or bool(over) or self.facts.failing_since is not None
             self._earlier = 0
             self.facts = replace(
@@ -138,20 +139,20 @@ class Health:
             return news
 
     def _fails(self, key: str, target: Target, error: ProviderError, now: datetime) -> bool:
-        """Note that a part failed; whether it did so by itself: something could be read since it failed before."""
+        """Note that a part failed; whether something else could be read since it failed before."""
         before = self._failing.get(key)
-        by_itself = before is not None and before.went_well < self._went_well
+        known = before.part if before is not None and before.part.failures else None
         part = Part(
             name=target.provider,
             key=key,
             target=target.key,
-            failing_since=before.part.failing_since if before is not None and by_itself else now,
-            failures=before.part.failures + 1 if before is not None and by_itself else 1,
+            failing_since=known.failing_since if known is not None else now,
+            failures=known.failures if known is not None else 0,
             trouble=error.trouble.value,
             text=self._redact(str(error)),
         )
-        self._failing[key] = _Failing(part, self._went_well)
-        return by_itself
+        self._failing[key] = _Failing(part)
+        return before is not None and before.alone
 
     @staticmethod
     def _slow_down(failures: int, target: Target, error: ProviderError) -> float:

@@ -14,8 +14,8 @@ _NOTE = "parts of "
 class Part:
     """Something on a provider that fails by itself.
 
-    `failing_since` and `failures` count only polls between which something else on the provider could be read: while
-    nothing answers it is the provider that fails.
+    `failures` counts only polls after which something else on the provider could be read: while nothing answers it is
+    the provider that fails.
     """
 
     name: str  # of the provider

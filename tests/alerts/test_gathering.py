@@ -252,3 +252,12 @@ def test_without_time_for_company_everything_goes_now() -> None:
     now = Manner(edits=False, group_wait=timedelta(0))
     rows = [row(number) for number in range(1, 4)]
     assert ids(parcel(*rows, before=(told(0),), manner=now)) == [1]
+
+
+@BOTH
+def test_parts_of_a_provider_are_gathered_and_providers_are_not(manner: Manner) -> None:
+    kind = AlertKind.PROVIDER_UNREACHABLE
+    parts = [row(number, kind=kind, scope=Scope(provider="gh", branch=f"acme/{number}")) for number in (1, 2, 3, 4, 5)]
+    assert ids(parcel(*parts, manner=manner)) == [1, 2, 3, 4, 5]
+    whole = [row(number, kind=kind, scope=Scope(provider=f"gh{number}")) for number in (1, 2)]
+    assert ids(parcel(*whole, manner=manner)) == [1]

@@ -42,9 +42,13 @@ def of(kind: AlertKind, number: int, **changes: Any) -> Waiting:
         ([row(1), row(2)], "🔴 2 pipelines failed within a minute"),
         ([row(1), row(2, created_at=minutes(5))], "🔴 2 pipelines failed"),
         ([of(AlertKind.STALE, 1), of(AlertKind.STALE, 2)], "🟠 2 pipelines need attention: no build when one was due"),
+        (
+            [of(AlertKind.PROVIDER_UNREACHABLE, n, scope=Scope(provider="gh", branch=f"a/{n}")) for n in range(1, 7)],
+            "🔴 6 parts cannot be read within a minute on gh",
+        ),
         ([row(1), of(AlertKind.DURATION, 2), row(3)], "🔴 3 pipelines need attention: 2 failed, 1 slower"),
     ],
-    ids=["at once", "one after the other", "another kind", "several kinds"],
+    ids=["at once", "one after the other", "another kind", "parts", "several kinds"],
 )
 def test_a_headline_counts_what_has_happened(rows: list[Waiting], headline: str) -> None:
     assert said(*rows).headline == headline

@@ -27,7 +27,7 @@ def test_the_failure_shows_everything_that_a_card_can() -> None:
     assert [link.label for link in failure.links] == ["Build #812", "Changes #810…#811", "Last good build #810"]
     facts = {fact.name: fact.value for fact in failure.facts}
     assert facts["Duration"] == "5 m, usually 4 m 10 s"
-    assert facts["Cause"] == "helm-timeout, 3 times in 7 days"
+    assert facts["Cause"] == "helm-timeout (infra), 3 times in 7 days"
 
 
 def test_the_sample_messages_belong_together_and_say_that_they_are_a_test() -> None:

@@ -173,10 +173,10 @@ def test_secrets_do_not_get_into_names() -> None:
     "text",
     [
         "all tests passed\n0 errors, 0 warnings\nFinished: SUCCESS",
-        "INFO connection refused, retrying in 5s\nINFO connected\nok 1 - permission denied is handled\nFinished: SUCCESS",
+        "INFO connection refused, retrying in 5s\nINFO connected\nok 1 - permission denied is handled",
         "tests/test_timeout.py::test_out_of_memory PASSED\n====== 12 passed in 3s ======",
         "-- Looking for pthread.h - not found\n-- Configuring done",
-        "##[warning]You are running out of disk space. The runner will stop working when the machine runs out of disk space.",
+        "##[warning]You are running out of disk space. The runner will stop working when the machine runs out.",
         "Unable to find image 'alpine:3.20' locally\n3.20: Pulling from library/alpine\nStatus: Downloaded newer image",
     ],
 )
@@ -197,6 +197,7 @@ HOSTILE = {
     "notes": "\x1b[8mha:" * (1 << 17),
     "progress": "a\r" * (1 << 19),
     "errors": "error\n" * (1 << 17),
+    "blank lines with spaces": " \n" * (1 << 19),
     "distinct errors": "\n".join(
         f"{n} error: expected assert failed deploy stack coverage timed out" for n in range(14_000)
     ),
@@ -215,4 +216,4 @@ def test_a_hostile_megabyte_takes_little_time(text: str) -> None:
     builtin_rules()
     began = time.process_time()
     explain(builtin_rules(), provider="ci", job="x", stage=None, logs=[_log(text)])
-    assert time.process_time() - began < 3  # seconds of a slow and busy machine; 0.5 on an idle one
+    assert time.process_time() - began < 5  # seconds of a slow and busy machine; 0.5 on an idle one

@@ -57,6 +57,11 @@ def test_when_the_failed_step_says_nothing_the_rest_is_asked() -> None:
     assert _cause(*lines) == "Error: bad"
 
 
+def test_what_jenkins_says_at_the_very_end_counts_when_nothing_else_does() -> None:
+    lines = ["exit code 1", "[Pipeline] { (Declarative: Post Actions)", "fatal: cleaning", *["done"] * 9]
+    assert _cause(*lines, "ERROR: no goose today", "Finished: FAILURE") == "ERROR: no goose today"
+
+
 def test_of_a_python_traceback_it_is_the_exception() -> None:
     lines = [
         "Traceback (most recent call last):",
@@ -78,6 +83,15 @@ def test_of_a_chain_of_tracebacks_it_is_the_first() -> None:
     first = ["Traceback (most recent call last):", '  File "a.py", line 1', "KeyError: 'a'"]
     second = ["", "During handling of the above exception, another exception occurred:", ""]
     assert _cause(*first, *second, *first[:-1], "RuntimeError: b") == "KeyError: 'a'"
+
+
+def test_a_command_that_failed_is_no_cause_even_as_an_exception() -> None:
+    lines = ["Error: bad", "Traceback (most recent call last):", '  File "a.py", line 1']
+    assert _cause(*lines, "subprocess.CalledProcessError: Command 'x' returned non-zero exit status 1.") == "Error: bad"
+
+
+def test_the_prefix_of_a_parallel_branch_does_not_hide_a_cause() -> None:
+    assert _cause("[unit] + make", "[unit] E   assert 1 == 2", "[lint] done") == "[unit] E   assert 1 == 2"
 
 
 def test_of_a_java_trace_it_is_the_deepest_cause() -> None:
@@ -105,6 +119,9 @@ def test_words_of_trouble_that_mean_none_are_passed_over() -> None:
         "-- Looking for error.h - not found",
         "> git rev-parse error",
         "##[warning]Failed to save: error",
+        'time="09:00" level=warning msg="connection refused"',
+        '{"level": "info", "msg": "fatal: no error"}',
+        'Commit message: "fix: connection refused error"',
         'INFO: "GET /fail HTTP/1.1" 500 Internal Server Error',
         "tests/test_error.py::test_fatal PASSED                [ 10%]",
     ]

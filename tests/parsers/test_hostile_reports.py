@@ -115,6 +115,24 @@ REFUSED: dict[str, Callable[[], bytes | Endless]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("two roots", "report.xml: line 1: a second document begins in the same file"),
+        ("cut off", "report.xml: line 1: it ends too early"),
+        ("cut off in a tag", "report.xml: line 1: it ends too early"),
+        ("prose", "report.xml: line 1: it is not XML"),
+        ("empty", "report.xml: it is empty"),
+        ("too large", "report.xml: it is larger than 64 MiB"),
+        ("external DTD", "report.xml: it has a document type declaration, as only attacks do"),
+    ],
+)
+def test_a_refusal_says_why(name: str, reason: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        read(REFUSED[name]())
+    assert str(refused.value) == reason
+
+
 def peak_of(work: Callable[[], object]) -> int:
     tracemalloc.start()
     try:

@@ -63,6 +63,8 @@ def test_suites_may_be_nested_at_any_level_beside_cases() -> None:
         ('<failure type="TypeError"/>', FAILED, "TypeError"),
         ('<failure message="m" type="t">text</failure>', FAILED, "m"),
         ("<failure>one<br/> two <b>three</b></failure>", FAILED, "one two three"),
+        ('<failure message="Failed">cart_test.go:19: no</failure>', FAILED, "cart_test.go:19: no"),
+        ('<failure message="failed!"/>', FAILED, "failed!"),
         ("<failure>one</failure><error>two</error>", ERROR, "two"),
         ("<error>two</error><failure>one</failure>", ERROR, "two"),
         ("<failure>one</failure><failure>two</failure>", FAILED, "one"),

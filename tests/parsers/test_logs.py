@@ -39,6 +39,10 @@ def test_line_ends_of_every_kind_end_lines() -> None:
     assert _lines("a\r\nb\r\r\nc\n") == ["a", "b", "c", ""]
 
 
+def test_of_very_many_empty_lines_one_stays() -> None:
+    assert _lines("a" + "\n" * 1_000 + "b") == ["a", "", "b"]
+
+
 def test_a_log_that_was_cut_begins_with_a_whole_line() -> None:
     assert _lines("alf a line\nwhole", whole=False) == ["whole"]
     assert _lines("only this", whole=False) == ["only this"]

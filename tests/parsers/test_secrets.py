@@ -45,6 +45,7 @@ def test_what_has_the_form_of_a_secret_is_gone(text: str, secret: str) -> None:
     "text",
     [
         "password: missing",
+        "password=changing(",
         "token: expected ')'",
         "SyntaxError: Unexpected token < in JSON at position 0",
         "Error: Input required and not supplied: token",

@@ -88,6 +88,24 @@ def test_a_channel_that_takes_nothing_for_a_while_is_told_on_another(house: Simu
     assert cycle(config, timedelta(minutes=40)).delivered == 0, "told once"
 
 
+def test_one_repository_that_refuses_us_is_told_and_the_others_go_on(house: Simulator, config: Path) -> None:
+    cycle(config)
+    denied = '{"message": "Resource not accessible by personal access token"}'
+    house.github.fault(faults.answer(403, denied, {"Content-Type": "application/json"}), path="*/acme/infra*")
+    for count in range(5):
+        assert cycle(config, timedelta(minutes=6 * count)).failed == 1
+    told = {message.channel: message.text for message in house.slack.messages}
+    assert len(told) == len(house.slack.messages), "once on each channel"
+    assert all(text.startswith("🔴 github / acme/infra cannot be read: ") for text in told.values())
+    assert all("(403)" in text for text in told.values())
+    house.world.github.repo("acme/web").run("failure")
+    cycle(config, timedelta(minutes=31))
+    assert "acme/web" in house.slack.messages[-1].text
+    house.github.heal()
+    cycle(config, timedelta(minutes=60))
+    assert "github / acme/infra can be read again" in house.slack.messages[-1].text
+
+
 def test_a_workflow_that_never_ran_is_late_all_the_same(house: Simulator, config: Path) -> None:
     house.world.github.repo("acme/web").workflow("nightly.yml")
     config.write_text(config.read_text().replace("workflow: ci.yml", "workflow: nightly.yml\n    expect: {every: 24h}"))

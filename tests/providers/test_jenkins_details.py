@@ -58,7 +58,7 @@ def test_a_failed_pipeline_tells_its_stages_its_step_its_logs_and_its_agent(scen
         (None, CONSOLE, True),
     ]
     assert found.logs[1].url == f"{scene.server.url}/job/team/job/web/1/console"
-    assert (found.labels, found.notes, found.tests) == ({"runner": "agent-1"}, (), None)
+    assert (found.labels, found.notes, found.tests) == ({"runner": "agent-7"}, (), None)
 
 
 def test_it_costs_seven_requests_and_no_list_of_builds(scene: Scene) -> None:
@@ -371,6 +371,17 @@ def test_a_server_that_says_nothing_just_now_is_asked_again_later(scene: Scene, 
     with pytest.raises(Unavailable) as raised:
         scene.watcher.jenkins.details(build, Wanted())
     assert raised.value.trouble is trouble
+
+
+def test_a_server_that_fails_is_asked_twice_for_a_part(scene: Scene) -> None:
+    scene.world.pipeline("web").build("FAILURE", stages=FAILED, log=CONSOLE)
+    scene.build("web")
+    scene.server.fault(faults.answer(500), path="*/testReport/*")
+    scene.details("web")
+    assert len(scene.server.asked("*/testReport/*")) == 2
+    scene.server.heal()
+    scene.server.fault(faults.answer(500), path="*/testReport/*", times=1)
+    assert scene.details("web").notes == ()
 
 
 def test_a_limit_of_the_rate_ends_all_asking(scene: Scene) -> None:

@@ -119,6 +119,14 @@ def test_a_proxy_that_drops_the_header_costs_a_bounded_stream(scene: Scene) -> N
     assert scene.details("api", log_bytes=9).notes == (f"log: {END_NOT_READ}",)
 
 
+def test_a_console_that_unfolds_to_a_gigabyte_is_cut(scene: Scene) -> None:
+    scene.world.job("api").build("FAILURE", log="boom\n")
+    scene.build("api")
+    scene.server.fault(faults.gzip_bomb(), path="*/progressiveText")
+    found = scene.details("api", log_bytes=4096)
+    assert (found.notes, len(found.logs[0].text)) == ((f"log: {END_NOT_READ}",), 4096)
+
+
 def test_a_connection_that_breaks_is_tried_once_more(scene: Scene) -> None:
     scene.world.job("api").build("FAILURE", log="boom\n")
     scene.build("api")

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from providers._jenkins_names import JobGlob, branch_reported, decoded, is_pull_request, path_of
+from providers._jenkins_names import JobGlob, branch_reported, decoded, is_pull_request, job_of_branch, path_of
 from providers.jenkins import JenkinsEntry
 
 
@@ -104,3 +104,18 @@ def test_pull_requests_are_told_by_their_names() -> None:
 def test_a_branch_called_like_a_remote_keeps_its_name() -> None:
     assert branch_reported("feature/origin/x") == "feature/origin/x"
     assert branch_reported("origin") == "origin"
+
+
+@pytest.mark.parametrize(
+    ("branch", "job"),
+    [
+        ("main", "main"),
+        ("feature/x", "feature%2Fx"),
+        ("50%#[a]?\\", "50%25%23%5Ba%5D%3F%5C"),
+        ("..", "%2E."),
+        ("ü +", "ü +"),
+    ],
+)
+def test_a_branch_is_spelled_as_the_name_of_its_job(branch: str, job: str) -> None:
+    assert job_of_branch(branch) == job
+    assert decoded(job_of_branch(branch)) == branch

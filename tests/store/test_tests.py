@@ -172,6 +172,22 @@ def test_many_failing_tests_with_long_messages_are_kept_in_bounds(database: Data
     assert len(database.read(lambda session: tests.cases_of(session, build_id))) == 300
 
 
+def test_of_very_many_failing_tests_the_new_ones_are_kept_first(database: Database) -> None:
+    old = {f"old{number:03}": "F" for number in range(250)}
+    line(database, old, {**old, "new": "F"})
+    kept = database.read(lambda session: builds.get(session, [2]))[2].build.tests
+    assert kept is not None
+    assert (len(kept.cases), kept.cases[0].name) == (200, "new")
+
+
+def test_what_was_read_of_a_build_is_void_when_it_runs_again(database: Database) -> None:
+    line(database, "PP", "FP")
+    stored(database, build(2, None, started_at=NOON + timedelta(days=1)))
+    assert database.read(lambda session: tests.cases_of(session, 2)) == ()
+    stored(database, build(2, Outcome.FAILURE, started_at=NOON + timedelta(days=1)))
+    assert database.read(lambda session: tests.changes(session, [2])) == {}
+
+
 def test_totals_that_are_seen_again_do_not_replace_what_failed(database: Database) -> None:
     (build_id,) = stored(database, build(1, Outcome.FAILURE))
     read(database, build_id, "PF")

@@ -17,6 +17,7 @@ from poller.watching.polling import Polling
 from providers._base import ProviderError, Refused, Trouble, Wanted
 from store import details
 from store.engine import Database
+from tests.support.configurations import loaded
 from tests.support.desk import Desk
 
 COMPILE = "compiling\nsrc/cart.ts(41,7): error TS2322: Type 'string' is not assignable to type 'number'.\nmake: *** 2\n"
@@ -84,6 +85,12 @@ class ExplainedDesk(Desk):
         super().__init__(database, folder, more)
         self.tells_details = True
         self.teller = Teller(usual=Details(failing_stage="Build", logs=log(COMPILE)))
+
+    def with_text(self, folder: Path, old: str, new: str) -> None:
+        """Change a piece of config.yaml."""
+        text = (folder / "config.yaml").read_text()
+        assert old in text
+        self.configuration = loaded(folder / "config.yaml", text.replace(old, new))
 
     def due(self) -> list[int]:
         """The builds that are to be read, in the order in which they would be."""

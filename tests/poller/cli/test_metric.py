@@ -209,3 +209,10 @@ def test_a_line_of_bars_is_short_and_goes_from_the_smallest_to_the_largest() -> 
     assert sparkline([1, 2, 3, 4, 5, 6, 7, 8]) in {"▁▂▃▄▅▆▇█", "_.-:=+*#"}
     assert len(sparkline(list(range(10_000)))) == 60
     assert len(set(sparkline([5.0] * 7))) == 1
+
+
+def test_builds_that_end_at_once_have_no_trend(
+    buildwatch: Commands, ran: Callable[..., list[int]], now: datetime
+) -> None:
+    ran([60] * 10, finished_at=now - timedelta(hours=1), started_at=now - timedelta(hours=2))
+    assert "unknown: all builds ended at the same time" in buildwatch("metric", "deploy", "duration_seconds").out

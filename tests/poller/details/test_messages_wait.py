@@ -1,5 +1,6 @@
 """A first message waits a moment for the details of its build; what comes later follows up, once."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from domain.build import Outcome
 from domain.details import Details
 from domain.waiting import FOR_DETAILS, Form
 from poller.details.catching_up import COMPANY
-from store import outbox, outcomes, waiting
-from store.engine import Database
+from poller.proof.explaining import explain
+from poller.proof.inquiry import Inquiry
+from store import builds, outbox, outcomes, waiting
+from store.engine import Database, Session
 from tests.support.builders import NOON, build, pipeline
 from tests.support.configurations import loaded
 from tests.support.desk import editing
@@ -222,3 +225,21 @@ def test_suspects_are_those_before_the_first_failure_in_a_row(desk: ExplainedDes
     assert first[1].since.number == 1
     assert second[1].since is None
     assert COMPILE in desk.teller.by_number[2].logs[0].text
+
+
+def test_explain_says_what_was_read_and_that_a_message_waited(desk: ExplainedDesk) -> None:
+    def lines() -> str:
+        def unit(session: Session) -> str:
+            view = builds.get(session, [2])[2]
+            return "\n".join(explain(Inquiry(session, desk.configuration, desk.now).facts(view)).lines)
+
+        return desk.database.read(unit)
+
+    desk.builds("PF")
+    assert "details: still to be read" in lines()
+    desk.teller.usual = replace(desk.teller.usual, notes=("the log of deploy is gone (404)",))
+    desk.explains()
+    send(desk)
+    assert "details: read at 2026-11-20 12:25 UTC: Compile Error (code), stage Build\n" in lines()
+    assert "  the log of deploy is gone (404)" in lines()
+    assert "after it had waited for the details of the build" in lines()

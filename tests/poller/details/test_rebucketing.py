@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from poller.config import Configuration, load
 from poller.details import rebucketing
 from poller.details.rebucketing import Rebucketing, rebucket
 from poller.running.clock import Clock
-from store import buckets, notes
+from store import buckets, details, notes
 from store import builds as stored_builds
 from store.buckets import Explained
+from store.details import Findings
 from store.engine import Database
 from store.errors import StoreError
 from tests.support.builders import build, minutes
@@ -113,13 +115,18 @@ def test_it_goes_through_the_last_30_days_a_page_at_a_time_and_only_once(
     given = [build(number, Outcome.FAILURE, log_excerpt="full moon", bucket="old", **at) for number in range(1, 6)]
     given.append(build(9, Outcome.FAILURE, log_excerpt="full moon", bucket="old", **old))
     database.transact(lambda session: stored_builds.upsert(session, given, verdict_of, NOW))
+    for known in database.read(lambda session: buckets.explained(session, NOW - timedelta(days=400))):
+        read = partial(details.save, build_id=known.build_id, found=Findings(read_at=NOW))
+        database.transact(read)
+    reported = build(10, Outcome.FAILURE, log_excerpt="full moon", bucket="as reported", **at)
+    database.transact(lambda session: stored_builds.upsert(session, [reported], verdict_of, NOW))
     moon = configured("rules: [{name: Moon, class: env, contains: full moon}]")
     working = Rebucketing(database, CLOCK, moon)
     working.step()
-    assert _stored(database) == ["Moon", "Moon", "old", "old", "old", "old"]
+    assert _stored(database) == ["Moon", "Moon", "old", "old", "old", "old", "as reported"]
     working.step()
     working.step()
-    assert _stored(database) == ["Moon"] * 5 + ["old"]
+    assert _stored(database) == [*["Moon"] * 5, "old", "as reported"]
     note = database.read(lambda session: notes.get(session, rebucketing.NOTE))
     assert note is not None
 

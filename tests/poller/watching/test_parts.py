@@ -50,7 +50,7 @@ def test_a_target_that_fails_again_and_again_while_another_answers_fails_by_itse
     assert ours.worth_a_look()
 
 
-def test_while_nothing_answers_it_is_the_provider_and_the_count_of_its_parts_begins_anew() -> None:
+def test_while_nothing_answers_it_is_the_provider_and_nothing_counts_for_its_parts() -> None:
     hands = Hands()
     ours = Health(hands.clock(), ProviderHealth(name="github"))
     for _ in range(5):
@@ -58,11 +58,38 @@ def test_while_nothing_answers_it_is_the_provider_and_the_count_of_its_parts_beg
         ours.failed(API, refused())
         hands.pass_by(60)
     assert ours.facts.failures == 5
-    assert {(each.key, each.failures) for each in ours.parts} == {("acme/web", 1), ("acme/api", 1)}
+    assert {(each.key, each.failures) for each in ours.parts} == {("acme/web", 0), ("acme/api", 0)}
     ours.succeeded(API)
     assert ours.facts.failing_since is None
-    ours.failed(WEB, refused())
-    assert [each.failures for each in ours.parts] == [2]
+    (left,) = ours.parts
+    assert (left.key, left.failures, left.failing_since) == ("acme/web", 1, hands.wall - timedelta(seconds=60))
+
+
+def test_a_part_is_counted_over_the_runs_of_cron_in_whatever_order_its_polls_come() -> None:
+    for order in ("failure first", "success first"):
+        hands, facts, known = Hands(), ProviderHealth(name="github"), list[Part]()
+        for _ in range(4):
+            ours = Health(hands.clock(), facts, parts=known)
+            if order == "failure first":
+                ours.failed(WEB, refused())
+            ours.succeeded(API)
+            if order == "success first":
+                ours.failed(WEB, refused())
+            facts, known = ours.facts, list(ours.parts)
+            hands.pass_by(300)
+        assert [each.failures for each in known] == [4 if order == "failure first" else 3]
+        assert facts.failures <= 1
+
+
+def test_a_server_with_one_target_that_is_down_is_down_for_cron_too() -> None:
+    hands, facts, known = Hands(), ProviderHealth(name="nsp"), list[Part]()
+    for _ in range(3):
+        ours = Health(hands.clock(), facts, parts=known)
+        ours.failed(JOBS, Unavailable(Trouble.CONNECTION, "refused"))
+        facts, known = ours.facts, list(ours.parts)
+        hands.pass_by(300)
+    assert (facts.failures, facts.failing_since) == (3, NOON)
+    assert [each.failures for each in known] == [0]
 
 
 def test_a_wait_that_holds_for_the_whole_provider_is_no_trouble_of_a_part() -> None:
@@ -94,6 +121,7 @@ def test_what_failed_before_a_restart_still_does(database: Database) -> None:
     assert database.read(lambda session: recall(session, "nsp")) == []
     ours = Health(Hands().clock(), ProviderHealth(name="github"), parts=known)
     ours.failed(WEB, refused())
+    ours.succeeded(API)
     assert [(each.failures, each.failing_since) for each in ours.parts] == [(4, NOON)]
     database.transact(lambda session: forget(session, ["github"]))
     assert database.read(lambda session: recall(session, "github")) == [part()]
