@@ -1,0 +1,101 @@
+"""How many builds of each pipeline ended in a window and how, how long they took, and the last of them.
+
+What counts is the same as in store/windows.py; without percentiles it is several times faster.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from domain.build import Outcome, Verdict
+from domain.window import Window
+from store.columns import from_ms, to_ms
+from store.database import Session
+from store.schema import OUTCOMES, VERDICTS
+from store.windows import COUNTS
+
+# One short range of the index `builds_finished` for each pipeline, as in store/windows.py. The end of the last build
+# with its outcome and verdict in one number: so its maximum needs no second look.
+_COLUMNS = """count(*) AS builds, coalesce(sum(CASE WHEN b.verdict = 1 THEN 1 ELSE 0 END), 0),
+    coalesce(sum(CASE WHEN b.verdict = 0 THEN 1 ELSE 0 END), 0),
+    coalesce(sum(CASE WHEN b.verdict < 2 THEN b.duration END), 0),
+    count(CASE WHEN b.verdict < 2 THEN b.duration END), max(b.finished_at * 64 + b.outcome * 4 + b.verdict)"""
+_ENDED = {
+    "sqlite": f"""SELECT p.id, {_COLUMNS} FROM pipelines p CROSS JOIN builds b INDEXED BY builds_finished
+    ON b.pipeline_id = p.id AND b.finished_at >= ? AND b.finished_at < ? AND {COUNTS} GROUP BY p.id""",  # noqa: S608
+    "postgresql": f"""SELECT p.id, t.* FROM pipelines p CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM builds b
+    WHERE b.pipeline_id = p.id AND b.finished_at >= %s AND b.finished_at < %s AND {COUNTS}) t WHERE t.builds > 0""",  # noqa: S608
+}
+_UNFINISHED = """SELECT b.pipeline_id, sum(CASE WHEN b.status = 1 THEN 1 ELSE 0 END), count(*) FROM builds b
+WHERE b.status < 2 AND b.stream_id IS NOT NULL GROUP BY b.pipeline_id"""
+_LAST = f"""SELECT p.id, (SELECT b.finished_at * 64 + b.outcome * 4 + b.verdict FROM builds b
+    WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {COUNTS} ORDER BY b.finished_at DESC LIMIT 1)
+FROM pipelines p"""  # noqa: S608  (no values)
+
+
+class Ended(NamedTuple):
+    """How and when a build ended."""
+
+    finished_at: datetime
+    outcome: Outcome
+    verdict: Verdict
+
+
+class Counts(NamedTuple):
+    """The builds of one pipeline in a window, or of several together."""
+
+    total: int = 0  # finished builds of every verdict, plus those running now
+    passed: int = 0
+    failed: int = 0
+    running: int = 0
+    took: int = 0  # milliseconds: of those that passed or failed and whose duration is known
+    timed: int = 0  # how many these are
+    last: Ended | None = None
+
+    @property
+    def neutral(self) -> int:
+        """Builds that ended and neither passed nor failed."""
+        return self.total - self.passed - self.failed - self.running
+
+    @property
+    def success_rate(self) -> float | None:
+        """Passed / (passed + failed); None without data."""
+        decided = self.passed + self.failed
+        return self.passed / decided if decided else None
+
+    @property
+    def duration_mean(self) -> float | None:
+        """Seconds."""
+        return self.took / self.timed / 1000 if self.timed else None
+
+    def __add__(self, other: "Counts") -> "Counts":  # type: ignore[override]
+        """Both together."""
+        sums = [mine + its for mine, its in zip(self[:-1], other[:-1], strict=True)]
+        lasts = [each for each in (self.last, other.last) if each is not None]
+        return Counts(*sums, last=max(lasts, key=lambda each: each.finished_at) if lasts else None)
+
+
+def by_pipeline(session: Session, window: Window) -> dict[int, Counts]:
+    """Of each pipeline (`store.pipelines.Known.id`) that has builds in the window, or running."""
+    values = to_ms(window.start), to_ms(window.end)
+    rows = session.exec_driver_sql(_ENDED[session.dialect.name], values).all()
+    running = {pipeline: count for pipeline, (count, _) in unfinished(session).items() if count}
+    found = {}
+    for pipeline, count, passed, failed, took, timed, last in rows:
+        runs = running.pop(pipeline, 0)
+        found[pipeline] = Counts(count + runs, int(passed), int(failed), runs, int(took), timed, _ended(last))
+    return found | {pipeline: Counts(total=count, running=count) for pipeline, count in running.items()}
+
+
+def unfinished(session: Session) -> dict[int, tuple[int, int]]:
+    """Of each pipeline that has any, how many of its builds run now, and how many run or wait."""
+    return {row[0]: (int(row[1]), row[2]) for row in session.exec_driver_sql(_UNFINISHED)}
+
+
+def last_ended(session: Session) -> dict[int, Ended]:
+    """How and when the last build of each pipeline ended, whenever that was."""
+    rows = session.exec_driver_sql(_LAST).all()
+    return {pipeline: _ended(last) for pipeline, last in rows if last is not None}
+
+
+def _ended(packed: int) -> Ended:
+    return Ended(from_ms(packed >> 6), OUTCOMES[packed >> 2 & 15], VERDICTS[packed & 3])
