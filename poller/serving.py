@@ -1,8 +1,8 @@
 """What the web application stands on, made of the real things: in the daemon, or in a process of its own."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -12,7 +12,8 @@ from poller.intake.ingest import Ingested, ingest
 from poller.running.clock import Clock
 from poller.telling import handling
 from poller.telling.handling import CannotHandleError
-from providers._base import Page
+from poller.watching.connections import make_provider
+from providers._base import Page, Provider
 from store.engine import Database, Session
 from web.settings import Settings
 from web.site import Silencing, Site
@@ -39,6 +40,8 @@ class Serving:
     after_commit: Callable[[Ingested], None] = _nothing
     tells_details: Callable[[str], bool] = lambda _: False  # of a provider: it is asked for more about its builds
     poll_now: Callable[[str, str], bool] = lambda _provider, _key: False
+    providers: Callable[[], Mapping[str, Provider]] | None = None  # those in use; None: made here, nobody polls
+    _made: dict[str, Mapping[str, Provider]] = field(default_factory=dict, repr=False)  # by Configuration.loaded
 
     def site(self, settings: Callable[[], Settings]) -> Site:
         """The site that serves these."""
@@ -53,8 +56,19 @@ class Serving:
             unacknowledge=self._unacknowledge,
             silence=self._silence,
             unsilence=self._unsilence,
+            providers=self.providers or self._make_providers,
             poll_now=self.poll_now,
         )
+
+    def _make_providers(self) -> Mapping[str, Provider]:
+        """To recognize what is pushed; they reach nothing."""
+        configuration = self.configuration()
+        if configuration.loaded not in self._made:
+            self._made.clear()
+            self._made[configuration.loaded] = {
+                name: make_provider(configuration, name) for name in configuration.providers
+            }
+        return self._made[configuration.loaded]
 
     def _ingest(self, page: Page, provider: str) -> Sequence[int]:
         now = self.clock.now()

@@ -37,6 +37,8 @@ class ProviderSettings(BaseModel):
     kind: str
     poll_every: Duration = timedelta(seconds=60)
 
+    polled: ClassVar[bool] = True  # False: there is no server to ask, its builds come by themselves
+
 
 class PipelineEntry(BaseModel):
     """An entry under `pipelines:`; each kind of provider adds the keys that choose pipelines on it."""
@@ -295,6 +297,52 @@ class TellsDetails(Protocol):
 
     def read_artifact(self, build: Build, artifact: Artifact, limit: int) -> bytes:
         """The content. Raises `Refused` with `Trouble.TOO_LARGE` beyond `limit` bytes, `NOT_FOUND` when it is gone."""
+        ...
+
+
+@runtime_checkable
+class TakesPushed(Protocol):
+    """A provider whose builds nobody fetches: whoever makes them tells of them."""
+
+    def received(self, build: Build) -> Build | None:
+        """With what config.yaml says of its pipeline (name, labels); None when no entry takes it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a build is found that a page of the server shows."""
+
+    targets: tuple[str, ...]  # Target.key of what polls it
+    within: str  # the key of its pipeline, or with a slash at the end what that begins with
+    external_id: str | None = None  # where the page tells it
+    attempt: int | None = None
+
+
+@runtime_checkable
+class KnowsItsPages(Protocol):
+    """A provider that recognizes the pages of its server's builds."""
+
+    def place_of(self, url: str) -> Place | None:
+        """Where that build is found; None when it is none of this server's, or nobody watches it. Reaches nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What a server told of by itself."""
+
+    target: str  # Target.key of what polls it
+    within: str  # what the keys of its pipelines begin with
+    build: Build | None = None  # as the next poll will see it; None: only that something happened
+
+
+@runtime_checkable
+class ReadsPosts(Protocol):
+    """A provider whose server can post what happens, beside being polled."""
+
+    def posted(self, body: Mapping[str, Any]) -> Posted | None:
+        """What a body tells; None when nobody watches that. Reaches nothing. Raises ValueError: it makes no sense."""
         ...
 
 

@@ -8,7 +8,7 @@ percent-encoded once more: `/job/org/job/repo/job/feature%252Fx/`.
 import re
 from functools import cached_property
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 _SLASH_IN_NAME: Final = "\0"  # a slash that belongs to one name, which no name can hold by itself
 _RAW_IN_PATHS: Final = "!$&()*+,=@"  # what Jenkins leaves as it is, but for the apostrophe, which ends HTML attributes
@@ -19,6 +19,28 @@ _PULL_REQUEST: Final = re.compile(r"(?:PR|MR)-\d+(?:-(?:head|merge))?")
 def path_of(full_name: str) -> str:
     """The path of a job below the server's URL, with a slash at the end: `job/folder/job/name/`."""
     return "".join(f"job/{quote(name, safe=_RAW_IN_PATHS)}/" for name in full_name.split("/"))
+
+
+def job_of_page(url: str, server: str) -> str | None:
+    """The full name of the job whose page, or a page below it, a URL shows; None when the server has no such page.
+
+    Args:
+        url: Like https://jenkins.example.com/ci/job/folder/job/name/7/console.
+        server: Its address, with a slash at the end.
+    """
+    try:
+        page, home = urlsplit(url), urlsplit(server)
+        same = (page.scheme, page.hostname, page.port) == (home.scheme, home.hostname, home.port)
+    except ValueError:
+        return None
+    if not same or not page.path.startswith(home.path):
+        return None
+    segments = page.path.removeprefix(home.path).split("/")
+    names: list[str] = []
+    while len(segments) > 1 and segments[0] == "job" and segments[1]:
+        names.append(unquote(segments[1]))
+        segments = segments[2:]
+    return "/".join(names) or None
 
 
 def decoded(full_name: str) -> str:

@@ -14,6 +14,8 @@ from providers._base import (
     Candidate,
     Cursor,
     Page,
+    Place,
+    Posted,
     Probe,
     ProviderError,
     ProviderPlugin,
@@ -29,6 +31,7 @@ from providers._github_details import Examination
 from providers._github_gone import is_branch_gone
 from providers._github_idle import why_idle
 from providers._github_polling import RepositoryPoll
+from providers._github_posted import place_of, posted_run
 from providers._github_quota import Quota
 from providers._github_runs import pipeline_key, pipeline_of, workflow_name
 from providers._github_settings import PUBLIC_API, GitHubEntry, GitHubSettings
@@ -233,6 +236,19 @@ class GitHub:
     def read_artifact(self, build: Build, artifact: Artifact, limit: int) -> bytes:
         """A zip archive."""
         return read_artifact(self._client, self._storage, build, artifact, limit)
+
+    def posted(self, body: Mapping[str, Any]) -> Posted | None:
+        """What a webhook of GitHub tells."""
+        return posted_run(body, self._wanted, self._target_of)
+
+    def place_of(self, url: str) -> Place | None:
+        """Where the run is found that a page of GitHub shows."""
+        return place_of(url, self._settings.web_url, self._target_of)
+
+    def _target_of(self, repository: str) -> str | None:
+        """What polls a repository that is called so now; None when nobody watches it."""
+        entry = next((entry for entry in self._entries if entry.matches_repository(repository)), None)
+        return None if entry is None else repository if entry.is_glob else entry.repo
 
     def _storage(self, deadline: float) -> Storage:
         return Storage(self._client, self._http, self._public, deadline)

@@ -21,6 +21,7 @@ from providers._base import (
     Cursor,
     Page,
     PipelineEntry,
+    Place,
     Probe,
     ProviderPlugin,
     ProviderSettings,
@@ -34,7 +35,7 @@ from providers._jenkins_client import JenkinsClient
 from providers._jenkins_details import read_details
 from providers._jenkins_history import BACKFILL, History
 from providers._jenkins_idle import why_idle
-from providers._jenkins_names import JobGlob
+from providers._jenkins_names import JobGlob, job_of_page
 from providers._jenkins_poll import Poll
 from providers._jenkins_queue import read_queue
 from providers._jenkins_reread import Rereads
@@ -176,6 +177,15 @@ class Jenkins:
     def read_artifact(self, build: Build, artifact: Artifact, limit: int) -> bytes:
         """The content of one, also from a storage elsewhere that the server sends to: that gets no credentials."""
         return read_artifact(self._client, self._elsewhere, build, artifact, limit)
+
+    def place_of(self, url: str) -> Place | None:
+        """Where the build is found that a page of this server shows: the page of a job, or of a build of it."""
+        job = job_of_page(url, self._settings.url)
+        if job is None:
+            return None
+        names = (job, job.rpartition("/")[0])  # the job of a branch, or any other
+        found = [rule.target for rule in self._rules if any(name and rule.matches(name) for name in names)]
+        return Place(targets=tuple(dict.fromkeys(found)), within=job) if found else None
 
     def close(self) -> None:
         """Close the sessions of all threads."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from providers._base import Page
+from providers._base import Page, Provider
 from store.engine import Database
 from web.settings import Access, Scope, Settings, Token, User
 
@@ -43,4 +43,5 @@ class Site:
     unacknowledge: Callable[[int], None]
     silence: Callable[[Silencing], int]
     unsilence: Callable[[int], None]
+    providers: Callable[[], Mapping[str, Provider]] = field(default=dict)  # those in use, by name
     poll_now: Callable[[str, str], bool] = field(default=lambda _provider, _key: False)  # is such a target polled here?

@@ -75,8 +75,8 @@ def _facts(configuration: Configuration) -> dict[str, Any]:
     return {
         "ok": True,
         "path": str(configuration.path),
-        "providers": len(configuration.providers),
-        "pipelines": len(configuration.pipelines),
+        "providers": len(configuration.providers.keys() - configuration.implied),
+        "pipelines": sum(entry.provider not in configuration.implied for entry in configuration.pipelines),
         "channels": len(configuration.channels),
         "routes": len(configuration.routes),
         "problems": [],

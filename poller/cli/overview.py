@@ -115,8 +115,11 @@ def _providers(
     stored = {health.name: health for health in providers.all(session)}
     views = []
     for name, settings in configuration.providers.items():
+        if name in configuration.implied and not count[name]:
+            continue
         health = stored.get(name, ProviderHealth(name=name))
-        state = "failing" if health.failing_since else "ok" if health.last_ok_at else "unknown"
+        known = health.last_ok_at is not None or not settings.polled
+        state = "failing" if health.failing_since else "ok" if known else "unknown"
         views.append(
             ProviderView(
                 name=name,

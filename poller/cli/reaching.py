@@ -34,7 +34,11 @@ def reach_all(configuration: Configuration, now: Callable[[], datetime]) -> list
     """Try all at once; in the order of the configuration, providers first."""
     hidden = Redaction(configuration.secrets)
     tries: list[Callable[[], Reached]] = [
-        *(partial(_provider, configuration, name, hidden, now) for name in configuration.providers),
+        *(
+            partial(_provider, configuration, name, hidden, now)
+            for name in configuration.providers
+            if name not in configuration.implied
+        ),
         *(partial(_channel, configuration, name, hidden) for name in configuration.channels),
     ]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -56,7 +60,7 @@ def _provider(configuration: Configuration, name: str, hidden: Redaction, now: C
         name=name,
         kind=kind,
         ok=True,
-        text=", ".join(_facts(probe)),
+        text=", ".join(_facts(probe)) if configuration.providers[name].polled else "nothing to reach: it is pushed to",
         warnings=tuple(_warnings(probe, now())),
     )
 

@@ -79,6 +79,7 @@ class Configuration:
     suspects: Suspects = field(default_factory=Suspects)
     own_bucket_rules: tuple[BucketRule, ...] = ()  # of the file that `buckets` names
     builtin_buckets: bool = True
+    implied: frozenset[str] = frozenset()  # names of `providers` that nobody wrote, see poller.config.pushed
     include: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     warnings: tuple[Problem, ...] = ()

@@ -27,6 +27,7 @@ from poller.config.places import Places
 from poller.config.plugins import Plugins, find_plugins
 from poller.config.policies import DigestEntry, EscalationEntry, QuietHoursEntry, digest_name
 from poller.config.problems import ConfigurationError, KeyPath, Problem, did_you_mean, in_order
+from poller.config.pushed import add_provider
 from poller.config.references import References
 from poller.config.sections import RouteEntry, RouteMatch, Store
 from poller.config.sources import Override, applied, from_credentials, from_environment
@@ -97,6 +98,7 @@ class _Loader:
         by_environment = self._applied(from_variables)
         self._sources = (by_environment, by_credentials, plain(tree))
         self._buckets = RuleFile()
+        self._implied: frozenset[str] = frozenset()
 
     def _applied(self, overrides: list[Override]) -> dict[str, Any]:
         contribution, misplaced = applied(overrides, self._raw)
@@ -108,6 +110,7 @@ class _Loader:
         """The result, or ConfigurationError with everything that was found."""
         checking = self._checking
         document = self._document()
+        self._implied = add_provider(self._raw, checking.plugins.providers.names)
         channels_raw, providers_raw = self._section("channels"), self._section("providers")
         providers = check_providers(checking, providers_raw)
         pipelines = self._pipelines(providers_raw)
@@ -253,6 +256,7 @@ class _Loader:
             digests=tuple(_digest(entry) for entry in document.digests),
             templates=templates,
             heartbeat_url=document.heartbeat_url,
+            implied=self._implied,
             include=document.include,
             files=(*self._files, *sorted(self._references.files)),
             secrets=frozenset({*found, *self._references.secrets, *password_of(store.url.get_secret_value())}),

@@ -186,11 +186,16 @@ class Timers:
     def _known_until(self) -> Callable[[Key], datetime | None]:
         """Up to when everything is known about a pipeline, by its key."""
         providers: dict[str, Callable[[str], datetime | None]] = {}
+        now = self._clock.now()
 
         def known_until(key: Key) -> datetime | None:
             provider, pipeline = key
             if provider not in providers:
-                providers[provider] = self._polling.known_until(self._targets(provider))
+                settings = self._polling.configuration.providers.get(provider)
+                comes_by_itself = settings is not None and not settings.polled
+                providers[provider] = (
+                    (lambda _: now) if comes_by_itself else self._polling.known_until(self._targets(provider))
+                )
             return providers[provider](pipeline)
 
         return known_until

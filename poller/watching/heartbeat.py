@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from poller.running.clock import Clock
 from poller.running.progress import Progress
+from poller.watching.health import Health
 from poller.watching.polling import Polling
 from providers._base import Target
 
@@ -42,10 +43,15 @@ class Heartbeat:
         To be asked when the store has just been written to. A CI server that fails has an alert of its own, and holds
         up no cycle; one that has never said what to poll is passed over.
         """
-        none_known = not targets and all(each.facts.failing_since for each in list(self._polling.health.values()))
+        none_known = not targets and all(each.facts.failing_since for each in self._polled())
         self._owed = self._owed or self._polling.cycle_done(targets) or none_known
         if not self._progress.overdue():
             self._beat(url)
+
+    def _polled(self) -> list[Health]:
+        settings = self._polling.configuration.providers
+        found = list(self._polling.health.items())
+        return [each for name, each in found if name not in settings or settings[name].polled]
 
     def _beat(self, url: SecretStr | None) -> None:
         now = self._clock.monotonic()

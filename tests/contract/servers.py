@@ -88,3 +88,6 @@ def github() -> Iterator[Stand]:
 
 STANDS: Mapping[str, Callable[[], Any]] = {"jenkins": jenkins, "github": github}
 """By kind."""
+
+SERVERLESS: Mapping[str, str] = {"push": "nobody asks a server: builds are pushed, see tests/providers/test_push.py"}
+"""The kinds that have no server, and why."""

@@ -12,17 +12,46 @@ import pytest
 
 from domain.build import Build, Outcome, Status
 from poller.config.plugins import find_plugins
-from providers._base import Cursor, Page, PipelineEntry, Probe, Provider, ProviderError, ProviderSettings, Target
+from providers._base import (
+    Cursor,
+    Page,
+    PipelineEntry,
+    Probe,
+    Provider,
+    ProviderError,
+    ProviderSettings,
+    TakesPushed,
+    Target,
+)
 from simulator import faults
 from simulator.server import Fault
-from tests.contract.servers import STANDS, Stand
+from tests.contract.servers import SERVERLESS, STANDS, Stand
 from tests.support.hostile import HOSTILE
 
 KINDS = find_plugins().providers
 
 
 def test_every_provider_has_a_server_to_be_tested_on() -> None:
-    assert set(KINDS.names) == set(STANDS), "add the new kind to tests/contract/servers.py"
+    known = {*STANDS, *SERVERLESS}
+    assert set(KINDS.names) == known, "add the new kind to tests/contract/servers.py"
+    assert not [kind for kind in STANDS if not KINDS.get(kind).settings.polled]
+
+
+@pytest.mark.parametrize("kind", sorted(SERVERLESS))
+def test_a_provider_without_a_server_has_nothing_to_poll_and_answers_all_the_same(kind: str) -> None:
+    plugin = KINDS.get(kind)
+    assert not plugin.settings.polled
+    settings, entry = plugin.settings.model_validate({"kind": kind}), plugin.entry.model_validate({"provider": "it"})
+    provider = plugin.provider("it", settings, [entry])
+    assert isinstance(provider, TakesPushed)
+    assert provider.name == "it"
+    assert list(provider.targets()) == list(provider.discover()) == []
+    now = datetime.now(UTC)
+    target = Target(provider="it", key="any", every=timedelta(minutes=1))
+    assert list(provider.poll(target, {}, now)) == list(provider.backfill(target, [], now, {}, now)) == []
+    assert provider.probe() == Probe()
+    provider.close()
+    pytest.skip(f"the rest of this suite: {SERVERLESS[kind]}")
 
 
 @dataclass

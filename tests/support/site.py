@@ -57,7 +57,7 @@ def premises(tmp_path: Path, *, config: str = CONFIG, **settings: Any) -> Premis
 
 def site_over(database: Database, given: Premises) -> Site:
     """The site of `buildwatch web` over this store; what `given` says is read at every request."""
-    serving = Serving(database=database, clock=given.clock(), configuration=lambda: given.configuration)
+    serving = Serving(database=database, clock=given.clock(), configuration=lambda: given.configuration, providers=dict)
     return serving.site(lambda: given.settings)
 
 

@@ -88,7 +88,8 @@ def test_the_example_of_the_contract_loads_and_tells_what_has_no_effect_yet(file
     configuration = load(file, environ=SECRETS)
     assert configuration.timezone == ZoneInfo("Asia/Kolkata")
     assert configuration.day_starts_at == time(10)
-    assert list(configuration.providers) == ["nsp", "github"]
+    assert list(configuration.providers) == ["nsp", "github", "push"]
+    assert configuration.implied == {"push"}
     assert configuration.pipelines[0].labels == {"release": "25.3", "module": "core"}
     assert configuration.routes == (
         Route(match=Match(labels={"team": "payments"}), to=("mail",), then_continue=True),
@@ -96,7 +97,7 @@ def test_the_example_of_the_contract_loads_and_tells_what_has_no_effect_yet(file
     )
     assert configuration.rules == DEFAULT_RULES
     due = Expectation(cron="0 2 * * *", zone=ZoneInfo("Asia/Kolkata"), grace=timedelta(hours=2))
-    assert [configuration.rules_of(entry).stale for entry in configuration.pipelines] == [None, due]
+    assert [configuration.rules_of(entry).stale for entry in configuration.pipelines[:2]] == [None, due]
     assert configuration.secrets >= set(SECRETS.values())
     assert [str(warning) for warning in configuration.warnings] == [
         'config.yaml:57:1: "web" is accepted but has no effect in this version yet',
