@@ -27,6 +27,13 @@ def put(session: Session, key: str, value: Any, now: datetime) -> None:
     session.execute(statement.on_conflict_do_update(index_elements=[notes.c.key], set_=replacing))
 
 
+def first(session: Session, key: str, value: Any, now: datetime) -> Any:
+    """What a note says; it is written with this value when nobody has written it before, in any process."""
+    statement = insert_into(session, notes).values(key=key, value=value, updated_at=now)
+    session.execute(statement.on_conflict_do_nothing(index_elements=[notes.c.key]))
+    return session.execute(select(notes.c.value).where(notes.c.key == key)).scalar_one()
+
+
 def get(session: Session, key: str) -> Note | None:
     """One note."""
     return read(session, key).get(key)

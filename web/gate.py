@@ -1,23 +1,187 @@
-"""Before any route: what every answer carries."""
+"""Before any route: was it meant for us, who calls, how much and how often; and what every answer carries."""
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from web import settings
-from web.access import Caller
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from domain.text import clean
+from store.errors import StoreError
+from web.access import SAFE, Caller, caller_of
+from web.limits import Buckets
+from web.origins import client_of, is_own_host, is_same_origin
+from web.problems import ProblemError, problem
+from web.recognition import Recognition
+from web.settings import Settings
 from web.site import Site
 
+log = logging.getLogger(__name__)
 
+BURST_SECONDS = 10  # what a caller may ask at once, in seconds of the lasting rate
+CONTENT_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "private, no-cache",
+}
+"""What an answer carries that does not say otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request may take."""
+
+    body: int = 5 * 1024 * 1024  # bytes
+    body_seconds: float = 30.0  # until all of it has come
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """One request on its way, for its line in the log."""
+
+    began: float
+    client: str = ""
+    status: int = 0
+
+
+@dataclass(slots=True)
 class Gate:
     """The middleware around all routes."""
 
-    def __init__(self, app: ASGIApp, site: Site) -> None:
-        self._app = app
-        self._site = site
+    app: ASGIApp
+    site: Site
+    recognition: Recognition
+    limits: Limits = field(default_factory=Limits)
+    monotonic: Callable[[], float] = time.monotonic
+    _buckets: tuple[float, Buckets] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        if scope["type"] in {"http", "websocket"}:
-            state = scope.setdefault("state", {})
-            if self._site.settings().access is None:
-                state["caller"] = Caller(name="", scope=settings.Scope.ADMIN)
-        await self._app(scope, receive, send)
+        """One request or WebSocket; anything else is passed on."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        settings, turn = self.site.settings(), Turn(began=self.monotonic())
+        connection = HTTPConnection(scope)
+        turn.client = client_of(connection, settings)
+        sending = self._dressed(send, turn)
+        try:
+            try:
+                await self._admit(connection, settings, turn.client)
+                receiving = self._bounded(connection, receive)
+            except ProblemError as error:
+                answer = problem(error.status_code, error.detail, headers=error.headers)
+                await answer(scope, receive, sending)
+            except StoreError:
+                await away()(scope, receive, sending)
+            else:
+                await self.app(scope, receiving, sending)
+        finally:
+            self._note(connection, turn)
+
+    async def _admit(self, connection: HTTPConnection, settings: Settings, client: str) -> None:
+        """Raises ProblemError or StoreError when this goes no further."""
+        if not is_own_host(connection, settings):
+            raise ProblemError(421, "this address is not known here under that name: set `web.url` in config.yaml")
+        if _is_unsafe(connection) and not is_same_origin(connection, settings):
+            raise ProblemError(403, "this was sent by a page of another origin: `web.cors` in config.yaml allows some")
+        if settings.access is not None and not self.recognition.sessions.is_open:
+            await run_in_threadpool(self.recognition.sessions.open)
+        caller = self.recognition.caller(connection, settings)
+        connection.scope.setdefault("state", {})["caller"] = caller
+        self._pace(caller, settings, client)
+
+    def _pace(self, caller: Caller | None, settings: Settings, client: str) -> None:
+        rate = settings.requests_per_second
+        if rate is None:
+            return
+        if self._buckets is None or self._buckets[0] != rate:
+            self._buckets = rate, Buckets(rate, rate * BURST_SECONDS, self.monotonic)
+        key = f"caller {caller.name}" if caller is not None and caller.name else f"address {client}"
+        if wait := self._buckets[1].take(key):
+            detail = f"more than {rate:g} requests a second: wait a moment (`web.requests_per_second`)"
+            raise ProblemError(429, detail, headers={"Retry-After": str(math.ceil(wait))})
+
+    def _bounded(self, connection: HTTPConnection, receive: Receive) -> Receive:
+        """A body that is too large or too slow ends the request, wherever it is read."""
+        if connection.scope["type"] != "http":
+            return receive
+        limits, monotonic = self.limits, self.monotonic
+        announced = connection.headers.get("content-length", "0")
+        if not announced.isdecimal() or int(announced) > limits.body:
+            raise ProblemError(413, f"the body is larger than {limits.body} bytes")
+        read, complete, until = 0, False, monotonic() + limits.body_seconds
+
+        async def receiving() -> Message:
+            nonlocal read, complete
+            if complete:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), max(until - monotonic(), 0.0))
+            except TimeoutError:
+                raise ProblemError(408, f"the body did not come within {limits.body_seconds:g} seconds") from None
+            read += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if read > limits.body:
+                raise ProblemError(413, f"the body is larger than {limits.body} bytes")
+            return message
+
+        return receiving
+
+    @staticmethod
+    def _dressed(send: Send, turn: Turn) -> Send:
+        async def sending(message: Message) -> None:
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+                turn.status = message["status"]
+                dress(MutableHeaders(scope=message))
+            elif message["type"] == "websocket.accept":
+                turn.status = 101
+            await send(message)
+
+        return sending
+
+    def _note(self, connection: HTTPConnection, turn: Turn) -> None:
+        """A line in the log: what changes something at INFO, what only looks at DEBUG. Never what may be a secret."""
+        method = connection.scope.get("method", "WEBSOCKET")
+        caller = caller_of(connection)
+        log.log(
+            logging.DEBUG if method in SAFE or method == "WEBSOCKET" else logging.INFO,
+            "request method=%s path=%s status=%s milliseconds=%d client=%s caller=%s",
+            method,
+            clean(connection.scope["path"]),
+            turn.status or "-",
+            (self.monotonic() - turn.began) * 1000,
+            turn.client or "-",
+            (caller.name if caller is not None else None) or "-",
+        )
+
+
+def dress(headers: MutableHeaders) -> None:
+    """Add what every answer carries."""
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+
+
+def away() -> Response:
+    """The answer while the store cannot be reached."""
+    return problem(503, "the store cannot be reached at the moment: try again", headers={"Retry-After": "5"})
+
+
+def _is_unsafe(connection: HTTPConnection) -> bool:
+    """A WebSocket is not under the browser's same-origin policy; whoever may open one reads everything."""
+    return connection.scope["type"] == "websocket" or connection.scope["method"] not in SAFE

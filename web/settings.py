@@ -54,6 +54,11 @@ class Access:
     proxies: tuple[Network, ...] = THIS_MACHINE  # from where that header is believed
     proxy_scope: Scope = Scope.ADMIN  # of the people it names
 
+    @property
+    def known(self) -> "tuple[User | Token, ...]":
+        """Everybody who can show something that only they know."""
+        return (*self.users, *self.tokens)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

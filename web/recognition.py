@@ -1,0 +1,119 @@
+"""Who is calling: a token, a name and password, a session, or the person that a trusted proxy names."""
+
+import base64
+import binascii
+import hmac
+import math
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+
+from starlette.requests import HTTPConnection
+
+from domain.text import clean
+from web.access import Caller
+from web.limits import Buckets
+from web.origins import client_of, is_behind_proxy
+from web.problems import ProblemError
+from web.sessions import COOKIE, Sessions
+from web.settings import Access, Scope, Settings, Token, User
+
+WRONG_PER_SECOND = 0.1
+WRONG_AT_ONCE = 10
+
+NOBODY_ASKED = Caller(name="", scope=Scope.ADMIN)
+"""Everybody who reaches an address without `web.auth`; only this machine does."""
+
+
+class Recognition:
+    """Knows callers by what they show, and makes those wait who show what is wrong."""
+
+    def __init__(self, sessions: Sessions, monotonic: Callable[[], float]) -> None:
+        self.sessions = sessions
+        self._wrong = Buckets(WRONG_PER_SECOND, WRONG_AT_ONCE, monotonic)
+
+    def caller(self, connection: HTTPConnection, settings: Settings) -> Caller | None:
+        """Who is calling; None when they say nothing about it. Raises ProblemError when what they say is wrong."""
+        access = settings.access
+        if access is None:
+            return NOBODY_ASKED
+        given = connection.headers.get("authorization")
+        if given is not None:
+            return self._authorized(given, access, client_of(connection, settings))
+        if access.proxy_header is not None and is_behind_proxy(connection, settings):
+            person = connection.headers.get(access.proxy_header)
+            if person:
+                return Caller(name=clean(person), scope=access.proxy_scope, is_person=True)
+        cookie = connection.cookies.get(COOKIE)
+        session = self.sessions.recognize(cookie, access.known) if cookie else None
+        if session is None:
+            return None
+        return Caller(name=session.who.name, scope=session.who.scope, is_person=True, csrf=session.csrf)
+
+    def log_in(self, name: str, password: str, settings: Settings, client: str) -> User | Token | None:
+        """Whose name and password (or token) these are; None: nobody's. Raises ProblemError after too many."""
+        access = settings.access or Access()
+        keys = (f"address {client}", f"name {name}")
+        self._make_wait(keys)
+        found: User | Token | None = None
+        for who in access.known:
+            # All are compared, so that the time tells nothing about who exists.
+            if _same(_secret(who), password) and who.name == name:
+                found = who
+        if found is None:
+            self._count(keys)
+        return found
+
+    def _authorized(self, given: str, access: Access, client: str) -> Caller:
+        kind, _, credentials = given.partition(" ")
+        self._make_wait([f"address {client}"])
+        who: User | Token | None = None
+        if kind.lower() == "bearer":
+            who = _owner(access.tokens, credentials.strip())
+        elif kind.lower() == "basic":  # what feed readers can send
+            name, password = _decoded(credentials)
+            users = [user for user in access.users if user.name == name]
+            who = _owner(users, password) or _owner(access.tokens, password)
+        if who is None:
+            self._count([f"address {client}"])
+            raise ProblemError(401, "this token or password is unknown here", headers={"WWW-Authenticate": CHALLENGE})
+        return Caller(name=who.name, scope=who.scope, is_person=isinstance(who, User))
+
+    def _make_wait(self, keys: Iterable[str]) -> None:
+        wait = max(map(self._wrong.wait, keys))
+        if wait > 0:
+            detail = "too many wrong tokens or passwords: wait a moment"
+            raise ProblemError(429, detail, headers={"Retry-After": str(math.ceil(wait))})
+
+    def _count(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._wrong.take(key)
+
+
+CHALLENGE = 'Bearer realm="buildwatch"'
+
+
+def _owner(all_of_them: Iterable[User | Token], given: str) -> User | Token | None:
+    found: User | Token | None = None
+    for who in all_of_them:
+        if _same(_secret(who), given):
+            found = who
+    return found
+
+
+def _secret(who: User | Token) -> str:
+    return (who.password if isinstance(who, User) else who.token).get_secret_value()
+
+
+def _same(ours: str, given: str) -> bool:
+    """Compared in a time that depends on neither, nor on their lengths."""
+    digests = (sha256(each.encode(errors="surrogatepass")).digest() for each in (ours, given))
+    return hmac.compare_digest(*digests)
+
+
+def _decoded(credentials: str) -> tuple[str, str]:
+    try:
+        text = base64.b64decode(credentials.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return "", ""
+    name, _, password = text.partition(":")
+    return name, password
