@@ -12,7 +12,8 @@ from poller.reload import Broken
 from poller.startup import record_alive, record_return
 from poller.watching.polling import POLLS, Polling
 from providers._base import Target
-from store import notes
+from store import changes, notes
+from store.changes import Kind
 from store.engine import Session
 
 DAEMON = "daemon"
@@ -42,6 +43,7 @@ def record_configuration(
         "error": broken.text if broken else None,
     }
     notes.put(session, CONFIGURATION, value, now)
+    changes.note(session, Kind.CONFIGURATION)
 
 
 def record_standing(

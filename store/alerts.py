@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, select, update
 
 from domain.alert import Alert, AlertKind, AlertState, Notification, Scope
-from store import outbox
+from store import changes, outbox
 from store.among import among, each
+from store.changes import Kind
 from store.database import Session
 from store.schema import alerts
 
@@ -72,8 +73,11 @@ def save(session: Session, alert: Alert, *, untold: bool = False) -> Alert:
     values = _values(alert)
     if alert.id is not None:
         session.execute(_UPDATE, {**values, "alert_id": alert.id})
+        changes.note(session, Kind.ALERT, ids=[alert.id])
         return alert
-    return replace(alert, id=session.execute(_INSERT, {**values, "untold": untold}).scalar_one())
+    identity: int = session.execute(_INSERT, {**values, "untold": untold}).scalar_one()
+    changes.note(session, Kind.ALERT, ids=[identity])
+    return replace(alert, id=identity)
 
 
 _INSERT = insert(alerts).returning(alerts.c.id)

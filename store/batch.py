@@ -73,6 +73,11 @@ class Batch:
             sql.write_details(self._session, [(ids[where], each) for where, each in self._new_details.items()])
         return [self._change(where, ids[where], each) for where, each in self._changed.items()]
 
+    @property
+    def pipelines(self) -> set[int]:
+        """The row numbers of the pipelines in which something is new; after `write`."""
+        return {where[0] for where in self._changed} or {each.row.pipeline_id for each in self._seen}
+
     def _write_all(self) -> list[Change]:
         """A page of builds none of which is stored: most pages of a first sync, and so a short way of its own."""
         first = sql.next_id(self._session)

@@ -7,9 +7,11 @@ from fnmatch import fnmatchcase
 from heapq import nlargest
 
 from domain.build import Build, Verdict
+from store import changes as feed
 from store import measurements, names, sql
 from store import pipelines as registry
 from store.batch import Batch, Change
+from store.changes import Kind
 from store.columns import to_ms
 from store.database import Session
 from store.encode import Encoder
@@ -34,7 +36,11 @@ def upsert(
     encoder = Encoder(session, verdict_of, now)
     changes: list[Change] = []
     for start in range(0, len(builds), _BATCH):
-        changes += Batch(session, encoder.encode(builds[start : start + _BATCH])).write()
+        batch = Batch(session, encoder.encode(builds[start : start + _BATCH]))
+        written = batch.write()
+        if written:
+            feed.note(session, Kind.BUILD, pipelines=batch.pipelines, ids=[change.id for change in written])
+        changes += written
     _optimize(session, changes)
     return changes
 

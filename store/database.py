@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy
 from sqlalchemy import Connection, Engine
 
+from store import changes
 from store.errors import StoreCorrupt, StoreUnavailable
 from store.faults import Fault, fault_of
 from store.guard import Guard
@@ -55,6 +56,7 @@ class Database:
         self._writer = threading.Lock()
         self._guard = guard  # on PostgreSQL
         self.damage: StoreCorrupt | None = None  # what was found to be broken; it does not pass
+        self._listeners: tuple[Callable[[], None], ...] = ()
 
     def transact(self, unit: Callable[[Session], T], *, deadline: float = 30.0, rebuilds_tables: bool = False) -> T:
         """Run `unit` in a write transaction, commit, and return what it returned.
@@ -70,6 +72,18 @@ class Database:
     def read(self, unit: Callable[[Session], T], *, deadline: float = 30.0) -> T:
         """Run `unit` on a read-only snapshot. Retries and raises like `transact`."""
         return self._run(unit, _Mode.READ, time.monotonic() + deadline)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called after each commit of this process that changed what people see; returns the end of it.
+
+        It is called by the thread that wrote: it must return at once and raise nothing. See store/changes.py.
+        """
+        self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return end
 
     def close(self) -> None:
         """Close all connections."""
@@ -108,12 +122,18 @@ class Database:
                 session = connection.execution_options(**self._options(mode))
                 transaction = session.begin()
                 with transaction:
-                    number = self._become_writer(session) if write else None
+                    if not write:
+                        return unit(session)
+                    number = self._become_writer(session)
+                    changes.begin(session)
                     result = unit(session)
-                    if number is None:
-                        return result  # leaving the block commits
-                    self._commit(transaction, number, result)
-                return result
+                    changed = changes.write(session)
+                    if number is not None:
+                        self._commit(transaction, number, result)  # else leaving the block commits
+        if changed:
+            for listener in self._listeners:
+                listener()
+        return result
 
     @contextmanager
     def _turn(self, until: float) -> Iterator[None]:

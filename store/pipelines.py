@@ -1,6 +1,6 @@
 """The pipelines that are or were watched."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from domain.build import Pipeline
+from store import changes
 from store.among import among
+from store.changes import Kind
 from store.database import Session
 from store.schema import pipelines
 
@@ -58,6 +60,8 @@ def remember(
         return stored
     added = {(each.provider, each.key) for each in new}
     found = find(session, wanted)
+    turned = (each.id for key, each in found.items() if key in added or each != stored[key])
+    changes.note(session, Kind.PIPELINE, pipelines=turned)
     back = {key for key, each in stored.items() if each.missing_since}
     return {key: replace(each, is_new=key in added, is_back=key in back) for key, each in found.items()}
 
@@ -110,13 +114,14 @@ def all(session: Session, provider: str | None = None) -> list[Known]:  # noqa: 
     return [_from_row(row) for row in session.execute(query)]
 
 
-def set_missing(session: Session, provider: str, keys: Iterable[str], now: datetime) -> None:
+def set_missing(session: Session, provider: str, keys: Collection[str], now: datetime) -> None:
     """The provider says that these are gone: since now, unless they were gone already. History stays."""
     session.execute(
         update(pipelines)
         .where(pipelines.c.provider == provider, pipelines.c.key.in_(list(keys)), pipelines.c.missing_since.is_(None))
         .values(missing_since=now)
     )
+    changes.note(session, Kind.PIPELINE, pipelines=numbers(session, [(provider, key) for key in keys]).values())
 
 
 def rename(session: Session, provider: str, old: str, new: str) -> bool:
@@ -125,6 +130,7 @@ def rename(session: Session, provider: str, old: str, new: str) -> bool:
     if (provider, old) not in taken or (provider, new) in taken:
         return False
     session.execute(update(pipelines).where(pipelines.c.id == taken[provider, old].id).values(key=new))
+    changes.note(session, Kind.PIPELINE, pipelines=[taken[provider, old].id])
     return True
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
+from store import changes
+from store.changes import Kind
 from store.database import Session
 from store.schema import providers
 
@@ -39,6 +41,7 @@ def save(session: Session, health: ProviderHealth) -> None:
     """Store the health of a provider."""
     forget(session, [health.name])
     session.execute(insert(providers).values(**asdict(health)))
+    changes.note(session, Kind.PROVIDER)
 
 
 def forget(session: Session, names: Iterable[str]) -> None:

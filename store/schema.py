@@ -384,10 +384,20 @@ notes = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
+# What transactions changed, newest last, for those who show it: see store/changes.py.
+changes = Table(
+    "changes",
+    metadata,
+    Column("seq", Id, primary_key=True),
+    Column("kind", SmallInteger, nullable=False),  # place in changes.Kind
+    Column("pipelines", Text),  # JSON: their ids; null: too many to name, here and below
+    Column("ids", Text),  # JSON: of builds or alerts
+)
+
 # Alembic's own table, declared here so that a new store gets it without importing Alembic.
 alembic_version = Table("alembic_version", metadata, Column("version_num", Text, primary_key=True))
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision that these tables are."""
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Row, and_, insert, select, text, update
 
 from domain.silence import Ends, Silence
+from store import changes
 from store.among import among
+from store.changes import Kind
 from store.database import Session
 from store.schema import SETTLED, builds, names, silences
 
@@ -26,6 +28,7 @@ def add(session: Session, silence: Silence) -> Silence:
         "ended_at": silence.ended_at,
         "ended_because": silence.ended_because,
     }
+    changes.note(session, Kind.SILENCE)
     return replace(silence, id=session.execute(insert(silences).values(**values).returning(silences.c.id)).scalar_one())
 
 
@@ -51,6 +54,8 @@ def end(session: Session, identity: int, because: str, now: datetime) -> bool:
     done = session.execute(
         update(silences).where(silences.c.id == identity, _OPEN).values(ended_at=now, ended_because=because)
     )
+    if done.rowcount > 0:
+        changes.note(session, Kind.SILENCE)
     return done.rowcount > 0
 
 

@@ -187,7 +187,7 @@ def test_an_old_store_is_upgraded_when_it_is_opened(
     url = f"sqlite:///{filled(sqlite_database).path}"
     monkeypatch.setattr(schema, "HEAD", "9999")
     monkeypatch.setattr(migrations.upgrade, "__defaults__", (scripts,))
-    with pytest.raises(StoreError, match="has revision 0003, this buildwatch needs 9999"):
+    with pytest.raises(StoreError, match="has revision 0004, this buildwatch needs 9999"):
         open_database(url, create=False)
     upgraded = open_database(url)
     assert revision(upgraded) == "9999"
