@@ -3,6 +3,7 @@
 What counts is the same as in store/windows.py; without percentiles it is several times faster.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -67,11 +68,20 @@ class Counts(NamedTuple):
         """Seconds."""
         return self.took / self.timed / 1000 if self.timed else None
 
-    def __add__(self, other: "Counts") -> "Counts":  # type: ignore[override]
-        """Both together."""
-        sums = [mine + its for mine, its in zip(self[:-1], other[:-1], strict=True)]
-        lasts = [each for each in (self.last, other.last) if each is not None]
-        return Counts(*sums, last=max(lasts, key=lambda each: each.finished_at) if lasts else None)
+
+def together(some: Iterable[Counts]) -> Counts:
+    """The counts of several pipelines in one."""
+    counts = list(some)
+    ends = [each.last for each in counts if each.last is not None]
+    return Counts(
+        total=sum(each.total for each in counts),
+        passed=sum(each.passed for each in counts),
+        failed=sum(each.failed for each in counts),
+        running=sum(each.running for each in counts),
+        took=sum(each.took for each in counts),
+        timed=sum(each.timed for each in counts),
+        last=max(ends, key=lambda each: each.finished_at, default=None),
+    )
 
 
 def by_pipeline(session: Session, window: Window) -> dict[int, Counts]:

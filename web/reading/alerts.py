@@ -1,0 +1,132 @@
+"""Alerts and silences."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from alerts.handled import acknowledged
+from domain.alert import Alert, AlertKind, AlertState, Notification, Severity
+from domain.silence import Silence
+from store import alert_pages, pipelines, silences
+from store.alerts import AlertView
+from store.engine import Session
+from web.asking import named_like, not_found
+from web.shapes import AlertPage, AlertShape, NotificationShape, SilenceShape, instant, iso, plain
+
+SUMMARIES = frozenset({AlertKind.BASELINE, AlertKind.DIGEST})
+"""About no single place: their scope names the channel, or the digest."""
+
+
+def page(
+    session: Session,
+    *,
+    limit: int,
+    before: int | None,
+    states: Collection[AlertState],
+    kinds: Collection[AlertKind],
+    severities: Collection[Severity],
+    provider: str | None,
+    pipeline: str | None,
+) -> AlertPage:
+    """Alerts, newest first, with every message about them."""
+    keys = None
+    if pipeline is not None:
+        keys = [each.pipeline.key for each in pipelines.all(session, provider) if named_like(each, pipeline)]
+    found = alert_pages.page(
+        session,
+        limit=limit + 1,
+        before=before,
+        states=states,
+        kinds=kinds,
+        severities=severities,
+        provider=provider,
+        pipelines=keys,
+    )
+    more = len(found) > limit
+    return {"alerts": shaped(session, found[:limit]), "next": str(found[limit - 1].alert.id) if more else None}
+
+
+def one(session: Session, identity: int) -> AlertShape:
+    """An alert. Raises ProblemError when there is none."""
+    found = shaped(session, alert_pages.views(session, [identity]))
+    if not found:
+        raise not_found(f"alert {identity}")
+    return found[0]
+
+
+def of_pipeline(session: Session, provider: str, key: str, *, since: datetime) -> list[Alert]:
+    """The alerts of a pipeline that fire, or have ended since then, oldest first."""
+    return alert_pages.of_pipeline(session, provider, key, since)
+
+
+def shaped(session: Session, views: Sequence[AlertView]) -> list[AlertShape]:
+    """Alerts as JSON shows them."""
+    scopes = {(each.alert.scope.provider, each.alert.scope.pipeline or "") for each in views}
+    numbers = pipelines.numbers(session, scopes)
+    return [_shape(each, numbers.get((each.alert.scope.provider, each.alert.scope.pipeline or ""))) for each in views]
+
+
+def _shape(view: AlertView, pipeline_id: int | None) -> AlertShape:
+    alert = view.alert
+    fires = alert.state is AlertState.FIRING
+    handling = alert.handling
+    return {
+        "id": alert.id,
+        "kind": alert.kind,
+        "provider": alert.scope.provider,
+        "pipeline": alert.scope.pipeline,
+        "pipeline_id": pipeline_id,
+        "branch": (alert.scope.branch or None) if alert.kind not in SUMMARIES else None,
+        "severity": alert.severity,
+        "state": alert.state,
+        "started_at": instant(alert.started_at),
+        "resolved_at": iso(alert.resolved_at),
+        "summary": alert.summary,
+        "evidence": plain(alert.evidence),
+        "channels": list(alert.channels),
+        "acknowledged": plain(handling["acknowledged"]) if acknowledged(alert) else None,
+        "silenced_by": handling.get("silenced_by") if fires else None,
+        "hidden_by": handling.get("hidden_by") if fires else None,
+        "escalated": list(handling.get("escalated", ())),
+        "reminders": handling.get("reminders", 0),
+        "notifications": [_notification(each) for each in view.notifications],
+    }
+
+
+def _notification(notification: Notification) -> NotificationShape:
+    return {
+        "id": notification.id,
+        "channel": notification.channel,
+        "reason": notification.reason,
+        "state": notification.delivery,
+        "attempts": notification.attempts,
+        "created_at": instant(notification.created_at),
+        "sent_at": iso(notification.sent_at),
+        "last_error": notification.last_error,
+    }
+
+
+def silence_list(session: Session, *, all: bool) -> list[SilenceShape]:  # noqa: A002  (the CLI's word)
+    """Those that hold; with `all` the newest, those that are over too."""
+    return [_silence(each) for each in (silences.listing if all else silences.unended)(session)]
+
+
+def one_silence(session: Session, identity: int) -> SilenceShape:
+    """A silence. Raises ProblemError when there is none."""
+    found = silences.get(session, [identity])
+    if identity not in found:
+        raise not_found(f"silence {identity}")
+    return _silence(found[identity])
+
+
+def _silence(silence: Silence) -> SilenceShape:
+    ends = silence.ends
+    return {
+        "id": silence.id,
+        "match": plain(silence.match),
+        "until": {"at": iso(ends.at), "fixed": ends.fixed, "build": ends.build, "new_bucket": ends.new_bucket},
+        "reason": silence.reason,
+        "by": silence.author,
+        "created_at": instant(silence.created_at),
+        "ended_at": iso(silence.ended_at),
+        "ended_because": silence.ended_because,
+    }
