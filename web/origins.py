@@ -1,13 +1,10 @@
 """From where a request comes: which address it was sent to, which page sent it, who stands between."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from web.settings import THIS_MACHINE, Settings
-
-Address = IPv4Address | IPv6Address
+from web.settings import Settings, address_of, is_loopback
 
 
 def is_own_host(connection: HTTPConnection, settings: Settings) -> bool:
@@ -68,22 +65,6 @@ def is_https(connection: HTTPConnection, settings: Settings) -> bool:
     if connection.url.scheme in {"https", "wss"} or (settings.url or "").startswith("https://"):
         return True
     return is_behind_proxy(connection, settings) and connection.headers.get("x-forwarded-proto") == "https"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    address = address_of(host)
-    return host == "localhost" if address is None else any(address in network for network in THIS_MACHINE)
-
-
-def address_of(text: str) -> Address | None:
-    """The address of digits that a text is."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
 
 
 def _host_of(url: str | None) -> str | None:

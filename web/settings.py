@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import time
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -75,3 +75,19 @@ class Settings:
     url: str | None = None  # its address for people, when a proxy stands before it
     requests_per_second: float | None = 50  # of a caller, lasting; None: any number
     log_url: str | None = None  # where the log of a pushed build is: {id} is replaced
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    address = address_of(host)
+    return host == "localhost" if address is None else any(address in network for network in THIS_MACHINE)
+
+
+def address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """The address of digits that a text is."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

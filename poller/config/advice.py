@@ -17,7 +17,6 @@ from domain.globs import matches
 from poller.config.configuration import Configuration
 from poller.config.document import Document
 from poller.config.entries import Checking, secrets_of
-from poller.config.later import without_effect
 from poller.config.plugins import OURS
 from poller.config.problems import KeyPath, Mark
 from poller.config.store_url import password_of
@@ -56,7 +55,6 @@ def advise(
 ) -> None:
     """Add warnings. `indices` are the places of the configuration's entries in `pipelines:`."""
     entries = dict(zip(indices, configuration.pipelines, strict=True))
-    _later_keys(document, checking)
     _unused(configuration, checking)
     _unreachable(configuration, entries, checking)
     _idle_routes(document, configuration.routes, entries, checking)
@@ -67,11 +65,6 @@ def advise(
     _digests(configuration, checking)
     _readable_secrets(configuration, document, checking, written)
     _plain_http(configuration, checking)
-
-
-def _later_keys(document: Document, checking: Checking) -> None:
-    for path in without_effect(document):
-        checking.warn(path, f'"{path[-1]}" is accepted but has no effect in this version yet', at_key=True)
 
 
 def _unused(configuration: Configuration, checking: Checking) -> None:
@@ -253,6 +246,7 @@ def _readable_secrets(
     places: list[KeyPath] = []
     for section, settings in (("providers", configuration.providers), ("channels", configuration.channels)):
         places += [(section, *path) for path, secret in secrets_of(settings) if secret]
+    places += [("web", *path) for path, secret in secrets_of(document.web) if secret]
     if configuration.heartbeat_url is not None:
         places.append(("heartbeat_url",))
     if password_of(document.store.url.get_secret_value()):

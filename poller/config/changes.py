@@ -38,6 +38,7 @@ class Changes:
     store: bool
     log: bool
     days: bool  # timezone or day_starts_at
+    web: bool
     policies: bool  # grouping, quiet hours, escalations, digests, heartbeat, details, suspects, buckets
 
     def __bool__(self) -> bool:
@@ -55,6 +56,7 @@ def diff(old: Configuration, new: Configuration) -> Changes:
         store=old.store != new.store,
         log=old.log != new.log,
         days=(old.timezone, old.day_starts_at) != (new.timezone, new.day_starts_at),
+        web=old.web != new.web,
         policies=_policies(old) != _policies(new),
     )
 

@@ -22,6 +22,7 @@ from poller.config.explained import DetailsSettings, Reports, Suspects
 from poller.config.problems import Problem
 from poller.config.sections import Log
 from providers._base import PipelineEntry, ProviderPlugin, ProviderSettings
+from web.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class Configuration:
     own_bucket_rules: tuple[BucketRule, ...] = ()  # of the file that `buckets` names
     builtin_buckets: bool = True
     implied: frozenset[str] = frozenset()  # names of `providers` that nobody wrote, see poller.config.pushed
+    web: Settings | None = None  # of the web server; None: there is none
     include: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     warnings: tuple[Problem, ...] = ()

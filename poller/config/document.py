@@ -12,10 +12,10 @@ from typing_extensions import override
 from poller.config.alerting import Alerts
 from poller.config.bucket_file import BucketsEntry
 from poller.config.explained import DetailsEntry, DetailsOrOff, SuspectsEntry, SuspectsOrWord
-from poller.config.later import later
 from poller.config.policies import DigestEntry, EscalationEntry, QuietHoursEntry
 from poller.config.sections import Anything, Clock, HttpSecret, Log, Names, RouteEntry, Store, Zone
 from poller.config.sources import Given
+from poller.config.web import WebEntry
 from providers._base import Duration
 
 
@@ -58,7 +58,7 @@ class Document(BaseSettings):
     buckets: BucketsEntry = Field(default=BucketsEntry(), description="Causes of failures, told by their log lines.")
     suspects: SuspectsOrWord = Field(default=SuspectsEntry(), description="Whose changes a message names.")
     details: DetailsOrOff = Field(default=DetailsEntry(), description="How much is read about a failed build.")
-    web: Anything | None = later("The web server.")
+    web: WebEntry | None = Field(default=None, description="The web server; left out: there is none.")
 
 
 TOP_LEVEL = frozenset(Document.model_fields)

@@ -33,6 +33,7 @@ from poller.config.sections import RouteEntry, RouteMatch, Store
 from poller.config.sources import Override, applied, from_credentials, from_environment
 from poller.config.store_url import password_of, resolved_url
 from poller.config.tree import plain
+from poller.config.web import check_web, read_web_secrets, web_from
 from poller.running.redaction import Redaction
 from providers._base import PipelineEntry, ProviderSettings
 
@@ -121,6 +122,7 @@ class _Loader:
         if document is None:
             raise ConfigurationError(checking.problems)
         self._check_rules(document.alerts, pipelines)
+        check_web(document.web, checking)
         if checking.problems:
             raise ConfigurationError(checking.problems)
         store = _store(document.store, data_folder)
@@ -143,6 +145,7 @@ class _Loader:
             self._checking.read_secret_files(Document, source, ())
             if isinstance(source.get("store"), dict):
                 self._checking.read_secret_files(Store, source["store"], ("store",))
+            read_web_secrets(self._checking, source)
         try:
             return read_document(*self._sources)
         except ValidationError as error:
@@ -231,7 +234,7 @@ class _Loader:
     ) -> Configuration:
         plugins = self._checking.plugins
         entries = tuple(pipelines.values())
-        secrets = [dict(providers), dict(channels), _with_secrets(entries), document.heartbeat_url]
+        secrets = [dict(providers), dict(channels), _with_secrets(entries), document.heartbeat_url, document.web]
         found = {secret for _, secret in secrets_of(secrets)}
         return Configuration(
             path=path,
@@ -257,6 +260,7 @@ class _Loader:
             templates=templates,
             heartbeat_url=document.heartbeat_url,
             implied=self._implied,
+            web=web_from(document.web, document.timezone, document.day_starts_at),
             include=document.include,
             files=(*self._files, *sorted(self._references.files)),
             secrets=frozenset({*found, *self._references.secrets, *password_of(store.url.get_secret_value())}),
@@ -267,7 +271,9 @@ class _Loader:
     def _fingerprint(self, templates: Mapping[str, TemplateFile]) -> str:
         texts = {kind: one.text for kind, one in templates.items()}
         return hashlib.sha256(
-            json.dumps([self._raw, texts, self._buckets.text], sort_keys=True, default=str).encode()
+            json.dumps(
+                [self._raw, texts, self._buckets.text, sorted(self._references.secrets)], sort_keys=True, default=str
+            ).encode()
         ).hexdigest()
 
 

@@ -9,7 +9,7 @@ from pydantic_core import core_schema
 from typing_extensions import override
 
 from poller.config.document import TOP_LEVEL, Document
-from poller.config.explanations import is_secret
+from poller.config.explanations import is_secret, models_in
 from poller.config.plugins import BrokenPlugin, Kinds, Plugins, find_plugins
 
 _DEFINITIONS = "#/$defs/{model}"
@@ -75,11 +75,11 @@ class _Written(GenerateJsonSchema):
 
 def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
     result = model.model_json_schema(ref_template=_DEFINITIONS, schema_generator=_Written)
-    _allow_secret_files(result, model)
+    _allow_secret_files(result, model, result.get("$defs", {}))
     return result
 
 
-def _allow_secret_files(schema: dict[str, Any], model: type[BaseModel]) -> None:
+def _allow_secret_files(schema: dict[str, Any], model: type[BaseModel], definitions: Mapping[str, Any]) -> None:
     """A secret may be given as `<key>_file`; so it is no longer required under its own name."""
     properties = schema.get("properties", {})
     for name, info in model.model_fields.items():
@@ -88,6 +88,8 @@ def _allow_secret_files(schema: dict[str, Any], model: type[BaseModel]) -> None:
             properties.setdefault(f"{key}_file", {"type": "string", "description": f"A file that holds the {key}."})
             if key in schema.get("required", ()):
                 schema["required"] = [other for other in schema["required"] if other != key]
+        for inner in models_in(info.annotation):
+            _allow_secret_files(definitions.get(inner.__name__, {}), inner, definitions)
 
 
 def _defined(name: str, model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """Who may do what, and what nobody may."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from httpx import Response
 from pydantic import BaseModel, SecretStr
@@ -13,13 +15,15 @@ from pydantic import BaseModel, SecretStr
 from store.engine import Database
 from store.errors import StoreUnavailable
 from tests.support.site import premises, site_over
-from web.access import Admin, Anybody, Ingester, Reader
+from web.access import Admin, Anybody, Ingester, Reader, anybody
 from web.app import make_app
+from web.description import scope_of
 from web.gate import Limits
 from web.settings import Access, Scope, Settings, Token, User
 from web.site import Site
 
 ADDRESS = "http://127.0.0.1:8080"
+EVERYWHERE = "0.0.0.0"  # noqa: S104
 HERE = {"Origin": ADDRESS}
 TOKENS = tuple(Token(name=str(scope), token=SecretStr(f"token-{scope}"), scope=scope) for scope in Scope)
 ADA = User(name="ada", password=SecretStr("correct horse"), scope=Scope.ADMIN)
@@ -142,10 +146,6 @@ def test_without_auth_everybody_on_this_machine_may_do_everything(visit: Open) -
 
 def test_every_route_says_who_may_ask(visit: Open) -> None:
     """A route that forgot its dependency would be open to everybody."""
-    from fastapi.routing import APIRoute
-
-    from web.access import anybody
-    from web.description import scope_of
 
     def asks(dependant: Any) -> bool:
         return dependant.call is anybody or any(map(asks, dependant.dependencies))
@@ -269,8 +269,6 @@ def test_a_session_outlives_a_restart_but_not_two_weeks(visit: Open, monkeypatch
     log_in(first)
     second.cookies.update(first.cookies)
     assert second.get("/try/read").status_code == 200
-    from datetime import timedelta
-
     monkeypatch.setattr("web.sessions.LASTING", timedelta(seconds=-1))
     assert second.get("/try/read").status_code == 401
 
@@ -295,7 +293,7 @@ def test_a_proxy_is_believed_where_it_is_trusted(visit: Open) -> None:
     named = {"X-Remote-User": "grace"}
     assert visit(access=PROXIED).get("/try/read", headers=named).json() == "grace"
     assert visit(access=PROXIED).get("/try/read").status_code == 401
-    assert visit(access=PROXIED, client="192.0.2.7", host="0.0.0.0").get("/try/read", headers=named).status_code == 401
+    assert visit(access=PROXIED, client="192.0.2.7", host=EVERYWHERE).get("/try/read", headers=named).status_code == 401
     assert visit(access=LOCKED).get("/try/read", headers=named).status_code == 401
     assert visit(access=PROXIED).post("/try/admin", headers=named).status_code == 403
 
@@ -321,7 +319,7 @@ def test_a_name_that_was_turned_to_this_machine_is_refused(visit: Open, host: st
 
 
 def test_a_public_address_with_tokens_has_any_name(visit: Open) -> None:
-    client = visit(host="0.0.0.0", access=LOCKED)
+    client = visit(host=EVERYWHERE, access=LOCKED)
     assert client.get("/try/read", headers=bearer("read") | {"Host": "ci.example.com"}).status_code == 200
 
 

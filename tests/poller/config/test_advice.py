@@ -145,12 +145,6 @@ def test_a_disabled_pipeline_needs_no_route(loading: Loading) -> None:
     assert warned(loading(text)) == ['config.yaml:8:3: channel "desk" is used by no route']
 
 
-def test_a_key_whose_time_has_not_come_is_told_to_have_no_effect(loading: Loading) -> None:
-    assert warned(loading(WORKING + "web: {listen: '127.0.0.1:8080'}\n")) == [
-        'config.yaml:8:1: "web" is accepted but has no effect in this version yet',
-    ]
-
-
 def test_keys_about_what_builds_leave_behind_have_effect(loading: Loading) -> None:
     keys = "parsers: {junit: r.xml}\n    require: {artifact: r.xml}\n    measurements: {artifact: m.json}"
     text = WORKING.replace("job: nightly", f"job: nightly\n    {keys}") + "details: off\nsuspects: list\n"

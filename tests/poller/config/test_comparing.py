@@ -17,6 +17,7 @@ NONE = Changes(
     store=False,
     log=False,
     days=False,
+    web=False,
     policies=False,
 )
 

@@ -21,6 +21,9 @@ ENVIRONMENT = dict.fromkeys(
         "SLACK_BOT_TOKEN",
         "SMTP_PASSWORD",
         "HEARTBEAT_URL",
+        "BUILDWATCH_TOKEN",
+        "ADA_PASSWORD",
+        "GITHUB_WEBHOOK_SECRET",
     ],
     "https://hooks.slack.com/services/T0/B0/made-up",
 )
@@ -86,7 +89,7 @@ DEFAULTS_IN_WORDS: set[str] = set()
 def test_everything_is_valid_when_every_hash_is_removed(tmp_path: Path) -> None:
     numbers = [number for run in blocks().values() for number in run]
     configuration = loaded(tmp_path, switched_on(numbers))
-    assert {provider.kind for provider in configuration.providers.values()} == {"github", "jenkins"}
+    assert {provider.kind for provider in configuration.providers.values()} == {"github", "jenkins", "push"}
     assert {channel.kind for channel in configuration.channels.values()} == {"console", "slack", "smtp"}
 
 
