@@ -108,6 +108,11 @@ def _stats(session: Session, database: Database) -> Stats:
     )
 
 
+def size(session: Session, database: Database) -> int:
+    """Bytes that the store takes."""
+    return _size(session, database.path)
+
+
 def _size(session: Session, path: Path | None) -> int:
     if path is None:
         return int(session.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())

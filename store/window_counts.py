@@ -32,6 +32,12 @@ _LAST = f"""SELECT p.id, (SELECT b.finished_at * 64 + b.outcome * 4 + b.verdict 
     WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {COUNTS} ORDER BY b.finished_at DESC LIMIT 1)
 FROM pipelines p"""  # noqa: S608  (no values)
 
+_REACH = f"""SELECT
+    min((SELECT b.finished_at FROM builds b WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {COUNTS}
+        ORDER BY b.finished_at LIMIT 1)),
+    max((SELECT b.finished_at FROM builds b WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {COUNTS}
+        ORDER BY b.finished_at DESC LIMIT 1)) FROM pipelines p"""  # noqa: S608  (no values)
+
 
 class Ended(NamedTuple):
     """How and when a build ended."""
@@ -105,6 +111,17 @@ def last_ended(session: Session) -> dict[int, Ended]:
     """How and when the last build of each pipeline ended, whenever that was."""
     rows = session.exec_driver_sql(_LAST).all()
     return {pipeline: _ended(last) for pipeline, last in rows if last is not None}
+
+
+def reach(session: Session) -> tuple[datetime | None, datetime | None]:
+    """When the oldest and the newest build that count had ended."""
+    oldest, newest = session.exec_driver_sql(_REACH).one()
+    return None if oldest is None else from_ms(oldest), None if newest is None else from_ms(newest)
+
+
+def stored(session: Session) -> int:
+    """How many builds are stored, all their attempts."""
+    return int(session.exec_driver_sql("SELECT count(*) FROM builds").scalar_one())
 
 
 def _ended(packed: int) -> Ended:

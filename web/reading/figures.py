@@ -123,9 +123,9 @@ def figure(
         "until": instant(until),
         "count": len(points),
         "history": [_point(each) for each in points[-MOST_POINTS:]],
-        "aggregated": found and aggregate_shape(found.aggregate),
-        "trend": found and _trend(found),
-        "baseline": found and _baseline(found),
+        "aggregated": aggregate_shape(found.aggregate) if found else None,
+        "trend": trend_shape(found) if found else None,
+        "baseline": baseline_shape(found) if found else None,
         "outliers": _outliers(session, points, found) if found else [],
         "outliers_total": len(found.outliers) if found else 0,
     }
@@ -181,7 +181,8 @@ def aggregate_shape(total: Aggregate) -> AggregateShape:
     }
 
 
-def _trend(found: Analysis) -> TrendShape:
+def trend_shape(found: Analysis) -> TrendShape:
+    """Where it goes."""
     trend = found.trend
     return {
         "direction": trend.direction,
@@ -195,7 +196,8 @@ def _trend(found: Analysis) -> TrendShape:
     }
 
 
-def _baseline(found: Analysis) -> BaselineShape | None:
+def baseline_shape(found: Analysis) -> BaselineShape | None:
+    """What is usual; None: too few comparable builds."""
     usual = found.baseline
     if usual is None:
         return None
