@@ -332,7 +332,7 @@ class KnowsItsPages(Protocol):
 class Posted:
     """What a server told of by itself."""
 
-    target: str  # Target.key of what polls it
+    targets: tuple[str, ...]  # Target.key of what polls it
     within: str  # what the keys of its pipelines begin with
     build: Build | None = None  # as the next poll will see it; None: only that something happened
 
@@ -340,6 +340,8 @@ class Posted:
 @runtime_checkable
 class ReadsPosts(Protocol):
     """A provider whose server can post what happens, beside being polled."""
+
+    system: ClassVar[str]  # whose words it reads: the last part of the address of its webhooks
 
     def posted(self, body: Mapping[str, Any]) -> Posted | None:
         """What a body tells; None when nobody watches that. Reaches nothing. Raises ValueError: it makes no sense."""

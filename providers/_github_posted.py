@@ -39,12 +39,12 @@ def posted_run(body: Mapping[str, Any], wanted: Wanted, target_of: TargetOf) -> 
         return None
     run = body.get("workflow_run")
     if run is None:
-        return Posted(target=target, within=f"{target}/")
+        return Posted(targets=(target,), within=f"{target}/")
     try:
         found = _build(run, body.get("workflow"), repository, target, wanted)
     except _NOT_A_RUN as error:
         raise ValueError(f"workflow_run: {type(error).__name__}: {error}") from error
-    return None if found is None else Posted(target=target, within=f"{target}/", build=found)
+    return None if found is None else Posted(targets=(target,), within=f"{target}/", build=found)
 
 
 def _build(run: Run, workflow: object, repository: Mapping[str, Any], target: str, wanted: Wanted) -> Build | None:

@@ -6,8 +6,9 @@ percent-encoded once more: `/job/org/job/repo/job/feature%252Fx/`.
 """
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 _SLASH_IN_NAME: Final = "\0"  # a slash that belongs to one name, which no name can hold by itself
@@ -35,12 +36,35 @@ def job_of_page(url: str, server: str) -> str | None:
         return None
     if not same or not page.path.startswith(home.path):
         return None
-    segments = page.path.removeprefix(home.path).split("/")
+    return job_of_path(page.path.removeprefix(home.path))
+
+
+def job_of_path(path: str) -> str | None:
+    """The full name of a job from its path below the server's URL, whatever follows it there."""
+    segments = path.split("/")
     names: list[str] = []
     while len(segments) > 1 and segments[0] == "job" and segments[1]:
         names.append(unquote(segments[1]))
         segments = segments[2:]
     return "/".join(names) or None
+
+
+def job_posted(body: Mapping[str, Any]) -> str:
+    """The full name of the job that a body of the Notification plugin, or a `{job: folder/name}`, is about.
+
+    Jenkins writes its own idea of its address into URLs: only what follows it counts. Raises ValueError.
+    """
+    job = body.get("job")
+    if isinstance(job, str) and job.strip("/"):
+        return job.strip("/")
+    build = body.get("build")
+    urls = (body.get("url"), build.get("full_url") if isinstance(build, Mapping) else None, body.get("build_url"))
+    for url in urls:
+        before, found, rest = ("/" + url).partition("/job/") if isinstance(url, str) else ("", "", "")
+        name = job_of_path(f"job/{rest}" + "/") if found and "?" not in before else None
+        if name is not None:
+            return name
+    raise ValueError("job: it tells of no job; send {job: folder/name}, or what the Notification plugin sends")
 
 
 def decoded(full_name: str) -> str:

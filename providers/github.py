@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from domain.build import Build, Pipeline
@@ -49,6 +49,8 @@ _log = logging.getLogger(__name__)
 
 class GitHub:
     """One server with one set of credentials."""
+
+    system: ClassVar[str] = "github"
 
     def __init__(self, name: str, settings: GitHubSettings, entries: Sequence[GitHubEntry]) -> None:
         self.name = name

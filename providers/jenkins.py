@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, model_validator
@@ -22,6 +22,7 @@ from providers._base import (
     Page,
     PipelineEntry,
     Place,
+    Posted,
     Probe,
     ProviderPlugin,
     ProviderSettings,
@@ -35,7 +36,7 @@ from providers._jenkins_client import JenkinsClient
 from providers._jenkins_details import read_details
 from providers._jenkins_history import BACKFILL, History
 from providers._jenkins_idle import why_idle
-from providers._jenkins_names import JobGlob, job_of_page
+from providers._jenkins_names import JobGlob, job_of_page, job_posted
 from providers._jenkins_poll import Poll
 from providers._jenkins_queue import read_queue
 from providers._jenkins_reread import Rereads
@@ -95,6 +96,8 @@ class JenkinsEntry(PipelineEntry):
 
 class Jenkins:
     """One server with one set of credentials."""
+
+    system: ClassVar[str] = "jenkins"
 
     def __init__(self, name: str, settings: JenkinsSettings, entries: Sequence[JenkinsEntry]) -> None:
         self.name = name
@@ -181,11 +184,20 @@ class Jenkins:
     def place_of(self, url: str) -> Place | None:
         """Where the build is found that a page of this server shows: the page of a job, or of a build of it."""
         job = job_of_page(url, self._settings.url)
-        if job is None:
-            return None
-        names = (job, job.rpartition("/")[0])  # the job of a branch, or any other
+        targets = self._polling(job) if job is not None else ()
+        return Place(targets=targets, within=job) if job is not None and targets else None
+
+    def posted(self, body: Mapping[str, Any]) -> Posted | None:
+        """That something happened to a job: as the Notification plugin says it, or as `{job: folder/name}`."""
+        job = job_posted(body)
+        targets = self._polling(job)
+        return Posted(targets=targets, within=job) if targets else None
+
+    def _polling(self, job: str) -> tuple[str, ...]:
+        """The targets that read this job; it may be that of a branch."""
+        names = (job, job.rpartition("/")[0])
         found = [rule.target for rule in self._rules if any(name and rule.matches(name) for name in names)]
-        return Place(targets=tuple(dict.fromkeys(found)), within=job) if found else None
+        return tuple(dict.fromkeys(found))
 
     def close(self) -> None:
         """Close the sessions of all threads."""

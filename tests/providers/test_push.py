@@ -103,7 +103,7 @@ def test_a_run_that_github_posts_is_the_build_that_polling_sees() -> None:
     assert isinstance(provider, ReadsPosts)
     posted = provider.posted({"workflow_run": RUN, "repository": REPOSITORY})
     assert posted is not None
-    assert (posted.target, posted.within) == ("acme/web", "acme/web/")
+    assert (posted.targets, posted.within) == (("acme/web",), "acme/web/")
     assert posted.build is not None
     assert posted.build.pipeline == pipeline(
         provider="gh", key="acme/web/.github/workflows/ci.yml", name="acme/web CI", default_branch="trunk",
@@ -132,7 +132,7 @@ def test_what_is_not_watched_is_not_told() -> None:
 
 def test_other_events_of_a_watched_repository_tell_only_that_something_happened() -> None:
     found = github({"repo": "acme/*"}).posted({"check_run": {}, "repository": REPOSITORY})
-    assert found == Posted(target="acme/web", within="acme/web/")
+    assert found == Posted(targets=("acme/web",), within="acme/web/")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,209 @@
+"""Builds that are pushed: `POST /api/events/run`, `/ingest/github`, `/ingest/jenkins` and `/ingest/json`."""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Body, Request
+from fastapi.responses import JSONResponse, RedirectResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.responses import Response
+
+from web.access import Ingester
+from web.bodies import Body as Pushed
+from web.bodies import BuildEvent, RegressionRun, RunEvent, context_of, faults_of
+from web.plain_pages import is_browser
+from web.problems import Fault, ProblemError, answers
+from web.pushing import NotTakenError, Pushing, Taken, Telling
+from web.seed_shapes import build_of, request_of, run_of
+from web.site import Site
+from web.watched import hand_over, spot_of
+from web.words import STANDINGS
+
+MOST = 10_000  # items of an array
+REFUSED = answers(400, 401, 403, 413, 415, 422, 503)
+
+P = TypeVar("P", bound=Pushed)
+
+
+class Run(BaseModel):
+    """A run as it is stored."""
+
+    id: int
+    pipeline: str
+    status: str = Field(description="success, failure, running, cancelled, skipped or unknown.")
+    started_at: str | None
+    finished_at: str | None
+    duration_sec: float | None
+    branch: str | None
+    commit: str | None
+    triggered_by: str | None
+
+
+class IngestedBuild(BaseModel):
+    """A build as it is stored."""
+
+    id: int
+    provider: str
+    pipeline: str
+    repo: str | None
+    branch: str | None
+    status: str = Field(description="success, failure, in_progress, cancelled, skipped or unknown.")
+    started_at: str | None
+    completed_at: str | None
+    duration_seconds: float | None
+    url: str | None
+    logs: str | None
+    created_at: str | None
+
+
+class Accepted(BaseModel):
+    """Taken note of, and nothing was stored."""
+
+    stored: bool = Field(description="Always false.")
+    reason: str
+
+
+class ItemProblem(BaseModel):
+    """An item that was not stored."""
+
+    index: int
+    field: str
+    problem: str
+
+
+class IngestedRuns(BaseModel):
+    """What became of an array."""
+
+    stored: int = Field(description="Items that are in the store now, new or known.")
+    changed: int = Field(description="Those of them that brought something new.")
+    ids: list[int] = Field(description="Of the builds, in the order of the good items.")
+    runs: list[dict[str, Any]] = Field(description="The good items as they are stored.")
+    errors: list[ItemProblem] = Field(description="The bad items: they were left out.")
+
+
+def router_of(site: Site) -> APIRouter:
+    """The routes."""
+    router, pushing = APIRouter(tags=["ingest"]), Pushing(site)
+
+    @router.post("/api/events/run", response_model=Run, responses=REFUSED)
+    def event(body: RunEvent, _: Ingester) -> Response:
+        """One run. What is left out is computed; the answer is the run as it is stored.
+
+        Sent again it changes nothing. A run that was told as `running` is ended by the body that tells how it ended:
+        with the same `run_id`, the same `started_at`, or else the same branch and commit.
+        """
+        telling = _read(body, RunEvent, site).telling(context_of(site.now()))
+        return JSONResponse(run_of(_take(pushing, [telling])[0].view))
+
+    def _source(source: str) -> Callable[[BuildEvent, Any], Response]:
+        def ingest(body: BuildEvent, _: Ingester) -> Response:
+            return _build(site, pushing, _read(body, BuildEvent, site), source)
+
+        return ingest
+
+    left: dict[int | str, dict[str, Any]] = {
+        202: {"model": Accepted, "description": "The build is polled: its server has been asked for it."}
+    }
+    for source in ("github", "jenkins"):
+        router.add_api_route(
+            f"/ingest/{source}",
+            _source(source),
+            methods=["POST"],
+            response_model=IngestedBuild,
+            responses={**REFUSED, **left},
+            summary=f"A build of {source}",
+            operation_id=f"ingest_{source}",
+            description=(
+                "One build. When its `url` is a page of a server that is polled here, the poll is the truth: "
+                "it comes at once, and the answer is 202."
+            ),
+        )
+
+    @router.post(
+        "/ingest/json",
+        response_model=IngestedRuns,
+        responses={**REFUSED, 303: {"description": "To /details, for a browser."}},
+        openapi_extra={"requestBody": _array_of(RegressionRun)},
+    )
+    def runs(items: Annotated[list[Any], Body(max_length=MOST)], request: Request, _: Ingester) -> Response:
+        """An array of regression runs, inserted or updated by `request_id`.
+
+        Times without an offset are in the zone of config.yaml. A bad item is reported by its index and left out, the
+        others are stored; when none is good, the answer is a 422.
+        """
+        return _runs(site, pushing, items, request)
+
+    return router
+
+
+def _read(body: P, model: type[P], site: Site) -> P:
+    """The same body, read by somebody who knows the time. Raises ProblemError."""
+    try:
+        return model.model_validate(body.model_dump(exclude_unset=True), context=context_of(site.now()))
+    except ValidationError as error:
+        raise _unusable(faults_of(error, "body")) from None
+
+
+def _unusable(faults: Iterable[tuple[str, str]]) -> ProblemError:
+    found = [Fault(field, text) for field, text in faults]
+    few = ", ".join(dict.fromkeys(each.field for each in found[:5]))
+    return ProblemError(422, f"cannot be used: {few}", found)
+
+
+def _take(pushing: Pushing, tellings: list[Telling]) -> list[Taken]:
+    try:
+        return pushing.take(tellings)
+    except NotTakenError as error:
+        raise ProblemError(422, str(error), [Fault("body.pipeline", str(error))]) from None
+
+
+def _build(site: Site, pushing: Pushing, body: BuildEvent, source: str) -> Response:
+    spot = spot_of(site, body.url)
+    telling = body.telling(context_of(site.now()), source=source)
+    if spot is None:
+        return JSONResponse(build_of(_take(pushing, [telling])[0].view))
+    handed = hand_over(site, spot, telling, number=body.run_number)
+    if handed.taken is None:
+        return JSONResponse({"stored": False, "reason": handed.reason}, 202)
+    return JSONResponse(build_of(handed.taken.view))
+
+
+def _runs(site: Site, pushing: Pushing, items: list[Any], request: Request) -> Response:
+    settings = site.settings()
+    context = context_of(site.now(), settings.zone)
+    good: list[Telling] = []
+    bad: list[tuple[int, str, str]] = []
+    for index, item in enumerate(items):
+        try:
+            telling = RegressionRun.model_validate(item, context=context).telling(context, settings.log_url)
+        except ValidationError as error:
+            bad += [(index, field, text) for field, text in faults_of(error, f"body.{index}")]
+            continue
+        if pushing.refuses(telling.pipeline):
+            bad.append((index, f"body.{index}.pipeline", f'no entry of `pipelines:` takes "{telling.pipeline}"'))
+        else:
+            good.append(telling)
+    if bad and not good:
+        raise _unusable((field, text) for _, field, text in bad)
+    taken = _take(pushing, good)
+    if is_browser(request):
+        return RedirectResponse("/details", 303)
+    return JSONResponse(
+        {
+            "stored": len(taken),
+            "changed": sum(each.changed for each in taken),
+            "ids": [each.view.build.id for each in taken],
+            "runs": [request_of(each.view, settings.zone) for each in taken],
+            "errors": [{"index": index, "field": field, "problem": text} for index, field, text in bad],
+        }
+    )
+
+
+def _array_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The description of a body that is an array: its items are read one by one, so that one bad one is no harm."""
+    schema = model.model_json_schema()
+    schema["properties"]["status"]["examples"] = [word.upper() for word in STANDINGS][:3]
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "array", "maxItems": MOST, "items": schema}}},
+    }
