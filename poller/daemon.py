@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from domain.duration import format_duration
-from metrics.live import DAY, WEEK, Live
+from metrics.live import WEEK, Live
 from poller import standing
 from poller.config import Configuration
 from poller.config.changes import diff
@@ -16,8 +16,10 @@ from poller.delivery.undelivered import judge_channels
 from poller.details.rebucketing import Rebucketing
 from poller.details.saving import Saved
 from poller.details.workers import Workers
+from poller.housekeeping import prune
 from poller.intake.ingest import Ingested
-from poller.record import record_configuration, record_standing, record_start
+from poller.listening import Listening
+from poller.record import in_a_line, record_configuration, record_standing, record_start
 from poller.reload import Reload
 from poller.running.clock import Clock, JumpDetector
 from poller.running.failpoint import Failpoints
@@ -25,6 +27,7 @@ from poller.running.notify import Systemd
 from poller.running.progress import Progress
 from poller.running.redaction import Redaction
 from poller.running.signals import Signals
+from poller.serving import NO_VIEWS, Serving, Views
 from poller.startup import tell_return
 from poller.timing.timers import TICK, Timers
 from poller.watching.connections import Connections, connect, reconnect
@@ -34,7 +37,7 @@ from poller.watching.listing import Listings
 from poller.watching.parts import Part, recall
 from poller.watching.polling import Polling
 from poller.watching.schedule import Schedule
-from store import counted, retention
+from store import counted
 from store import providers as stored_providers
 from store.engine import Database, Session
 from store.errors import StoreError
@@ -62,6 +65,7 @@ class Surroundings:
     clock: Clock
     load: Callable[[], Configuration]  # reads config.yaml again; raises ConfigurationError
     configured: Callable[[Configuration], None]  # a new configuration is in use: its log level, its secrets
+    views: Views = NO_VIEWS
 
 
 class Daemon:
@@ -116,6 +120,16 @@ class Daemon:
             targets=self._schedule.targets,
             statuses=self._dispatcher.statuses,
         )
+        serving = Serving(
+            database=database,
+            clock=self._clock,
+            configuration=lambda: self._configuration,
+            after_commit=self._after_commit,
+            views=surroundings.views,
+            poll_now=self._schedule.hasten,
+            providers=lambda: self._polling.providers,
+        )
+        self.web = Listening(serving)
         self._reload = Reload(configuration, load=surroundings.load, build=self._apply, clock=self._clock)
         self._next_ping = 0.0
         self._next_note = 0.0
@@ -131,9 +145,10 @@ class Daemon:
     def run(self) -> int:
         """Until SIGTERM. The caller holds the store's lock. Returns the exit status.
 
-        Raises StoreCorrupt when the store turns out to be damaged: whatever is written into it may be lost.
+        Raises CannotListenError, and StoreCorrupt when the store turns out to be damaged: writing may lose data.
         """
         self.signals.install()
+        self.web.use(self._configuration.web)
         orphans = self._dispatcher.recover()
         if orphans:
             log.warning("messages under way when the last run ended will be tried again messages=%s", orphans)
@@ -145,6 +160,7 @@ class Daemon:
         self._progress.expect("schedule", within=SCHEDULE_ALIVE)
         self._schedule.start()
         self._details.start()
+        self.web.wait()
         self._systemd.ready(self._status())
         log.info("watching providers=%s channels=%s", len(self._connections.providers), len(self._connections.channels))
         try:
@@ -187,6 +203,7 @@ class Daemon:
         """Swap to a new configuration. Everything that can fail comes first."""
         changes = diff(self._configuration, new)
         connections = reconnect(self._connections, new, changes)
+        self.web.use(new.web)
         if new.store.url != self._configuration.store.url:
             log.warning("store.url has changed: that takes effect at the next start")
         self._hidden.learn(new.secrets)
@@ -352,36 +369,19 @@ class Daemon:
         self._orphans_due = True  # a pipeline may have another default branch by now
         try:
             with self._progress.doing("housekeeping", limit=KEEPING_HOUSE):
-                self._prune()
+                prune(self._database, self._configuration, self._clock.now())
         except StoreError as error:
             log.warning("store not pruned, will retry error=%s", error)
 
-    def _prune(self) -> None:
-        keep = self._configuration.store.keep
-        now = self._clock.now()
-        # Age counts from the newest build: a clock that runs ahead must not make all of history look old.
-        newest = self._database.read(retention.newest) or now
-        pruned = retention.prune(self._database, retention.Keep(builds=keep.builds, logs=keep.logs), min(now, newest))
-        if pruned.builds or pruned.logs:
-            log.info("store pruned builds=%s logs=%s", pruned.builds, pruned.logs)
-
     def _status(self) -> str:
-        failing = [name for name, health in self._polling.health.items() if health.facts.failing_since]
-        day = self._live.summaries(DAY, self._clock.now()).values()
-        passed, failed = sum(each.passed for each in day), sum(each.failed for each in day)
-        text = f"{len(self._schedule.targets())} targets of {len(self._polling.providers)} providers"
-        if passed + failed:
-            text += f", {passed} of {passed + failed} builds passed in 24 h"
-        if failing:
-            text += f", not answering: {', '.join(failing)}"
-        if self._reload.broken:
-            text += ", config.yaml is broken: the old configuration is in use"
-        return text
+        text = in_a_line(self._polling, self._schedule.targets(), self._live, self._clock.now())
+        return text + (", config.yaml is broken: the old configuration is in use" if self._reload.broken else "")
 
     def _leave(self) -> bool:
         """Drain within 30 s. False when something is stuck and the process must be left by force."""
         self._systemd.stopping()
         log.info("stopping")
+        self.web.stop()
         self._schedule.stop()
         self._polling.stop()
         self._details.stop()

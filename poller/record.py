@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 
+from metrics.live import DAY, Live
 from poller.config import Configuration
 from poller.delivery.courier import ChannelStatus
 from poller.reload import Broken
@@ -64,3 +65,14 @@ def _of_unlisted(session: Session, polling: Polling, targets: list[Target]) -> d
     stored = notes.get(session, POLLS)
     known: dict[str, str] = stored.value if stored else {}
     return {name: moment for name, moment in known.items() if any(name.startswith(f"{each}:") for each in unlisted)}
+
+
+def in_a_line(polling: Polling, targets: list[Target], live: Live, now: datetime) -> str:
+    """How everything is: what `systemctl status` shows."""
+    failing = [name for name, health in polling.health.items() if health.facts.failing_since]
+    day = live.summaries(DAY, now).values()
+    passed, failed = sum(each.passed for each in day), sum(each.failed for each in day)
+    text = f"{len(targets)} targets of {len(polling.providers)} providers"
+    if passed + failed:
+        text += f", {passed} of {passed + failed} builds passed in 24 h"
+    return text + (f", not answering: {', '.join(failing)}" if failing else "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from poller.config import Configuration, ConfigurationError
 from poller.config.watch import Watcher
 from poller.running.clock import Clock
+from web.listening import CannotListenError
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Reload:
         except ConfigurationError as error:
             self._watch(error.files)
             self._report("\n".join(str(problem) for problem in error.problems))
+        except CannotListenError as error:
+            self._report(str(error))
         except Exception as error:
             log.exception("config.yaml could not be put to use")
             self._report(f"could not be put to use: {type(error).__name__}")

@@ -1,9 +1,8 @@
 """What the web application stands on, made of the real things: in the daemon, or in a process of its own."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from domain.silence import Ends
@@ -13,14 +12,12 @@ from poller.running.clock import Clock
 from poller.telling import handling
 from poller.telling.handling import CannotHandleError
 from poller.watching.connections import make_provider
-from providers._base import Page, Provider
+from providers._base import Page, Provider, TellsDetails
 from store.engine import Database, Session
 from web.settings import Settings
 from web.site import Silencing, Site
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 PUSHED = "push"  # the target of builds that came by themselves: it has no cursors
 NEWS = timedelta(hours=1)  # what finished longer ago when a pipeline is first heard of is its baseline
@@ -31,6 +28,17 @@ def _nothing(_: Ingested) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """What the command line shows as JSON, of which the keys are a contract; it gives them to the web."""
+
+    standing: Callable[[Configuration, Database, datetime], Mapping[str, Any]]
+    explain: Callable[[Configuration, Database, int, datetime], Mapping[str, Any] | None]
+
+
+NO_VIEWS = Views(standing=lambda *_: {}, explain=lambda *_: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
     """The store and the configuration, as the functions of a site. `after_commit` hears of what was stored."""
 
@@ -38,7 +46,7 @@ class Serving:
     clock: Clock
     configuration: Callable[[], Configuration]
     after_commit: Callable[[Ingested], None] = _nothing
-    tells_details: Callable[[str], bool] = lambda _: False  # of a provider: it is asked for more about its builds
+    views: Views = NO_VIEWS
     poll_now: Callable[[str, str], bool] = lambda _provider, _key: False
     providers: Callable[[], Mapping[str, Provider]] | None = None  # those in use; None: made here, nobody polls
     _made: dict[str, Mapping[str, Provider]] = field(default_factory=dict, repr=False)  # by Configuration.loaded
@@ -50,15 +58,24 @@ class Serving:
             now=self.clock.now,
             settings=settings,
             ingest=self._ingest,
-            standing=dict,
-            explain=lambda _: None,
+            standing=self._standing,
+            explain=self._explain,
             acknowledge=self._acknowledge,
             unacknowledge=self._unacknowledge,
             silence=self._silence,
             unsilence=self._unsilence,
-            providers=self.providers or self._make_providers,
+            providers=self._providers,
             poll_now=self.poll_now,
         )
+
+    def _standing(self) -> Mapping[str, Any]:
+        return self.views.standing(self.configuration(), self.database, self.clock.now())
+
+    def _explain(self, build: int) -> Mapping[str, Any] | None:
+        return self.views.explain(self.configuration(), self.database, build, self.clock.now())
+
+    def _providers(self) -> Mapping[str, Provider]:
+        return self.providers() if self.providers is not None else self._make_providers()
 
     def _make_providers(self) -> Mapping[str, Provider]:
         """To recognize what is pushed; they reach nothing."""
@@ -72,6 +89,7 @@ class Serving:
 
     def _ingest(self, page: Page, provider: str) -> Sequence[int]:
         now = self.clock.now()
+        tells_details = isinstance(self._providers().get(provider), TellsDetails)  # the daemon will ask it
         ingested = self.database.transact(
             lambda session: ingest(
                 session,
@@ -81,7 +99,7 @@ class Serving:
                 configuration=self.configuration(),
                 now=now,
                 last_poll=now - NEWS,
-                tells_details=self.tells_details(provider),
+                tells_details=tells_details,
             )
         )
         self.after_commit(ingested)

@@ -13,6 +13,7 @@ from poller.cli.exits import Exit, exit_status, give_up_stdout
 
 COMMANDS = {
     "run": "The daemon, in the foreground.",
+    "web": "The dashboard and the API alone, over the store of a daemon.",
     "poll": "One cycle of everything due, deliver, exit (for cron).",
     "demo": "The whole product against built-in servers, with a story that breaks and heals.",
     "check": "Validate config.yaml; --online also reaches providers and channels.",

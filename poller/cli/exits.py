@@ -26,6 +26,7 @@ def exit_status(error: Exception) -> Exit:
     from providers._base import ProviderError
     from store.errors import StoreCorrupt, StoreError
     from store.lock import LockHeld
+    from web.listening import CannotListenError
 
     if isinstance(error, ConfigurationError):
         _say("\n".join(map(str, error.problems)))
@@ -39,7 +40,7 @@ def exit_status(error: Exception) -> Exit:
     if type(error) is StoreError:  # not a mood of the database: a path, a password or a permission to be put right
         _say(str(error))
         return Exit.CONFIGURATION
-    if isinstance(error, (StoreError, ProviderError)):
+    if isinstance(error, (StoreError, ProviderError, CannotListenError)):
         _say(str(error))
         return Exit.UNAVAILABLE
     import traceback

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -43,7 +44,7 @@ def explain_build(
         if len(found) != 1:
             _not_one(build, found)
         view = found[0]
-        answer = database.read(lambda session: _explained(session, configuration, view))
+        answer = database.read(lambda session: explained(session, configuration, view, present()))
     if as_json:
         print_json(described(view, answer))
     else:
@@ -103,10 +104,11 @@ def _not_one(wanted: str, found: list[BuildView]) -> None:
     sys.exit(Exit.FOUND_SOMETHING_WRONG)
 
 
-def _explained(session: Session, configuration: Configuration, view: BuildView) -> Explanation:
+def explained(session: Session, configuration: Configuration, view: BuildView, now: datetime) -> Explanation:
+    """Who was told of a build, or why nobody was."""
     note = notes.get(session, SELFCHECK)
     since = configured_at(note.value) if note is not None else None
-    inquiry = Inquiry(session=session, configuration=configuration, now=present(), configured_at=since)
+    inquiry = Inquiry(session=session, configuration=configuration, now=now, configured_at=since)
     return explain(inquiry.facts(view))
 
 

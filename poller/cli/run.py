@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from poller.cli.opening import ConfigOption, load_configuration, opened
+from poller.cli.views import views
 from poller.config import Configuration
 from poller.running.clock import Clock
 from poller.running.logs import form_for, set_up
@@ -48,7 +49,11 @@ def run(
 
     configured(configuration)
     surroundings = Surroundings(
-        environ=os.environ, clock=Clock(), load=lambda: load_configuration(config), configured=configured
+        environ=os.environ,
+        clock=Clock(),
+        load=lambda: load_configuration(config),
+        configured=configured,
+        views=views(),
     )
     until = surroundings.clock.monotonic() + wait
     with ExitStack() as stack:

@@ -36,6 +36,7 @@ from poller.config.tree import plain
 from poller.config.web import check_web, read_web_secrets, web_from
 from poller.running.redaction import Redaction
 from providers._base import PipelineEntry, ProviderSettings
+from web.settings import Settings
 
 
 def load(
@@ -260,7 +261,7 @@ class _Loader:
             templates=templates,
             heartbeat_url=document.heartbeat_url,
             implied=self._implied,
-            web=web_from(document.web, document.timezone, document.day_starts_at),
+            web=_web(document),
             include=document.include,
             files=(*self._files, *sorted(self._references.files)),
             secrets=frozenset({*found, *self._references.secrets, *password_of(store.url.get_secret_value())}),
@@ -275,6 +276,10 @@ class _Loader:
                 [self._raw, texts, self._buckets.text, sorted(self._references.secrets)], sort_keys=True, default=str
             ).encode()
         ).hexdigest()
+
+
+def _web(document: Document) -> Settings | None:
+    return web_from(document.web, document.timezone, document.day_starts_at) if document.web is not None else None
 
 
 def _store(store: Store, folder: Path) -> StoreSettings:

@@ -30,7 +30,8 @@ class Listen(NamedTuple):
     port: int  # 0: any that is free
 
 
-def _as_listen(value: object) -> object:
+def listen_from(value: object) -> Listen:
+    """The address that somebody wrote. Raises ValueError."""
     if isinstance(value, Listen):
         return value
     given = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -128,7 +129,7 @@ class WebEntry(Part):
     """The web server: dashboard, API, ingest."""
 
     listen: Annotated[
-        Listen, BeforeValidator(_as_listen), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
+        Listen, BeforeValidator(listen_from), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
     ] = Field(default=Listen(DEFAULT_HOST, 8080), description="Another address than this machine's needs `auth`.")
     auth: Auth | None = Field(default=None, description="Left out: who reaches the address may do everything.")
     url: Annotated[str, AfterValidator(_checked_url)] | None = Field(
@@ -145,10 +146,8 @@ class WebEntry(Part):
     requests_per_second: Rate = Field(default=50, description="Of one caller, lasting; off: any number.")
 
 
-def web_from(entry: WebEntry | None, zone: ZoneInfo, day_starts_at: time) -> Settings | None:
-    """The settings of the web server; None when there is to be none."""
-    if entry is None:
-        return None
+def web_from(entry: WebEntry, zone: ZoneInfo, day_starts_at: time) -> Settings:
+    """The settings of the web server."""
     return Settings(
         host=entry.listen.host,
         port=entry.listen.port,
