@@ -98,7 +98,7 @@ def by_pipeline(session: Session, window: Window) -> dict[int, Counts]:
     found = {}
     for pipeline, count, passed, failed, took, timed, last in rows:
         runs = running.pop(pipeline, 0)
-        found[pipeline] = Counts(count + runs, int(passed), int(failed), runs, int(took), timed, _ended(last))
+        found[pipeline] = Counts(count + runs, int(passed), int(failed), runs, int(took), timed, unpacked(last))
     return found | {pipeline: Counts(total=count, running=count) for pipeline, count in running.items()}
 
 
@@ -110,7 +110,7 @@ def unfinished(session: Session) -> dict[int, tuple[int, int]]:
 def last_ended(session: Session) -> dict[int, Ended]:
     """How and when the last build of each pipeline ended, whenever that was."""
     rows = session.exec_driver_sql(_LAST).all()
-    return {pipeline: _ended(last) for pipeline, last in rows if last is not None}
+    return {pipeline: unpacked(last) for pipeline, last in rows if last is not None}
 
 
 def reach(session: Session) -> tuple[datetime | None, datetime | None]:
@@ -124,5 +124,6 @@ def stored(session: Session) -> int:
     return int(session.exec_driver_sql("SELECT count(*) FROM builds").scalar_one())
 
 
-def _ended(packed: int) -> Ended:
+def unpacked(packed: int) -> Ended:
+    """An end that was packed into one number: end * 64 + outcome * 4 + verdict."""
     return Ended(from_ms(packed >> 6), OUTCOMES[packed >> 2 & 15], VERDICTS[packed & 3])

@@ -29,7 +29,7 @@ LONGEST: Final = 500  # characters
 LONGEST_SPAN: Final = timedelta(days=3660)
 MOST_LABELS: Final = 10
 
-_CURSOR = re.compile(r"(r|\d{1,19})-(\d{1,16})")
+_CURSOR = re.compile(r"^(r|[0-9]{1,19})-([0-9]{1,16})$")
 _LABEL = "label."
 
 
@@ -44,6 +44,9 @@ Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many.")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000, description="So many are left out first.")]
 Days = Annotated[int, Query(ge=1, le=365, description="So many days back.")]
 Cursor = Annotated[str | None, Query(max_length=40, description="`next` of the page before.", pattern=_CURSOR.pattern)]
+NumberCursor = Annotated[
+    str | None, Query(max_length=12, pattern="^[0-9]{1,10}$", description="`next` of the page before.")
+]
 PipelineId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="`id` of a pipeline.")]
 BuildId = Annotated[int, Path(ge=1, le=LARGEST_BUILD, description="`id` of a build.")]
 AlertId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="`id` of an alert.")]

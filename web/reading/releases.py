@@ -1,0 +1,259 @@
+"""Releases and modules: labels of pipelines and builds, how they stand now, and how they fared day by day."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from typing_extensions import TypedDict
+
+from domain.build import Outcome, Verdict
+from domain.window import Window
+from store import label_standings, pipelines, window_counts, window_groups
+from store.engine import Session
+from store.label_standings import Standing
+from web.days import Day
+from web.reading_overview import Tally
+from web.remembered import Remembered
+from web.shapes import instant
+
+RELEASE: Final = "release"
+MODULE: Final = "module"
+
+
+class StandingShape(TypedDict):
+    """How some builds fared in a window, and how they stand.
+
+    `status` is failing when the last build of any pipeline that passed or failed has failed, else passing; neutral
+    when none did either. Rates are 0 to 1, null without data; those of tests count the tests of all builds.
+    """
+
+    status: str
+    total: int
+    passed: int
+    failed: int
+    neutral: int
+    pass_rate: float | None
+    tests_passed: int
+    tests_failed: int
+    tests_skipped: int
+    test_pass_rate: float | None
+    jobs: int  # pipelines
+    failing_jobs: int
+    last_outcome: Outcome
+    last_finished_at: str
+
+
+class ReleaseShape(StandingShape):
+    """A release."""
+
+    release: str
+    modules: list[str]
+
+
+class ModuleShape(StandingShape):
+    """A module; in all releases, or in one."""
+
+    module: str
+    release: str | None
+    releases: list[str]
+
+
+class JobShape(StandingShape):
+    """A pipeline, with the builds of a release and module."""
+
+    id: int
+    provider: str
+    job: str
+    name: str
+    url: str | None
+    release: str | None
+    module: str | None
+
+
+class RatePoint(TypedDict):
+    """One reporting day. Rates are 0 to 1, null without data."""
+
+    day: str
+    start: str
+    end: str
+    total: int
+    passed: int
+    failed: int
+    pass_rate: float | None
+    tests_passed: int
+    tests_failed: int
+    test_pass_rate: float | None
+
+
+class RateTrend(TypedDict):
+    """Pass rates day by day, oldest first; the last day is still going on."""
+
+    release: str | None
+    module: str | None
+    days: list[RatePoint]
+
+
+class FailurePattern(TypedDict):
+    """A cause of failures; null: nobody knows the cause. `days` has a count for each day."""
+
+    bucket: str | None
+    count: int
+    days: list[int]
+
+
+class FailureTrend(TypedDict):
+    """What failed of what, day by day, oldest first; the most frequent cause first."""
+
+    release: str | None
+    module: str | None
+    days: list[str]
+    patterns: list[FailurePattern]
+
+
+def releases(session: Session, window: Window) -> list[ReleaseShape]:
+    """Every release of which builds ended in the window, by name."""
+    found = _by(label_standings.standings(session, window), RELEASE)
+    return [
+        {"release": release, "modules": _values(its, MODULE), **_standing(its)}
+        for release, its in sorted(found.items())
+    ]
+
+
+def modules(session: Session, window: Window, release: str | None) -> list[ModuleShape]:
+    """Every module of which builds ended in the window, by name."""
+    wanted = _with(label_standings.standings(session, window), {RELEASE: release})
+    return [
+        {"module": module, "release": release, "releases": _values(its, RELEASE), **_standing(its)}
+        for module, its in sorted(_by(wanted, MODULE).items())
+    ]
+
+
+def jobs(session: Session, window: Window, *, release: str | None, module: str | None) -> list[JobShape]:
+    """Every pipeline of which builds of a release and module ended in the window."""
+    wanted = _with(label_standings.standings(session, window), {RELEASE: release, MODULE: module})
+    known = {each.id: each.pipeline for each in pipelines.by_ids(session, {each.pipeline for each in wanted})}
+    groups: dict[tuple[int, str | None, str | None], list[Standing]] = {}
+    for each in wanted:
+        groups.setdefault((each.pipeline, each.labels.get(RELEASE), each.labels.get(MODULE)), []).append(each)
+    found: list[JobShape] = [
+        {
+            "id": number,
+            "provider": known[number].provider,
+            "job": known[number].key,
+            "name": known[number].name,
+            "url": known[number].url,
+            "release": release_of,
+            "module": module_of,
+            **_standing(its),
+        }
+        for (number, release_of, module_of), its in groups.items()
+    ]
+    return sorted(found, key=lambda each: (each["release"] or "", each["module"] or "", each["job"], each["provider"]))
+
+
+def rates(
+    session: Session, remembered: Remembered, days: Sequence[Day], *, release: str | None, module: str | None
+) -> RateTrend:
+    """Pass rates of builds and of tests, day by day."""
+    labels = {RELEASE: release, MODULE: module}
+    points: list[RatePoint] = []
+    for day in days:
+        its = _with(remembered.get(session, "standings", day.window, label_standings.standings), labels)
+        tally, tests = _tally(its), _tests(its)
+        points.append(
+            {
+                "day": day.name,
+                "start": instant(day.window.start),
+                "end": instant(day.window.end),
+                "total": tally.total,
+                "passed": tally.passed,
+                "failed": tally.failed,
+                "pass_rate": tally.rate,
+                "tests_passed": tests.passed,
+                "tests_failed": tests.failed,
+                "test_pass_rate": tests.rate,
+            }
+        )
+    return {"release": release, "module": module, "days": points}
+
+
+def failures(
+    session: Session, remembered: Remembered, days: Sequence[Day], *, release: str | None, module: str | None
+) -> FailureTrend:
+    """What failed of what, day by day."""
+    labels = {name: value for name, value in {RELEASE: release, MODULE: module}.items() if value is not None}
+    counts: dict[str | None, list[int]] = {}
+    for place, day in enumerate(days):
+        for group in remembered.get(session, "groups", day.window, window_groups.groups):
+            if group.verdict is Verdict.FAILED and all(group.labels.get(name) == labels[name] for name in labels):
+                counts.setdefault(group.bucket, [0] * len(days))[place] += group.count
+    patterns: list[FailurePattern] = [
+        {"bucket": bucket, "count": sum(its), "days": its} for bucket, its in counts.items()
+    ]
+    patterns.sort(key=lambda each: (-each["count"], each["bucket"] or ""))
+    return {"release": release, "module": module, "days": [day.name for day in days], "patterns": patterns}
+
+
+def _with(standings: Iterable[Standing], labels: Mapping[str, str | None]) -> list[Standing]:
+    wanted = {name: value for name, value in labels.items() if value is not None}
+    return [each for each in standings if all(each.labels.get(name) == value for name, value in wanted.items())]
+
+
+def _by(standings: Iterable[Standing], label: str) -> dict[str, list[Standing]]:
+    found: dict[str, list[Standing]] = {}
+    for each in standings:
+        if label in each.labels:
+            found.setdefault(each.labels[label], []).append(each)
+    return found
+
+
+def _values(standings: Iterable[Standing], label: str) -> list[str]:
+    return sorted({each.labels[label] for each in standings if label in each.labels})
+
+
+def _tally(standings: Sequence[Standing]) -> Tally:
+    return Tally(
+        sum(each.passed for each in standings),
+        sum(each.failed for each in standings),
+        sum(each.neutral for each in standings),
+    )
+
+
+def _tests(standings: Sequence[Standing]) -> Tally:
+    return Tally(
+        sum(each.tests_passed for each in standings),
+        sum(each.tests_failed for each in standings),
+        sum(each.tests_skipped for each in standings),
+    )
+
+
+def _standing(standings: Sequence[Standing]) -> StandingShape:
+    tally, tests = _tally(standings), _tests(standings)
+    newest: dict[int, window_counts.Ended] = {}
+    for each in standings:
+        before = newest.get(each.pipeline)
+        if each.decided is not None and (before is None or each.decided.finished_at > before.finished_at):
+            newest[each.pipeline] = each.decided
+    verdicts = [each.verdict for each in newest.values()]
+    last = max((each.last for each in standings), key=lambda each: each.finished_at)
+    return {
+        "status": _status(verdicts),
+        "total": tally.total,
+        "passed": tally.passed,
+        "failed": tally.failed,
+        "neutral": tally.neutral,
+        "pass_rate": tally.rate,
+        "tests_passed": tests.passed,
+        "tests_failed": tests.failed,
+        "tests_skipped": tests.neutral,
+        "test_pass_rate": tests.rate,
+        "jobs": len({each.pipeline for each in standings}),
+        "failing_jobs": verdicts.count(Verdict.FAILED),
+        "last_outcome": last.outcome,
+        "last_finished_at": instant(last.finished_at),
+    }
+
+
+def _status(verdicts: Sequence[Verdict]) -> str:
+    if Verdict.FAILED in verdicts:
+        return "failing"
+    return "passing" if Verdict.PASSED in verdicts else "neutral"
