@@ -1,0 +1,148 @@
+"""WebSockets: what changes is pushed.
+
+`/ws` and `/ws/metrics` send the summary of the last 24 hours as `{"type": "metrics_update", "payload": ...}`, at once
+and whenever it changes. `/api/live` sends `{"type": "change", "seq": n, "kinds": [...], "pipelines": [ids], "builds":
+[ids], "alerts": [ids]}`; a list that is null means many. The first message there is `{"type": "hello", "seq": n}`, or
+with `?since=n` what has changed since then; `{"type": "reset"}` says that everything has to be looked at again.
+Nothing is expected from the client, and what it sends is ignored.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, FastAPI, Query, WebSocket
+from fastapi.websockets import WebSocketDisconnect
+
+from store.errors import StoreError
+from web.access import Reader
+from web.broadcast import Broadcast, ChangeListener, Full, Listener, Pace, SummaryListener
+from web.gate import away
+from web.live_summary import live_summary
+from web.problems import problem
+from web.site import Site
+
+PROTOCOL = "buildwatch"  # beside `bearer.TOKEN`: see web.recognition
+TRY_AGAIN_LATER = 1013
+SERVICE_RESTART = 1012
+LARGEST_SEQ = 2**53
+
+
+def router_of(site: Site, pace: Pace | None = None) -> APIRouter:
+    """The routes."""
+    broadcast = Broadcast(site, lambda session: live_summary(session, site.now()), pace or Pace())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        yield
+        await broadcast.close()
+
+    router = APIRouter(lifespan=lifespan)
+
+    @router.websocket("/ws")
+    @router.websocket("/ws/metrics")
+    async def follow_metrics(websocket: WebSocket, caller: Reader) -> None:
+        """The summary, now and at every change."""
+        del caller
+        await _serve(websocket, broadcast, SummaryListener(), site)
+
+    @router.websocket("/api/live")
+    async def follow_changes(
+        websocket: WebSocket, caller: Reader, since: Annotated[int | None, Query(ge=0, le=LARGEST_SEQ)] = None
+    ) -> None:
+        """What changes, by number."""
+        del caller
+        await _serve(websocket, broadcast, ChangeListener(), site, since)
+
+    return router
+
+
+async def _serve(
+    websocket: WebSocket, broadcast: Broadcast, listener: Listener, site: Site, since: int | None = None
+) -> None:
+    try:
+        broadcast.join(listener)
+    except Full:
+        answer = problem(503, "too many clients are connected: try again later", headers={"Retry-After": "30"})
+        await websocket.send_denial_response(answer)
+        return
+    try:
+        greeting = await _greeting(broadcast, listener, since)
+    except StoreError:
+        broadcast.leave(listener)
+        await websocket.send_denial_response(away())
+        return
+    except BaseException:
+        broadcast.leave(listener)
+        raise
+    try:
+        # Browsers need to have one of the protocols accepted that they offered.
+        await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)
+        await _talk(websocket, broadcast, listener, greeting, site)
+    finally:
+        broadcast.leave(listener)
+
+
+async def _greeting(broadcast: Broadcast, listener: Listener, since: int | None) -> str | None:
+    """What is said first; None: the listener says it."""
+    if listener.wants_summary:
+        listener.put(await broadcast.summary())
+        return None
+    if since is not None:
+        return (await broadcast.catch_up(since)).text
+    return orjson.dumps({"type": "hello", "seq": (await broadcast.greet()).seq}).decode()
+
+
+async def _talk(
+    websocket: WebSocket, broadcast: Broadcast, listener: Listener, greeting: str | None, site: Site
+) -> None:
+    """Until the client goes, takes nothing for too long, or may not listen any more."""
+    tasks = {
+        asyncio.ensure_future(_hear(websocket)),
+        asyncio.ensure_future(_tell(websocket, listener, greeting, broadcast.pace.patience)),
+        asyncio.ensure_future(_watch_access(site, broadcast.pace.refresh)),
+    }
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    code = next((code for code in [task.result() for task in done] if code is not None), None)
+    if code is not None:
+        with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(1):
+                await websocket.close(code)
+
+
+async def _hear(websocket: WebSocket) -> None:
+    """What the client says is ignored; returns when it has gone. Pongs are only read while somebody reads."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _tell(websocket: WebSocket, listener: Listener, greeting: str | None, patience: float) -> int | None:
+    """Send what there is; returns why it ends."""
+    text = greeting
+    while True:
+        if text is None:
+            text = await listener.take()
+        try:
+            async with asyncio.timeout(patience):
+                await websocket.send_text(text)
+        except TimeoutError:
+            return TRY_AGAIN_LATER
+        except WebSocketDisconnect:
+            return None
+        text = None
+
+
+async def _watch_access(site: Site, every: float) -> int:
+    """Returns when it is another question who may listen: whoever still may connects again."""
+    access = site.settings().access
+    while site.settings().access == access:  # noqa: ASYNC110  (nobody tells us)
+        await asyncio.sleep(every)
+    return SERVICE_RESTART
