@@ -36,7 +36,7 @@ class Recognition:
         access = settings.access
         if access is None:
             return NOBODY_ASKED
-        given = connection.headers.get("authorization")
+        given = connection.headers.get("authorization") or _offered(connection)
         if given is not None:
             return self._authorized(given, access, client_of(connection, settings))
         if access.proxy_header is not None and is_behind_proxy(connection, settings):
@@ -89,7 +89,19 @@ class Recognition:
             self._wrong.take(key)
 
 
+OFFERED = "bearer."  # before a token that is offered as a protocol
 CHALLENGE = 'Bearer realm="buildwatch"'
+
+
+def _offered(connection: HTTPConnection) -> str | None:
+    """The token that a page offers with a WebSocket, as its protocol `bearer.TOKEN`: it can set no header there.
+
+    Not in the address: that is in every log on the way.
+    """
+    for protocol in connection.scope.get("subprotocols", ()):
+        if protocol.startswith(OFFERED):
+            return f"Bearer {protocol.removeprefix(OFFERED)}"
+    return None
 
 
 def _owner(all_of_them: Iterable[User | Token], given: str) -> User | Token | None:
