@@ -15,6 +15,7 @@ from web.plain_pages import is_browser
 from web.problems import Fault, ProblemError, answers
 from web.pushing import NotTakenError, Pushing, Taken, Telling
 from web.seed_shapes import build_of, request_of, run_of
+from web.simulation import add_simulation
 from web.site import Site
 from web.watched import hand_over, spot_of
 from web.words import STANDINGS
@@ -133,6 +134,7 @@ def router_of(site: Site) -> APIRouter:
         """
         return _runs(site, pushing, items, request)
 
+    add_simulation(router, site, pushing)
     return router
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "test-channel": "Send a sample firing and resolved message.",
     "discover": "What could be watched, as entries ready to paste.",
     "backfill": "History, with a progress bar, resumable, raising no alerts.",
+    "seed": "A made-up history, to look at the dashboard with something in it.",
     "outbox": "Messages waiting, every attempt and answer, dead letters.",
     "doctor": "Database, lock, clocks, tokens, disk, channels.",
     "db": "The store: upgrade, stats, backup, prune.",

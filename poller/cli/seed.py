@@ -1,0 +1,87 @@
+"""`buildwatch seed`: a past that never was, to look at the dashboard with something in it."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poller.cli.exits import Exit
+from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened
+from poller.cli.showing import complain, print_json, say
+from poller.config import Configuration
+from poller.running.clock import Clock
+
+if TYPE_CHECKING:
+    from providers._base import Page
+    from store.engine import Database
+    from web.settings import Settings
+    from web.site import Site
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+AT_ONCE = 500  # builds in a transaction: the daemon goes on meanwhile
+DAYS, A_DAY = 7, 110
+
+
+@app.command()
+def seed(
+    days: Annotated[int, typer.Option(min=1, max=366, help="Daily windows, today's included.")] = DAYS,
+    count: Annotated[int, typer.Option(min=0, max=5000, help="Regression runs in each.")] = A_DAY,
+    number: Annotated[int, typer.Option("--seed", help="Another seed, another past.")] = 1,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fill the store with a made-up history. Raises no alerts; doing it again adds only what has ended since."""
+    configuration = load_configuration(config)
+    if all(settings.polled for settings in configuration.providers.values()):
+        complain(f"{configuration.path}: nothing takes pushed builds: add `web: {{}}`, or a provider of kind push")
+        sys.exit(Exit.CONFIGURATION)
+    with opened(configuration) as database:
+        stored, changed = _fill(configuration, database, days=days, count=count, seed=number)
+    if as_json:
+        print_json({"builds": stored, "changed": changed, "days": days, "seed": number})
+    else:
+        say(f"{stored:,} builds of {days} days, {changed:,} of them new")
+
+
+def _fill(configuration: Configuration, database: "Database", *, days: int, count: int, seed: int) -> tuple[int, int]:
+    """How many builds there are of it, and how many were new."""
+    from web.made_up import history
+    from web.pushing import Pushing
+    from web.settings import Settings
+
+    settings = configuration.web or Settings(
+        host="127.0.0.1", port=0, zone=configuration.timezone, day_starts_at=configuration.day_starts_at
+    )
+    tellings = history(Clock().now(), settings, days=days, count=count, seed=seed)
+    pushing, changed = Pushing(_quiet_site(configuration, database, settings)), 0
+    for start in range(0, len(tellings), AT_ONCE):
+        changed += sum(each.changed for each in pushing.take(tellings[start : start + AT_ONCE]))
+    return len(tellings), changed
+
+
+def _quiet_site(configuration: Configuration, database: "Database", settings: "Settings") -> "Site":
+    """A site through which builds come in as usual, but that judges nothing."""
+    from poller.intake.ingest import ingest
+    from poller.serving import PUSHED, Serving
+
+    clock = Clock()
+
+    def store(page: "Page", provider: str) -> Sequence[int]:
+        ingested = database.transact(
+            lambda session: ingest(
+                session,
+                page,
+                provider=provider,
+                target=PUSHED,
+                configuration=configuration,
+                now=clock.now(),
+                judge=False,
+            )
+        )
+        return [change.id for change in ingested.changes]
+
+    site = Serving(database=database, clock=clock, configuration=lambda: configuration).site(lambda: settings)
+    return replace(site, ingest=store)
