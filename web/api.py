@@ -31,8 +31,8 @@ from web.days import before, day_named, last_days
 from web.problems import answers
 from web.reading import builds, figures, pipelines, windows
 from web.reading.figures import FigureShape
+from web.reading.overview import Asked, overview
 from web.reading.windows import BucketList, ByLabel, LabelList, WindowShape
-from web.reading_overview import Asked, overview
 from web.remembered import Remembered
 from web.settings import Settings
 from web.shapes import BuildDetails, BuildPage, PipelineDetails, PipelinePage, plain

@@ -11,9 +11,9 @@ from store import label_standings, pipelines, window_counts, window_groups
 from store.engine import Session
 from store.label_standings import Standing
 from web.days import Day
-from web.reading_overview import Tally
 from web.remembered import Remembered
 from web.shapes import instant
+from web.tally import Tally
 
 RELEASE: Final = "release"
 MODULE: Final = "module"

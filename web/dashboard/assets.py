@@ -1,6 +1,6 @@
 """The files that pages need: style sheets and scripts. A name with the hash of all of them never goes stale.
 
-Modules import each other by relative names, so one hash stands for the whole folder: `/static/3f2a…/live.js`.
+Modules import each other by relative names, so one hash stands for the whole folder: `/assets/3f2a…/live.js`.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Assets:
         """Where a file is: an address that changes with the files."""
         if name not in self._files:
             raise KeyError(name)
-        return f"/static/{self.version}/{name}"
+        return f"/assets/{self.version}/{name}"
 
     def answer(self, path: str, known: str | None) -> Response:
         """A file by its path with or without the hash. `known`: the ETag that the browser has."""
@@ -60,7 +60,7 @@ def routes(assets: Assets) -> APIRouter:
     """The files, for everybody: they are in every copy of buildwatch."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/static/{path:path}")
+    @router.get("/assets/{path:path}")
     def asset(path: str, if_none_match: Annotated[str | None, Header()] = None) -> Response:
         """A style sheet, a script or a picture."""
         return assets.answer(path, if_none_match)

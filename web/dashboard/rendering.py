@@ -9,10 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from domain.duration import format_duration
 from domain.text import clean_url
-from web import drawing
-from web.assets import Assets
+from web.dashboard import drawing
+from web.dashboard.assets import Assets
 
-DASH = "–"
+DASH = "\u2013"
 
 
 def environment(assets: Assets) -> Environment:
@@ -83,7 +83,7 @@ def share(rate: float | None) -> str:
 
 def points(difference: float | None) -> str:
     """`+2.1`: a difference of rates, in points of percent."""
-    return DASH if difference is None else f"{difference * 100:+.1f}".replace("-", "−")
+    return DASH if difference is None else f"{difference * 100:+.1f}".replace("-", "\u2212")
 
 
 def outside(url: str | None) -> str | None:

@@ -1,0 +1,1 @@
+"""The dashboard: what its pages show, and how; the pages themselves are in `web.pages`."""

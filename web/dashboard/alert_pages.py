@@ -1,0 +1,175 @@
+"""Alerts on pages, and what people do with them: forms that work without a script."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from domain.duration import parse_duration
+from store.engine import Session
+from web.access import Admin, Caller, Reader
+from web.dashboard import alerts as shown
+from web.dashboard.showing import Pages
+from web.login import local
+from web.problems import ProblemError, answers
+from web.settings import Scope
+from web.site import Silencing
+
+ENDED = 50
+SILENCES = 50
+LASTING = {"1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "1 week", "fixed": "until it is fixed"}
+SOMEBODY = "the dashboard"
+
+Field = Annotated[str, Form(max_length=500)]
+Number = int
+
+
+def add(router: APIRouter, pages: Pages) -> None:
+    """The page and its forms."""
+
+    @router.get("/alerts", summary="Alerts")
+    def alerts(request: Request, caller: Reader) -> Response:
+        """What fires, what is silenced, what was wrong before."""
+        return _page(pages, request, caller)
+
+    _add_acknowledging(router, pages)
+    _add_silencing(router, pages)
+
+
+def _add_acknowledging(router: APIRouter, pages: Pages) -> None:
+    site = pages.site
+    refused = answers(401, 403)
+
+    @router.post("/alerts/{alert}/acknowledge", status_code=303, responses=refused)
+    def acknowledge(
+        request: Request, caller: Admin, alert: Number, *, reason: Field = "", by: Field = "", back: Field = "/alerts"
+    ) -> Response:
+        """Somebody knows: no reminders and no escalations."""
+        return _done(
+            pages, request, caller, back, lambda: site.acknowledge(_fits(alert), _who(caller, by), reason or None)
+        )
+
+    @router.post("/alerts/{alert}/unacknowledge", status_code=303, responses=refused)
+    def unacknowledge(request: Request, caller: Admin, alert: Number, back: Field = "/alerts") -> Response:
+        """Take that back."""
+        return _done(pages, request, caller, back, lambda: site.unacknowledge(_fits(alert)))
+
+
+def _add_silencing(router: APIRouter, pages: Pages) -> None:
+    site = pages.site
+    refused = answers(401, 403)
+
+    @router.post("/alerts/{alert}/silence", status_code=303, responses=refused)
+    def silence_alert(
+        request: Request,
+        caller: Admin,
+        alert: Number,
+        *,
+        lasting: Field = "4h",
+        reason: Field = "",
+        by: Field = "",
+        back: Field = "/alerts",
+    ) -> Response:
+        """Keep quiet about what an alert is about."""
+        return _done(
+            pages,
+            request,
+            caller,
+            back,
+            lambda: site.silence(Silencing(reason=reason, by=_who(caller, by), alert=_fits(alert), **_ends(lasting))),
+        )
+
+    @router.post("/silences", status_code=303, responses=refused)
+    def silence(
+        request: Request,
+        caller: Admin,
+        *,
+        pipeline: Field = "",
+        branch: Field = "",
+        lasting: Field = "4h",
+        reason: Field = "",
+        by: Field = "",
+        back: Field = "/alerts",
+    ) -> Response:
+        """Keep quiet about a pipeline, or all that are called so."""
+        return _done(
+            pages,
+            request,
+            caller,
+            back,
+            lambda: site.silence(
+                Silencing(
+                    reason=reason,
+                    by=_who(caller, by),
+                    pipeline=pipeline.strip() or None,
+                    branch=branch.strip() or None,
+                    **_ends(lasting),
+                )
+            ),
+        )
+
+    @router.post("/silences/{silence}/end", status_code=303, responses=refused)
+    def unsilence(request: Request, caller: Admin, silence: Number, back: Field = "/alerts") -> Response:
+        """It is over: what fires is told."""
+        return _done(pages, request, caller, back, lambda: site.unsilence(_fits(silence)))
+
+
+def _page(
+    pages: Pages, request: Request, caller: Caller, *, status: int = 200, complaint: str | None = None
+) -> Response:
+    now, zone = pages.site.now(), pages.site.settings().zone
+
+    def read(
+        session: Session,
+    ) -> tuple[list[shown.Shown], list[shown.Shown], list[shown.ShownSilence]]:
+        return (
+            shown.firing(session, now),
+            shown.ended(session, now, ENDED),
+            shown.all_silences(session, now, zone, SILENCES),
+        )
+
+    firing, ended, silences = pages.read(read)
+    return pages.show(
+        request,
+        caller,
+        "alerts.html",
+        status=status,
+        firing=firing,
+        ended=ended,
+        silences=silences,
+        complaint=complaint,
+        lasting=LASTING,
+        may_act=caller.may(Scope.ADMIN),
+    )
+
+
+def _done(pages: Pages, request: Request, caller: Caller, back: str, act: Callable[[], object]) -> Response:
+    """Do it and go back to where it was asked for; what cannot be done is said in words."""
+    try:
+        act()
+    except ValueError as error:
+        return _page(pages, request, caller, status=409, complaint=str(error))
+    return RedirectResponse(local(back), 303)
+
+
+def _who(caller: Caller, by: str) -> str:
+    """The person that is known counts, not what a form says."""
+    return caller.name or by.strip() or SOMEBODY
+
+
+def _ends(lasting: str) -> dict[str, bool | timedelta]:
+    if lasting == "fixed":
+        return {"until_fixed": True}
+    try:
+        return {"lasting": parse_duration(lasting)}
+    except (ValueError, OverflowError):
+        raise ValueError(f"{lasting} is not a time: choose one of the list") from None
+
+
+def _fits(number: int) -> int:
+    """Numbers of rows are small: a larger one is of none."""
+    if not 0 < number < 1 << 31:
+        raise ProblemError(404, "there is no such thing")
+    return number
