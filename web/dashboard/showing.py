@@ -42,7 +42,7 @@ class Pages:
             here=request.url.path,
             kiosk=request.query_params.get("kiosk") == "1",
             theme=theme if theme in {"dark", "light"} else "",
-            caller=caller,
+            visitor=caller,
             csrf=caller.csrf or "",
             now=now,
             zone=zone,

@@ -55,6 +55,11 @@ class ByValue(NamedTuple):
     value: str
     days: Sequence[Tally]
 
+    @property
+    def rows(self) -> int:
+        """Rows of ten that the largest day fills, of at most a hundred tiles."""
+        return -(-max(1, min(max(each.total for each in self.days), 100)) // 10)
+
 
 class Stream(NamedTuple):
     """A branch of a pipeline whose results differ from those of the window before."""

@@ -42,6 +42,15 @@ function colours(figure) {
 
 const faded = (colour, share) => colour.replace(/rgba?\(([^)]+)\)/, (_, parts) => `rgba(${parts.split(",").slice(0, 3).join(",")}, ${share})`);
 
+// Steps that are round in minutes and hours.
+const STEPS = [0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800];
+
+function day(at, step) {
+  const moment = new Date(at * 1000);
+  if (step >= 86400) return moment.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  return moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+}
+
 const SHOWN = {
   seconds: (value) => took(value),
   share: (value) => `${Math.round(value * 1000) / 10} %`,
@@ -60,9 +69,12 @@ function build(figure, data) {
       cursor: { y: false, points: { size: 7 } },
       legend: { live: true },
       scales: { x: { time: true }, y: { range: (_, low, high) => range(data, low, high) } },
-      axes: [axis, { ...axis, size: 62, values: (_, all) => all.map(say) }],
+      axes: [
+        { ...axis, space: 70, values: (_, all, __, ___, step) => all.map((at) => day(at, step)) },
+        { ...axis, size: 70, incrs: data.unit === "seconds" ? STEPS : undefined, values: (_, all) => all.map(say) },
+      ],
       series: [
-        { label: "Time", value: (_, at) => (at == null ? "–" : new Date(at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })) },
+        { label: "Time", value: (_, at) => (at == null ? "–" : new Date(at * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })) },
         {
           label: data.name,
           stroke: points ? faded(colour.accent, 0.55) : colour.accent,
