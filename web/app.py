@@ -1,17 +1,13 @@
 """The web application: everything that is served, put together."""
 
 import time
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.staticfiles import StaticFiles
 
-from web import login
+from web import api, export, ingest, live, login, pages, reference, seed_routes, webhooks
 from web.access import CSRF_HEADER
 from web.description import describe
 from web.gate import Gate, Limits
@@ -20,20 +16,27 @@ from web.refusals import add_refusals
 from web.sessions import Sessions
 from web.site import Site
 
-STATIC = Path(__file__).parent / "static"
+PARTS: Sequence[Callable[[Site], APIRouter]] = [
+    each.router_of for each in (seed_routes, api, ingest, webhooks, live, pages, export)
+]
 
 
-def make_app(site: Site, *, limits: Limits | None = None, monotonic: Callable[[], float] = time.monotonic) -> FastAPI:
+def make_app(
+    site: Site,
+    *,
+    parts: Sequence[Callable[[Site], APIRouter]] = PARTS,
+    limits: Limits | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> FastAPI:
     """The application over a site. `web.cors` is read now, all other settings at every request."""
-    app = FastAPI(title="buildwatch", version=version("buildwatch"), docs_url=None, redoc_url=None)
+    app = FastAPI(title="buildwatch", version=version("buildwatch"), openapi_url=None)
+    describe(app)
     recognition = Recognition(Sessions(site.database, site.now), monotonic)
     app.include_router(login.router_of(site, recognition))
-    for name in ("seed_routes", "api", "ingest", "webhooks", "live", "feeds", "pages", "export"):
-        if find_spec(f"web.{name}"):
-            app.include_router(import_module(f"web.{name}").router_of(site))
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(reference.router_of(app.openapi))
+    for router_of in parts:
+        app.include_router(router_of(site))
     add_refusals(app, site)
-    describe(app)
     app.add_middleware(Gate, site=site, recognition=recognition, limits=limits or Limits(), monotonic=monotonic)
     cors = site.settings().cors
     if cors:

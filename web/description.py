@@ -1,5 +1,6 @@
 """The OpenAPI document: what FastAPI knows of the routes, and what all of them have in common."""
 
+import threading
 from typing import Any
 
 from fastapi import FastAPI
@@ -34,12 +35,14 @@ NEEDS = {reader: Scope.READ, ingester: Scope.INGEST, admin: Scope.ADMIN}
 
 
 def describe(app: FastAPI) -> None:
-    """Have the application describe itself so."""
+    """Have the application describe itself so, in `app.openapi()`."""
+    making = threading.Lock()
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
-        return app.openapi_schema
+        with making:
+            if app.openapi_schema is None:
+                app.openapi_schema = _document(app)
+            return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 

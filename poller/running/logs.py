@@ -83,8 +83,8 @@ def set_up(level: str, form: str, secrets: Iterable[str], stream: TextIO | None 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # APScheduler and urllib3 report every tick and connection.
-    for chatty in ("apscheduler", "urllib3", "slack_sdk", "mail.log", "alembic"):
+    # They report every tick and connection.
+    for chatty in ("apscheduler", "urllib3", "slack_sdk", "mail.log", "alembic", "asyncio", "uvicorn", "websockets"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # poller.watching.schedule says it too
     logging.captureWarnings(capture=True)

@@ -1,6 +1,6 @@
 """Who may do what, and what nobody may."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,10 @@ from store.engine import Database
 from store.errors import StoreUnavailable
 from tests.support.site import premises, site_over
 from web.access import Admin, Anybody, Ingester, Reader, anybody
-from web.app import make_app
+from web.app import PARTS, make_app
 from web.description import scope_of
 from web.gate import Limits
 from web.settings import Access, Scope, Settings, Token, User
-from web.site import Site
 
 ADDRESS = "http://127.0.0.1:8080"
 EVERYWHERE = "0.0.0.0"  # noqa: S104
@@ -45,7 +44,7 @@ class Body(BaseModel):
     count: int
 
 
-def with_routes(app: FastAPI, site: Site) -> FastAPI:
+def with_routes(app: FastAPI) -> FastAPI:
     """Routes of each kind beside those that there are."""
 
     @app.get("/try/read")
@@ -72,7 +71,6 @@ def with_routes(app: FastAPI, site: Site) -> FastAPI:
     def broken(_: Reader) -> str:
         raise RuntimeError("canary")
 
-    del site
     return app
 
 
@@ -85,11 +83,15 @@ def visit(sqlite_database: Database, tmp_path: Path) -> Iterator[Open]:
     opened = []
 
     def open_client(
-        limits: Limits | None = None, hand: Hand | None = None, address: str = ADDRESS, **settings: Any
+        limits: Limits | None = None,
+        hand: Hand | None = None,
+        address: str = ADDRESS,
+        parts: Sequence[Any] = (),
+        **settings: Any,
     ) -> TestClient:
         client_host = settings.pop("client", "127.0.0.1")
         site = site_over(sqlite_database, premises(tmp_path, **settings))
-        app = with_routes(make_app(site, limits=limits, monotonic=hand or Hand()), site)
+        app = with_routes(make_app(site, parts=parts, limits=limits, monotonic=hand or Hand()))
         client = TestClient(
             app,
             base_url=address,
@@ -150,7 +152,7 @@ def test_every_route_says_who_may_ask(visit: Open) -> None:
     def asks(dependant: Any) -> bool:
         return dependant.call is anybody or any(map(asks, dependant.dependencies))
 
-    app: Any = visit(access=LOCKED).app
+    app: Any = visit(access=LOCKED, parts=PARTS).app
     forgotten = [
         route.path
         for route in app.routes
@@ -363,7 +365,7 @@ def test_cors_is_closed_unless_an_origin_is_named(visit: Open) -> None:
 
 def test_every_answer_forbids_what_a_browser_might_do_with_it(visit: Open) -> None:
     client = visit(access=LOCKED)
-    for path in ("/try/read", "/nowhere", "/login", "/static/plain.css", "/try/broken"):
+    for path in ("/try/read", "/nowhere", "/login", "/docs", "/try/broken"):
         headers = client.get(path, headers=bearer("read")).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -438,7 +440,7 @@ def test_a_mistake_of_ours_shows_nothing_of_us(visit: Open) -> None:
 
 def test_settings_of_the_moment_hold(sqlite_database: Database, tmp_path: Path) -> None:
     given = premises(tmp_path)
-    app = with_routes(make_app(site_over(sqlite_database, given)), site_over(sqlite_database, given))
+    app = with_routes(make_app(site_over(sqlite_database, given), parts=()))
     with TestClient(app, base_url=ADDRESS) as client:
         assert client.get("/try/read").status_code == 200
         values = {name: getattr(given.settings, name) for name in ("host", "port", "zone", "day_starts_at")}
