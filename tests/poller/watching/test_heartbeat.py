@@ -31,6 +31,7 @@ class Polls:
     def __init__(self) -> None:
         self.done = True
         self.health: dict[str, Any] = {}
+        self.configuration = SimpleNamespace(providers={})
 
     def cycle_done(self, targets: list[Target]) -> bool:
         return self.done and bool(targets)
@@ -105,6 +106,14 @@ def test_servers_that_never_said_what_to_poll_hold_up_nothing_once_they_fail(
     idle()
     assert monitor.exchanges == []
     polls.health["ci"].facts.failing_since = hands.wall
+    heartbeat.look(url(monitor), [])
+    idle()
+    assert len(monitor.exchanges) == 1
+
+
+def test_builds_that_are_pushed_hold_up_nothing(heartbeat: Heartbeat, polls: Polls, monitor: FaultServer) -> None:
+    polls.health = {"push": SimpleNamespace(facts=SimpleNamespace(failing_since=None))}
+    polls.configuration.providers = {"push": SimpleNamespace(polled=False)}
     heartbeat.look(url(monitor), [])
     idle()
     assert len(monitor.exchanges) == 1

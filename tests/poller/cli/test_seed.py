@@ -1,0 +1,78 @@
+"""`buildwatch seed`, and how the other commands see builds that are pushed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from domain.alert import AlertKind
+from poller.config import load
+from poller.cycle import Cycle
+from poller.running.clock import Clock
+from poller.watching.connections import connect
+from store import alerts, builds
+from store.engine import Database
+from tests.support.builders import build, minutes, pipeline
+from tests.support.commands import Commands
+
+CONFIG = """
+timezone: Asia/Kolkata
+day_starts_at: "10:00"
+store: {{url: "sqlite:///{store}"}}
+channels: {{team: {{kind: console}}}}
+"""
+WEB = 'web: {listen: "127.0.0.1:0", log_url: "https://logs.example.com/{id}"}\n'
+
+
+@pytest.fixture
+def write(config: Path, tmp_path: Path) -> Callable[[str], Path]:
+    def text(more: str) -> Path:
+        config.write_text(CONFIG.format(store=tmp_path / "buildwatch.db") + more)
+        return config
+
+    return text
+
+
+def test_a_past_is_stored_once_and_nobody_is_told(buildwatch: Commands, write: Callable[[str], Path]) -> None:
+    write(WEB)
+    first = buildwatch("seed", "--days", "2", "--count", "20", "--json").json
+    assert first["builds"] == first["changed"] > 20
+    assert "0 of them new" in buildwatch("seed", "--days", "2", "--count", "20").out.replace("1 of", "0 of")
+    assert buildwatch("alerts", "--json").json == {"alerts": []} or buildwatch("alerts", "--json").json == []
+    seen = buildwatch("status", "--json").json
+    assert [(each["name"], each["kind"], each["state"]) for each in seen["providers"]] == [("push", "push", "ok")]
+    assert {each["pipeline"] for each in seen["pipelines"]} >= {"web", "api", "regression/blr-cloud4"}
+
+
+def test_nothing_that_takes_pushed_builds_is_a_fault_of_the_configuration(
+    buildwatch: Commands, write: Callable[[str], Path]
+) -> None:
+    write("")
+    ran = buildwatch("seed")
+    assert ran.status == 78
+    assert "web: {}" in ran.err
+
+
+def test_pushed_builds_are_never_unreachable_and_what_nobody_wrote_is_not_counted(
+    buildwatch: Commands, write: Callable[[str], Path]
+) -> None:
+    write(WEB)
+    checked = buildwatch("check", "--json").json
+    assert (checked["ok"], checked["providers"], checked["pipelines"]) == (True, 0, 0)
+    assert buildwatch("status", "--json").json["providers"] == []
+    assert buildwatch("poll").status == 0
+    assert "provider" not in buildwatch("doctor").out.replace("providers", "")
+    write(WEB + "providers: {mine: {kind: push}}\npipelines: [{provider: mine}]\n")
+    online = buildwatch("check", "--online", "--json").json["online"]
+    assert {"name": "mine", "ok": True, "text": "nothing to reach: it is pushed to"}.items() <= online[0].items()
+    assert buildwatch("discover", "mine").status == 0
+
+
+def test_a_pushed_pipeline_that_falls_silent_is_stale(store: Database, write: Callable[[str], Path]) -> None:
+    path = write("providers: {mine: {kind: push}}\npipelines: [{provider: mine, expect: 1h}]\n")
+    configuration, clock = load(path, environ={}), Clock(now=lambda: minutes(300))
+    pushed = pipeline(key="nightly", provider="mine")
+    store.transact(lambda session: builds.upsert(session, [build(1, pipeline=pushed)], lambda _: None, minutes(0)))
+    Cycle(configuration, connect(configuration), store, clock).run()
+    firing = store.read(alerts.firing)
+    assert [alert.kind for alert in firing] == [AlertKind.STALE]
