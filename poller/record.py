@@ -12,14 +12,14 @@ from poller.delivery.courier import ChannelStatus
 from poller.reload import Broken
 from poller.startup import record_alive, record_return
 from poller.watching.polling import POLLS, Polling
-from providers._base import Target
+from providers._base import Target, TellsQuota
 from store import changes, notes
 from store.changes import Kind
 from store.engine import Session
 
 DAEMON = "daemon"
 CONFIGURATION = "configuration"
-CHANNELS = "channels"
+CHANNELS = notes.CHANNELS
 
 
 def record_start(session: Session, configuration: Configuration, now: datetime) -> None:
@@ -54,6 +54,8 @@ def record_standing(
     record_alive(session, now)
     polling.counts.save(session, now)
     notes.put(session, CHANNELS, {name: asdict(status) for name, status in channels.items()}, now)
+    quotas = {name: each.quota() for name, each in polling.providers.items() if isinstance(each, TellsQuota)}
+    notes.put(session, notes.QUOTAS, {name: asdict(each) for name, each in quotas.items() if each is not None}, now)
     polls = {str(target): polling.memory_of(target).last_poll for target in targets}
     moments = {name: moment.isoformat() for name, moment in polls.items() if moment}
     notes.put(session, POLLS, _of_unlisted(session, polling, targets) | moments, now)

@@ -261,6 +261,23 @@ class Waiting:
     why: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What is left of a rate limit, by the last answer that told."""
+
+    limit: int
+    remaining: int
+
+
+@runtime_checkable
+class TellsQuota(Protocol):
+    """A provider whose server lets only so many requests through."""
+
+    def quota(self) -> Allowance | None:
+        """What is left; None while nothing is known, or without a limit. Asks nobody, raises nothing."""
+        ...
+
+
 @runtime_checkable
 class TellsQueue(Protocol):
     """A provider whose builds show up only when they run, and that can say what waits."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
-from providers._base import Refused, Trouble, Unavailable
+from providers._base import Allowance, Refused, Trouble, Unavailable
 from providers._http import Answer, retry_after
 
 POINTS_PER_MINUTE = 900  # the secondary limit; a GET is one point, also when it answers 304
@@ -41,6 +41,7 @@ class Quota:
         self._not_before = 0.0
         self._refusals = 0  # in a row, without a header that says how long
         self._has_room = True  # by the last answer that told
+        self.left: Allowance | None = None  # by the same answer
 
     def spend(self) -> None:
         """Account for one request that is about to be made.
@@ -80,7 +81,10 @@ class Quota:
         remaining = answer.headers.get("X-RateLimit-Remaining", "")
         with self._lock:
             self._limited = self._limited or bool(remaining)
-            self._has_room = _leaves_room(remaining, answer.headers.get("X-RateLimit-Limit", ""))
+            limit = answer.headers.get("X-RateLimit-Limit", "")
+            self._has_room = _leaves_room(remaining, limit)
+            if remaining.isdecimal() and limit.isdecimal():
+                self.left = Allowance(limit=int(limit), remaining=int(remaining))
             if answer.status not in {403, 429}:
                 self._refusals = 0
                 if remaining == "0":

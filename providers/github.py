@@ -11,6 +11,7 @@ from domain.build import Build, Pipeline
 from domain.details import Artifact, Details
 from domain.text import clean
 from providers._base import (
+    Allowance,
     Candidate,
     Cursor,
     Page,
@@ -62,8 +63,8 @@ class GitHub:
         self._http = Http(trust_env=settings.trust_env, proxy=proxy, ca_file=settings.ca_file, verify=settings.verify)
         self._public = Http(trust_env=settings.trust_env, proxy=proxy) if settings.ca_file and settings.verify else None
         self._credentials = self._chosen_credentials()
-        quota = Quota(limited=settings.api_url == PUBLIC_API)
-        self._client = Client(self._http, settings.api_url, self._credentials, quota)
+        self._quota = Quota(limited=settings.api_url == PUBLIC_API)
+        self._client = Client(self._http, settings.api_url, self._credentials, self._quota)
         self._watched: dict[str, bool] = {}
         self._sources: dict[str, tuple[LabelSource, ...]] = {}
         self._listed: dict[str, Sequence[Repository]] = {}  # the repositories of owners, as they were listed last
@@ -75,6 +76,10 @@ class GitHub:
             dressed=self._dressed,
             labelled=self._labelled,
         )
+
+    def quota(self) -> Allowance | None:
+        """What is left of the hour's requests."""
+        return self._quota.left
 
     def _chosen_credentials(self) -> Credentials:
         settings = self._settings

@@ -11,6 +11,10 @@ from store.database import Session
 from store.dialect import insert_into
 from store.schema import notes
 
+POLLS = "polls"  # by target (`provider:key`), when it was last polled with success: ISO 8601
+CHANNELS = "channels"  # by name: {"state", "error", ...}
+QUOTAS = "quotas"  # by provider with a rate limit: {"limit", "remaining"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from web import api, export, ingest, live, login, pages, reference, seed_routes, webhooks
+from web import api, export, feeds, ingest, live, login, pages, reference, seed_routes, webhooks
 from web.access import CSRF_HEADER
 from web.description import describe
 from web.gate import Gate, Limits
@@ -17,7 +17,7 @@ from web.sessions import Sessions
 from web.site import Site
 
 PARTS: Sequence[Callable[[Site], APIRouter]] = [
-    each.router_of for each in (seed_routes, api, ingest, webhooks, live, pages, export)
+    each.router_of for each in (seed_routes, api, ingest, webhooks, live, feeds, pages, export)
 ]
 
 

@@ -37,7 +37,7 @@ class Pace:
     gap: float = 0.7  # between two messages: with the look before it, everybody knows within a second
     refresh: float = 60.0  # a summary changes with time alone, as builds leave its window
     patience: float = 10.0  # with a client that takes nothing
-    most: int = 1_000  # clients
+    most: int = 600  # clients: the server takes 1,000 connections, and pages are asked for, too
 
 
 class Full(Exception):

@@ -10,29 +10,32 @@ Nothing is expected from the client, and what it sends is ignored.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, FastAPI, Query, WebSocket
 from fastapi.websockets import WebSocketDisconnect
 
+from store.engine import Session
 from store.errors import StoreError
 from web.access import Reader
 from web.broadcast import Broadcast, ChangeListener, Full, Listener, Pace, SummaryListener
 from web.gate import away
-from web.live_summary import live_summary
 from web.problems import problem
+from web.reading.summaries import run_summary
 from web.site import Site
 
 PROTOCOL = "buildwatch"  # beside `bearer.TOKEN`: see web.recognition
 TRY_AGAIN_LATER = 1013
 SERVICE_RESTART = 1012
+MINUTES = 1440
 LARGEST_SEQ = 2**53
 
 
 def router_of(site: Site, pace: Pace | None = None) -> APIRouter:
     """The routes."""
-    broadcast = Broadcast(site, lambda session: live_summary(session, site.now()), pace or Pace())
+    broadcast = Broadcast(site, lambda session: update(session, site.now()), pace or Pace())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +61,11 @@ def router_of(site: Site, pace: Pace | None = None) -> APIRouter:
         await _serve(websocket, broadcast, ChangeListener(), site, since)
 
     return router
+
+
+def update(session: Session, now: datetime) -> str:
+    """The message with the summary that GET /api/metrics/summary answers."""
+    return orjson.dumps({"type": "metrics_update", "payload": run_summary(session, now, MINUTES)}).decode()
 
 
 async def _serve(

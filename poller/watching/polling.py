@@ -23,7 +23,7 @@ from store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-POLLS = "polls"  # the note that tells when each target was last polled with success
+POLLS = notes.POLLS  # the note that tells when each target was last polled with success
 POLL_DEADLINE = 120.0  # seconds; the rest comes with the next poll
 POLL_LIMIT = POLL_DEADLINE + 60.0  # one call (30 s) and one transaction (30 s) may outlast the deadline
 

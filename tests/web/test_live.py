@@ -172,13 +172,13 @@ def test_changes_close_together_are_one_message(site: Site, database: Database) 
 
 def test_the_summary_is_worked_out_once_for_all(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     worked_out: list[int] = []
-    original = live.live_summary
+    original = live.update
 
     def counted(*given: Any) -> str:
         worked_out.append(1)
         return original(*given)
 
-    monkeypatch.setattr(live, "live_summary", counted)
+    monkeypatch.setattr(live, "update", counted)
     with client_of(site) as client, ExitStack() as stack:
         sockets = [stack.enter_context(client.websocket_connect("/ws")) for _ in range(5)]
         first = {socket.receive_text() for socket in sockets}

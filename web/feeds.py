@@ -1,0 +1,126 @@
+"""For programs that show how builds stand: Prometheus, CCTray, badges, feed readers."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.status import HTTP_404_NOT_FOUND
+
+from domain.build import Verdict
+from store import alerts, pipelines, standings, window_counts
+from store.engine import Session
+from store.pipelines import Known
+from store.standings import Standing
+from web.access import reader
+from web.answers import NOT_MODIFIED, Revalidated
+from web.asking import LONGEST, PathText, Text
+from web.atom import MEDIA_TYPE as ATOM
+from web.atom import atom_feed
+from web.badges import GREEN, GREY, RED, badge
+from web.cctray import Project, cctray
+from web.exposition import exposition
+from web.problems import answers
+from web.reading.summaries import unique_names
+from web.site import Site
+
+ALERTS = 100  # entries of the feed
+TEXT = "text/plain"
+OPEN_METRICS = "application/openmetrics-text"
+XML = "application/xml"
+SVG = "image/svg+xml"
+
+
+def router_of(site: Site) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["feeds"], dependencies=[Depends(reader)])
+
+    @router.get("/metrics", response_class=Response, responses={200: _described([TEXT, OPEN_METRICS]), **answers(503)})
+    def metrics(request: Request) -> Response:
+        """Figures for Prometheus."""
+        text, media_type = exposition(site.database, site.now(), request.headers.get("accept", ""))
+        return Response(text, media_type=media_type, headers={"Cache-Control": "no-store"})
+
+    revalidated = APIRouter(route_class=Revalidated, responses=NOT_MODIFIED)
+    _add_documents(revalidated, site)
+    _add_badges(revalidated, site)
+    router.include_router(revalidated)
+    return router
+
+
+def _add_documents(router: APIRouter, site: Site) -> None:
+    @router.get("/cc.xml", response_class=Response, responses={200: _described([XML]), **answers(503)})
+    def projects(request: Request) -> Response:
+        """How every pipeline stands, for CCTray and its kin."""
+        found = site.database.read(_projects)
+        return Response(cctray(found, base_of(request, site)), media_type=XML)
+
+    @router.get("/feed.atom", response_class=Response, responses={200: _described([ATOM]), **answers(503)})
+    def feed(request: Request) -> Response:
+        """The newest alerts, for feed readers."""
+        found = site.database.read(lambda session: alerts.listing(session, all=True, limit=ALERTS))
+        return Response(atom_feed(found, base_of(request, site), site.now()), media_type=ATOM)
+
+
+def _add_badges(router: APIRouter, site: Site) -> None:
+    @router.get(
+        "/badge/{pipeline:path}.svg",
+        response_class=Response,
+        responses={
+            200: _described([SVG]),
+            404: {**_described([SVG]), "description": "No such pipeline: the badge says so."},
+            **answers(422, 503),
+        },
+    )
+    def show_badge(
+        pipeline: Annotated[PathText, Path(description="Full name of a pipeline, or its name; slashes stay slashes.")],
+        branch: Annotated[Text | None, Query(max_length=LONGEST, description="Not the default branch.")] = None,
+        label: Annotated[Text | None, Query(max_length=LONGEST, description="The left side.")] = None,
+    ) -> Response:
+        """A small picture of how a pipeline stands. Where several have a name, whether all of them pass."""
+
+        def read(session: Session) -> tuple[Sequence[Known], Sequence[Standing]]:
+            known = named(pipelines.all(session), pipeline)
+            last = standings.last_settled(session, pipelines=[each.id for each in known], branch=branch)
+            return known, list(last.values())
+
+        known, last = site.database.read(read)
+        left = label or (known[0].pipeline.name if known else pipeline)
+        word, colour = _word(last) if known else ("unknown", GREY)
+        return Response(badge(left, word, colour), 200 if known else HTTP_404_NOT_FOUND, media_type=SVG)
+
+
+def named(known: Sequence[Known], name: str) -> list[Known]:
+    """The pipelines that are called so: by full name, with or without their provider, else by name."""
+    for words in (
+        lambda each: each.pipeline.key,
+        lambda each: f"{each.pipeline.provider}/{each.pipeline.key}",
+        lambda each: each.pipeline.name,
+    ):
+        found = [each for each in known if words(each) == name]
+        if found:
+            return found
+    return []
+
+
+def base_of(request: Request, site: Site) -> str:
+    """Our address as people know it, with a slash at its end."""
+    return f"{(site.settings().url or str(request.base_url)).rstrip('/')}/"
+
+
+def _projects(session: Session) -> list[Project]:
+    last, unfinished = standings.last_settled(session), window_counts.unfinished(session)
+    return [
+        Project(name, each, last.get(each.id), unfinished.get(each.id, (0, 0))[0] > 0)
+        for name, each in unique_names(pipelines.all(session)).items()
+        if each.missing_since is None
+    ]
+
+
+def _word(last: Sequence[Standing]) -> tuple[str, str]:
+    if not last:
+        return "no builds", GREY
+    return ("passing", GREEN) if all(each.verdict is Verdict.PASSED for each in last) else ("failing", RED)
+
+
+def _described(media_types: Sequence[str]) -> dict[str, Any]:
+    return {"content": {each: {"schema": {"type": "string"}} for each in media_types}}
