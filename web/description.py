@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from web.access import admin, ingester, reader
 from web.problems import MEDIA_TYPE, REFERENCE, FieldProblem, Problem
@@ -28,6 +28,7 @@ TAGS = {
     "alerts": "What fires, and what people do about it.",
     "feeds": "Prometheus, CCTray, badges, Atom.",
     "export": "CSV and JSON, as a stream.",
+    "dashboard": "Pages for people.",
     "service": "Whether it works.",
     "access": "Logging in and out.",
 }
@@ -76,12 +77,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
         "token": {"type": "http", "scheme": "bearer", "description": "A token of `web.auth.tokens`."},
         "session": {"type": "apiKey", "in": "cookie", "name": "buildwatch_session", "description": "People log in."},
     }
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
-            for method in route.methods or ():
-                operation = document["paths"].get(route.path_format, {}).get(method.lower())
-                if operation is not None:
-                    _complete(operation, scope_of(route.dependant))
+    for route in iter_route_contexts(app.routes):
+        for method in route.methods or ():
+            operation = document["paths"].get(route.path_format, {}).get(method.lower())
+            if operation is not None:
+                _complete(operation, scope_of(route.dependant))
     return document
 
 

@@ -130,7 +130,7 @@ def _add_health(router: APIRouter, site: Site) -> None:
         return told({"ok": True, "time": iso(now), "providers": None, "outbox": None, "last_poll": None})
 
     @router.get("/api/health", response_model=ServiceHealth)
-    def service_health() -> Response:
+    def service_health(_: Anybody) -> Response:
         """Whether the service works. Everybody may ask."""
         return told(site.database.read(lambda _: scripts.health(site.now())))
 

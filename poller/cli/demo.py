@@ -18,6 +18,7 @@ from poller.cli.arguments import span
 from poller.cli.demo_observer import Observer, WatchedDaemon
 from poller.cli.demo_screen import LogLines, Screen
 from poller.cli.exits import Exit
+from poller.cli.views import views
 from poller.config import Configuration, load
 from poller.daemon import Surroundings
 from poller.running.clock import Clock
@@ -28,6 +29,7 @@ from store.lock import hold
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
+WEB = "\nweb: {listen: '127.0.0.1:0', simulate: true}\n"  # any port that is free
 LOOK = 0.3  # seconds between two looks at what has happened
 LEAVING = 10.0  # seconds that the daemon is given to stop
 LAST_WORDS = 1.0  # seconds for messages under way, after the story has ended
@@ -45,16 +47,16 @@ def demo(
     screen = Screen()
     with tempfile.TemporaryDirectory(prefix="buildwatch-demo-") as folder, Simulator(seed, story=True) as house:
         path = Path(folder) / "config.yaml"
-        path.write_text(house.config_text(poll_every="1s"), encoding="utf-8")
+        path.write_text(house.config_text(poll_every="1s") + WEB, encoding="utf-8")
         path.chmod(0o600)
-        _introduce(screen, house, path)
         alive = _watch(screen, house, path, limit, stopping)
     sys.exit(Exit.FINE if alive else Exit.FOUND_SOMETHING_WRONG)
 
 
-def _introduce(screen: Screen, house: Simulator, path: Path) -> None:
+def _introduce(screen: Screen, house: Simulator, path: Path, dashboard: str | None) -> None:
     screen.say("buildwatch demo: the real daemon, polling servers that are simulated on this machine", style="bold")
     screen.say(
+        f"  dashboard {dashboard}/",
         f"  Jenkins   {house.jenkins_url}",
         f"  GitHub    {house.github_url}",
         f"  Slack     {house.slack_api_url}   channels #ci (a bot: its cards are edited) and #web (a webhook)",
@@ -81,11 +83,13 @@ def _watch(screen: Screen, house: Simulator, path: Path, limit: timedelta | None
 
     configuration = read()
     database = open_database(configuration.store.url.get_secret_value())
-    surroundings = Surroundings(environ={}, clock=Clock(), load=read, configured=lambda _: None)
+    surroundings = Surroundings(environ={}, clock=Clock(), load=read, configured=lambda _: None, views=views())
     began = time.monotonic()
     with hold(database, owner="buildwatch demo") as lock:
         observer = Observer(screen, house)
         daemon = WatchedDaemon(surroundings, configuration, database, lock, seen=observer.ingested)
+        daemon.web.use(configuration.web)
+        _introduce(screen, house, path, daemon.web.url)
         thread = threading.Thread(target=daemon.run, name="daemon", daemon=True)
         thread.start()
         try:

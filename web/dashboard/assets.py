@@ -7,8 +7,9 @@ import hashlib
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Header, Response
 
+from web.access import anybody
 from web.problems import ProblemError
 
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -58,7 +59,7 @@ class Assets:
 
 def routes(assets: Assets) -> APIRouter:
     """The files, for everybody: they are in every copy of buildwatch."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, dependencies=[Depends(anybody)])
 
     @router.get("/assets/{path:path}")
     def asset(path: str, if_none_match: Annotated[str | None, Header()] = None) -> Response:

@@ -249,7 +249,12 @@ def test_the_command_prints_its_servers_and_leaves_on_a_signal(tmp_path: Path) -
     assert time.monotonic() - asked < 10
     assert err == ""
     assert "In " in out
-    for server in ("Jenkins   http://127.0.0.1:", "GitHub    http://127.0.0.1:", "mail      smtp://127.0.0.1:"):
+    for server in (
+        "dashboard http://127.0.0.1:",
+        "Jenkins   http://127.0.0.1:",
+        "GitHub    http://127.0.0.1:",
+        "mail      smtp://127.0.0.1:",
+    ):
         assert any(server in line for line in head), head
 
 

@@ -1,0 +1,160 @@
+"""The server: it begins, it ends, it starts again, and nobody holds it up."""
+
+import json
+import logging
+import socket
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+import web.server
+from poller.listening import Listening
+from poller.serving import Serving
+from store.engine import Database
+from tests.support.daemon import eventually
+from tests.support.site import Premises, premises, site_over
+from web.app import make_app
+from web.gate import Limits
+from web.listening import CannotListenError, listen, url_of
+from web.server import WebServer
+from web.site import Site
+
+Serve = Callable[..., WebServer]
+
+
+def small(site: Site) -> FastAPI:
+    return make_app(site, parts=())
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Premises:
+    return premises(tmp_path)
+
+
+@pytest.fixture
+def serve(sqlite_database: Database, given: Premises) -> Iterator[Serve]:
+    """A function that starts a server on a free port; all are stopped at the end."""
+    started = []
+
+    def start(app_of: Callable[[Site], FastAPI] = small) -> WebServer:
+        server = WebServer(site_over(sqlite_database, given), listen("127.0.0.1", 0), app_of=app_of)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+def test_it_answers_and_ends_within_two_seconds_whoever_is_connected(serve: Serve) -> None:
+    server = serve()
+    server.wait()
+    assert get(f"{server.url}/openapi.json")["info"]["title"] == "buildwatch"
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))):
+        began = time.monotonic()
+        assert server.stop()
+        assert time.monotonic() - began < 2.5
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((host, int(port)))
+
+
+def test_a_server_that_stumbles_starts_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(web.server, "FIRST_PAUSE", 0.01)
+    tries = []
+
+    def stumbling(site: Site) -> FastAPI:
+        tries.append(site)
+        if len(tries) < 3:
+            raise RuntimeError("out of luck")
+        return small(site)
+
+    with caplog.at_level(logging.ERROR):
+        server = serve(stumbling)
+        eventually(lambda: len(tries) == 3)
+        server.wait()
+    assert get(f"{server.url}/openapi.json")
+    assert [record.message for record in caplog.records] == [
+        "web server stumbled, starts again seconds=0.01",
+        "web server stumbled, starts again seconds=0.02",
+    ]
+
+
+def test_an_address_that_is_taken_is_told_with_the_cure() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListenError, match=f"127.0.0.1:{port}: another program listens there already"):
+            listen("127.0.0.1", port)
+    with pytest.raises(CannotListenError, match=r"192\.0\.2\.1:8080: .*must be an address of this machine"):
+        listen("192.0.2.1", 8080)
+    with pytest.raises(CannotListenError, match=r"no\.such\.host\.invalid:80: "):
+        listen("no.such.host.invalid", 80)
+
+
+def test_the_address_is_shown_as_a_browser_takes_it() -> None:
+    with listen("0.0.0.0", 0) as everywhere:  # noqa: S104
+        assert url_of(everywhere) == f"http://127.0.0.1:{everywhere.getsockname()[1]}"
+    with listen("::1", 0) as six:
+        assert url_of(six) == f"http://[::1]:{six.getsockname()[1]}"
+
+
+def test_who_connects_and_says_nothing_is_left_alone(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.server, "HEAD_SECONDS", 0.2)
+    server = serve()
+    server.wait()
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as silent:
+        silent.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+        silent.settimeout(5)
+        assert silent.recv(100) == b""
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(serve: Serve) -> None:
+    server = serve(lambda site: make_app(site, parts=(), limits=Limits(body_seconds=0.2)))
+    server.wait()
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as slow:
+        slow.sendall(
+            f"POST /login HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            "Content-Length: 100\r\n\r\nname=".encode()
+        )
+        slow.settimeout(5)
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_reload_moves_the_server_only_when_its_place_changes(sqlite_database: Database, given: Premises) -> None:
+    serving = Serving(database=sqlite_database, clock=given.clock(), configuration=lambda: given.configuration)
+    listening = Listening(serving)
+    try:
+        listening.use(None)
+        assert listening.url is None
+        here = replace(given.settings, port=0)
+        listening.use(here)
+        first = listening.url
+        listening.use(replace(here, simulate=True))
+        assert listening.url == first
+        with listen("127.0.0.1", 0) as taken:
+            with pytest.raises(CannotListenError):
+                listening.use(replace(here, port=taken.getsockname()[1]))
+            assert listening.url == first
+        listening.use(replace(here, cors=("https://board.example.com",)))
+        listening.wait()
+        assert listening.url
+        listening.use(None)
+        assert listening.url is None
+    finally:
+        listening.stop()
