@@ -1,0 +1,131 @@
+"""A store that has something to show on every page, and one in which every name is hostile."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from domain.build import Build, Outcome, Pipeline
+from domain.details import Changes, Commit, Stage
+from domain.testreport import TestCase, TestReport, TestStatus
+from domain.text import clean
+from providers._base import Page
+from store import details, measurements, tests
+from store.engine import Session
+from tests.support.builders import NOON, build, pipeline
+from tests.support.hostile import HOSTILE
+from tests.support.reports import report
+from web.site import Site
+
+STACK, NETWORK = "Stack Creation Failed", "Cloud Unreachable"
+FAILED = {"bucket": STACK, "reason": "Helm install failed", "failing_stage": "Deploy", "log_excerpt": "Error: deadline"}
+
+
+def ingested(site: Site, builds: Sequence[Build]) -> list[int]:
+    """The ids of these builds, that come in as they do from a poller."""
+    pipelines = {each.pipeline.key: each.pipeline for each in builds}
+    return list(site.ingest(Page(pipelines=tuple(pipelines.values()), builds=builds), "ci"))
+
+
+def line(owner: Pipeline, outcomes: str, *, end: float = 10, every: float = 60, **changes: Any) -> list[Build]:
+    """Builds of a pipeline, one for each letter, `every` minutes; the last one ended `end` minutes before NOON."""
+    letters = {"P": Outcome.SUCCESS, "F": Outcome.FAILURE, "A": Outcome.CANCELLED, "R": None}
+    found = []
+    for place, letter in enumerate(outcomes):
+        at = NOON - timedelta(minutes=end + every * (len(outcomes) - 1 - place))
+        values: dict[str, Any] = {"pipeline": owner, "started_at": at - timedelta(minutes=5 + place % 3)}
+        if letters[letter] is not None:
+            values["finished_at"] = at
+        if letter == "F":
+            values |= FAILED
+        found.append(build(place + 1, letters[letter], **(values | changes)))
+    return found
+
+
+def fill(site: Site) -> list[int]:
+    """Two clouds, three pipelines, two days; one of them is broken now. The ids of the builds of that one."""
+    core = pipeline("nsp/core", labels={"cloud": "blr-cloud4"})
+    edge = pipeline("nsp/edge", labels={"cloud": "blr-cloud5"})
+    docs = pipeline("tools/docs", labels={"cloud": "blr-cloud4"})
+    ingested(site, line(edge, "PPFP" * 10, bucket=None, reason=None))
+    ingested(site, line(docs, "PPPAPR", end=0))
+    ids = ingested(site, line(core, "P" * 30 + "FF"))
+    site.database.transact(lambda session: _explain(session, ids[-1], "Helm"))
+    return ids
+
+
+def _explain(session: Session, build_id: int, word: str) -> None:
+    details.save(
+        session,
+        build_id,
+        details.Findings(
+            failing_stage="Deploy",
+            bucket=STACK,
+            bucket_class="infra",
+            stages=(
+                Stage(name="Build", outcome=Outcome.SUCCESS, duration=timedelta(seconds=4)),
+                Stage(name="Deploy", outcome=Outcome.FAILURE, step=word, url="https://ci.example.com/stage"),
+            ),
+            changes=Changes(commits=(Commit(id="a" * 40, title="Retry", author="Ada"),), total=1),
+            notes=("the log of one stage was too large",),
+            read_at=NOON,
+        ),
+    )
+    tests.record(session, build_id, report("PFS", message="expected 1, got 2"))
+    measurements.record(session, build_id, {"coverage": 81.5})
+
+
+def fill_hostile(site: Site, names: Iterable[str] = HOSTILE) -> list[int]:
+    """A build for each name, which stands in every field of it. Cleaned as providers do. The ids of the builds."""
+    builds = [_hostile(place, clean(name) or "?") for place, name in enumerate(names)]
+    ids = ingested(site, builds)
+
+    def explain(session: Session) -> None:
+        for build_id, each in zip(ids, builds, strict=True):
+            _explain_hostile(session, build_id, each.branch or "?")
+
+    site.database.transact(explain)
+    return ids
+
+
+def _hostile(place: int, name: str) -> Build:
+    owner = pipeline(
+        f"{place}/{name}", name=name, url=f"https://ci.example.com/{place}", labels={"cloud": name, name: "x"}
+    )
+    at = NOON - timedelta(minutes=place)
+    return build(
+        place + 1,
+        Outcome.FAILURE,
+        pipeline=owner,
+        branch=name,
+        commit=name[:40],
+        title=name,
+        actor=name,
+        trigger=name,
+        raw_outcome=name,
+        bucket=name,
+        reason=name,
+        failing_stage=name,
+        log_excerpt=name,
+        labels={"runner": name},
+        url="https://ci.example.com/build",
+        started_at=at - timedelta(minutes=5),
+        finished_at=at,
+    )
+
+
+def _explain_hostile(session: Session, build_id: int, name: str) -> None:
+    findings = details.Findings(
+        failing_stage=name,
+        bucket=name,
+        bucket_class=name[:20],
+        reason=name,
+        log_excerpt=name,
+        stages=(Stage(name=name, outcome=Outcome.FAILURE, step=name, url="javascript:alert(1)"),),
+        changes=Changes(commits=(Commit(id=name, title=name, author=name, url="javascript:alert(1)"),), total=1),
+        notes=(name,),
+        read_at=NOON,
+    )
+    details.save(session, build_id, findings)
+    case = TestCase(suite=name, name=name, status=TestStatus.FAILED, message=name)
+    tests.record(session, build_id, TestReport(passed=0, failed=1, skipped=0, cases=(case,), notes=(name,)))
+    measurements.record(session, build_id, {name: 1.0})
