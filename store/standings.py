@@ -60,7 +60,7 @@ def last_settled(
         if not pipelines:
             return {}
     statement = _LAST.format(
-        branch=_DEFAULT if branch is None else mark, otherwise=_ANY_BRANCH if branch is None else "", where=where
+        branch=_DEFAULT if branch is None else mark, otherwise=_ANY_BRANCH if branch is None else ", NULL", where=where
     )
     return {
         row[0]: Standing(

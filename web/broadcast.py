@@ -34,7 +34,7 @@ class Pace:
     """Seconds, and how many may listen."""
 
     looks: float = 0.25  # for what another process commits
-    gap: float = 0.7  # between two messages: with the look before it, everybody knows within a second
+    gap: float = 0.4  # between two messages: with the look, the work and the sending everybody knows within a second
     refresh: float = 60.0  # a summary changes with time alone, as builds leave its window
     patience: float = 10.0  # with a client that takes nothing
     most: int = 600  # clients: the server takes 1,000 connections, and pages are asked for, too
