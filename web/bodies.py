@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from domain.build import Status
 from domain.text import EXCERPT_LIMIT, TITLE_LIMIT, clean, clean_url
@@ -19,7 +28,7 @@ _LONGEST = timedelta(days=36)
 _MOST_LABELS = 30
 _MOST_MEASUREMENTS = 100
 
-Name = Annotated[str, Field(min_length=1, max_length=255)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Word = Annotated[str, Field(max_length=1000)]
 Text = Annotated[str, Field(max_length=100_000)]
 Id = Annotated[str | int, Field(description="An id of its own: sending it again updates this very build.")]

@@ -4,7 +4,7 @@ import secrets
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from domain.text import clean
 from web.access import Admin
@@ -14,7 +14,7 @@ from web.pushing import NotTakenError, Pushing
 from web.site import Site
 
 MOST = 1000
-Name = Annotated[str, Field(min_length=1, max_length=255)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 
 
 class Cast(BaseModel):

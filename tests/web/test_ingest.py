@@ -214,6 +214,7 @@ def test_a_pipeline_whose_builds_name_no_branch_is_one_line_until_one_does(at: D
     [
         ({"status": "success"}, "body.pipeline"),
         (event(pipeline=""), "body.pipeline"),
+        (event(pipeline=" \t\n"), "body.pipeline"),
         (event(pipeline="x" * 256), "body.pipeline"),
         (event(pipeline=7), "body.pipeline"),
         (event(status=...), "body.status"),

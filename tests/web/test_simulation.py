@@ -73,7 +73,7 @@ def test_the_request_of_seed_002_makes_builds_up(make: Callable[..., Desk]) -> N
     assert all(build.finished_at and build.finished_at.date() == date(2026, 11, 20) for build in at.builds())
 
 
-@pytest.mark.parametrize(("rate", "failed"), [(0, 0), (1, 4)])
+@pytest.mark.parametrize(("rate", "failed"), [(0, 0), (0.5, 2), (1, 4)])
 def test_as_many_fail_as_wanted(rate: float, failed: int, make: Callable[..., Desk]) -> None:
     assert make(simulate=True).post(f"/api/simulate?count=4&fail_rate={rate}", None).json()["failure"] == failed
 
