@@ -117,8 +117,12 @@ class Serving:
 
     def _silence(self, wanted: Silencing) -> int:
         now = self.clock.now()
+        try:
+            at = now + wanted.lasting if wanted.lasting is not None else None
+        except OverflowError:
+            raise ValueError("that is longer than the calendar goes") from None
         ends = Ends(
-            at=now + wanted.lasting if wanted.lasting is not None else None,
+            at=at,
             fixed=wanted.until_fixed,
             build=wanted.until_build,
             new_bucket=wanted.until_new_bucket,

@@ -56,13 +56,14 @@ def web(
         configured(new)
 
     configured(current)
+    begin = _settings(current, listen)
     with opened(current, create=False) as database:
         serving = Serving(database=database, clock=clock, configuration=lambda: current, views=views())
         listening = Listening(serving)
         signals = Signals(systemd)
         signals.install()
         reload = Reload(current, load=lambda: load_configuration(config), build=use, clock=clock)
-        listening.use(_settings(current, listen))
+        listening.use(begin)
         listening.wait()
         systemd.ready(f"serving {listening.url}")
         try:

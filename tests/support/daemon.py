@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from poller.cli.views import views
 from poller.config import Configuration, load
 from poller.daemon import Daemon, Surroundings
 from poller.running.clock import Clock
@@ -38,7 +39,9 @@ def running(path: Path, clock: Clock | None = None, environ: Mapping[str, str] |
 
     configuration = read()
     database = open_database(configuration.store.url.get_secret_value())
-    surroundings = Surroundings(environ=environ or {}, clock=clock or Clock(), load=read, configured=lambda _: None)
+    surroundings = Surroundings(
+        environ=environ or {}, clock=clock or Clock(), load=read, configured=lambda _: None, views=views()
+    )
     with hold(database, owner="test") as lock:
         daemon = Daemon(surroundings, configuration, database, lock)
         thread = threading.Thread(target=daemon.run, name="daemon")

@@ -19,7 +19,12 @@ class DaemonProcess:
     """`buildwatch run` in a subprocess; killed at the end if it still lives."""
 
     def __init__(
-        self, config: Path, environ: Mapping[str, str] | None = None, *arguments: str, measured: bool = True
+        self,
+        config: Path,
+        environ: Mapping[str, str] | None = None,
+        *arguments: str,
+        measured: bool = True,
+        command: str = "run",
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         address = f"{self._folder.name}/notify"
@@ -32,7 +37,7 @@ class DaemonProcess:
         inherited = {name: value for name, value in os.environ.items() if measured or not name.startswith("COVERAGE_")}
         variables = {**inherited, "NOTIFY_SOCKET": address, **(environ or {})}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "poller", "run", "--config", str(config), *arguments],
+            [sys.executable, "-m", "poller", command, "--config", str(config), *arguments],
             env=variables,
             stderr=self._log,
             stdout=self._log,

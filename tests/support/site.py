@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from poller.cli.views import views
 from poller.config import Configuration
 from poller.running.clock import Clock
 from poller.serving import Serving
@@ -57,7 +58,13 @@ def premises(tmp_path: Path, *, config: str = CONFIG, **settings: Any) -> Premis
 
 def site_over(database: Database, given: Premises) -> Site:
     """The site of `buildwatch web` over this store; what `given` says is read at every request."""
-    serving = Serving(database=database, clock=given.clock(), configuration=lambda: given.configuration, providers=dict)
+    serving = Serving(
+        database=database,
+        clock=given.clock(),
+        configuration=lambda: given.configuration,
+        views=views(),
+        providers=dict,
+    )
     return serving.site(lambda: given.settings)
 
 
