@@ -3,6 +3,7 @@
 import errno
 import socket
 
+SILENT = 30_000  # milliseconds
 WAITING = 256  # connections that the system keeps until they are looked at
 
 
@@ -16,7 +17,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        return socket.create_server(address, family=family, backlog=WAITING)
+        listener = socket.create_server(address, family=family, backlog=WAITING)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             reason = "another program listens there already: set another port in `web.listen`"
@@ -25,6 +26,9 @@ def listen(host: str, port: int) -> socket.socket:
         else:
             reason = f"{error.strerror or error}: `web.listen` must be an address of this machine"
         raise CannotListenError(f"web server: {shown}: {reason}") from None
+    # For its connections, too: whoever takes nothing for so long is gone, also when their system still answers.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT)
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:

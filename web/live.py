@@ -89,7 +89,7 @@ async def _serve(
     try:
         # Browsers need to have one of the protocols accepted that they offered.
         await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)
-        await _talk(websocket, broadcast, listener, greeting, site)
+        await talk(websocket, broadcast, listener, greeting, site)
     finally:
         broadcast.leave(listener)
 
@@ -104,7 +104,7 @@ async def _greeting(broadcast: Broadcast, listener: Listener, since: int | None)
     return orjson.dumps({"type": "hello", "seq": (await broadcast.greet()).seq}).decode()
 
 
-async def _talk(
+async def talk(
     websocket: WebSocket, broadcast: Broadcast, listener: Listener, greeting: str | None, site: Site
 ) -> None:
     """Until the client goes, takes nothing for too long, or may not listen any more."""

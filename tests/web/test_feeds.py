@@ -9,6 +9,7 @@ from defusedxml import ElementTree
 from fastapi.testclient import TestClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain_metrics
+from pydantic import SecretStr
 
 from domain.alert import AlertState
 from domain.build import Build, Outcome, Status
@@ -25,6 +26,7 @@ from tests.support.site import Premises
 from web.atom import identity
 from web.badges import badge, width
 from web.markup import attribute, element, escaped
+from web.settings import Access, Scope, Token
 from web.site import Site
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -129,7 +131,6 @@ def test_the_figures_tell_what_is_to_be_read_and_what_was_given_up(client: TestC
         outbox.add(session, [notification(alert_id=saved.id, channel="gone")])  # type: ignore[arg-type]
         outbox.drop_channels(session, ["desk"], NOON)  # type: ignore[arg-type]
 
-    site.database.transact(lambda session: alerts.listing(session) and None)
     [firing] = site.database.read(alerts.firing)
     site.database.transact(lambda session: alerts.save(session, replace(firing, state=AlertState.CLOSED)))
     site.database.transact(fill)
@@ -283,7 +284,7 @@ def test_hostile_names_are_text_in_every_feed(client: TestClient, site: Site, da
     keys = {each.pipeline.key for each in database.read(pipelines.all)}
     assert {name[1] for name in found if name[0] == "buildwatch_success_ratio_24h"} == keys
     for each in database.read(pipelines.all):
-        answer = client.get(f"/badge/{quote(each.pipeline.key, safe="")}.svg")
+        answer = client.get("/badge/" + quote(each.pipeline.key, safe="") + ".svg")
         assert answer.status_code == 200, each.pipeline.key
         harmless(answer.text)
 
@@ -318,10 +319,6 @@ def test_wide_letters_take_more_room() -> None:
 
 @pytest.mark.parametrize("address", ["/metrics", "/cc.xml", "/feed.atom", "/badge/x.svg"])
 def test_feeds_are_for_readers(client: TestClient, given: Premises, address: str) -> None:
-    from pydantic import SecretStr
-
-    from web.settings import Access, Scope, Token
-
     access = Access(tokens=(Token(name="prometheus", token=SecretStr("t0ken"), scope=Scope.READ),))
     given.settings = replace(given.settings, access=access)
     assert client.get(address).status_code == 401

@@ -1,5 +1,6 @@
 """What changes is pushed: to old clients as a summary, to our pages by number."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,16 +19,17 @@ from domain.build import Build
 from domain.silence import Ends, Silence
 from providers._base import Page
 from store import changes, pipelines, silences
-from store.changes import Kind
-from store.database import Database
+from store.changes import Delta, Kind
+from store.database import Database, Session
 from store.engine import open_database
+from store.errors import StoreError
 from tests.support.builders import NOON, minutes
 from tests.support.builders import builds as series
 from tests.support.site import Premises, premises, site_over
 from web import live
 from web.access import Caller
 from web.app import make_app
-from web.broadcast import Pace
+from web.broadcast import Broadcast, ChangeListener, News, Pace
 from web.gate import Gate
 from web.settings import Access, Scope, Token
 from web.site import Site
@@ -299,6 +301,73 @@ def test_who_may_listen_is_asked_again_when_that_changes(site: Site, given: Prem
 
 def test_the_gate_stands_before_the_websockets(site: Site) -> None:
     assert any(each.cls is Gate for each in make_app(site).user_middleware)
+
+
+class Stuck:
+    """A WebSocket whose client takes nothing any more."""
+
+    closed: int | None = None
+
+    async def receive(self) -> dict[str, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send_text(self, text: str) -> None:
+        del text
+        await asyncio.Event().wait()
+
+    async def close(self, code: int) -> None:
+        self.closed = code
+
+
+def test_a_client_that_takes_nothing_is_dropped(site: Site) -> None:
+    stuck = Stuck()
+
+    async def talk() -> None:
+        broadcast = Broadcast(site, lambda _: "", replace(QUICK, patience=0.02))
+        await live.talk(stuck, broadcast, ChangeListener(), "hello", site)  # type: ignore[arg-type]
+
+    asyncio.run(talk())
+    assert stuck.closed == 1013
+
+
+def test_what_a_slow_client_was_not_sent_is_joined() -> None:
+    async def slow() -> tuple[str, str]:
+        listener = ChangeListener()
+        for seq, alert in ((3, 1), (4, 2), (5, 3)):
+            delta = Delta(seq=seq, kinds=frozenset({Kind.ALERT}), alerts=frozenset({alert}))
+            listener.put(News(seq=seq, delta=delta))
+        first = await listener.take()
+        listener.put(News(seq=6, delta=None))
+        listener.put(News(seq=7, delta=Delta(seq=7, kinds=frozenset({Kind.BUILD}), builds=frozenset({1}))))
+        return first, await listener.take()
+
+    first, second = map(json.loads, asyncio.run(slow()))
+    assert (first["seq"], first["alerts"]) == (5, [1, 2, 3])
+    assert second == {"type": "reset", "seq": 7}
+
+
+def test_while_the_store_is_away_it_is_tried_again(sqlite_database: Database, tmp_path: Path) -> None:
+    given = premises(tmp_path)
+    given.now = minutes(60)
+    here = site_over(sqlite_database, given)
+    failing = [StoreError("away"), RuntimeError("a mistake"), StoreError("away")]
+    original = changes.newest
+
+    def newest(session: Session) -> int:
+        if failing and started:
+            raise failing.pop()
+        return original(session)
+
+    started: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(changes, "newest", newest)
+        with client_of(here, replace(QUICK, refresh=0.05)) as client, client.websocket_connect("/api/live") as socket:
+            socket.receive_json()
+            started.append(1)
+            push(here, *series("P"))
+            assert socket.receive_json()["type"] == "change"
+    assert failing == []
 
 
 def test_nobody_listening_costs_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
