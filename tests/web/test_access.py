@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from httpx import Response
 from pydantic import BaseModel, SecretStr
+from starlette.testclient import WebSocketDenialResponse
 
 from store.engine import Database
 from store.errors import StoreUnavailable
@@ -444,3 +445,34 @@ def test_settings_of_the_moment_hold(sqlite_database: Database, tmp_path: Path) 
         values = {name: getattr(given.settings, name) for name in ("host", "port", "zone", "day_starts_at")}
         given.settings = Settings(**values, access=LOCKED)
         assert client.get("/try/read").status_code == 401
+
+
+def test_a_websocket_is_under_the_same_rules(visit: Open) -> None:
+    client = visit(access=LOCKED)
+    app: Any = client.app
+
+    @app.websocket("/try/live")
+    async def live(socket: WebSocket, caller: Reader) -> None:
+        await socket.accept()
+        await socket.send_text(caller.name)
+        await socket.close()
+
+    with client.websocket_connect("ws://127.0.0.1:8080/try/live", headers=bearer("read")) as socket:
+        assert socket.receive_text() == "read"
+    for headers, status in (({}, 401), (bearer("read") | {"Origin": "http://evil.example"}, 403)):
+        with (
+            pytest.raises(WebSocketDenialResponse) as denied,
+            client.websocket_connect("ws://127.0.0.1:8080/try/live", headers=headers),
+        ):
+            pass
+        assert denied.value.status_code == status
+
+
+def test_sessions_wait_for_a_store_that_is_away(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = visit(access=LOCKED)
+
+    def away(*_: Any) -> None:
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr("web.sessions.Sessions.open", away)
+    assert client.get("/try/read", headers=bearer("read")).status_code == 503
