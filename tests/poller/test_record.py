@@ -11,7 +11,7 @@ from poller.reload import Broken
 from poller.running.failpoint import Failpoints
 from poller.running.progress import Progress
 from poller.watching.polling import POLLS, Polling
-from providers._base import Target
+from providers._base import Allowance, Target
 from store import notes
 from store.engine import Database
 from tests.support.builders import NOON, minutes
@@ -94,3 +94,22 @@ def test_a_broken_file_does_not_make_the_configuration_in_use_any_newer(
     assert loaded_at() == minutes(6)
     database.transact(lambda session: record_start(session, newer, minutes(9)))
     assert loaded_at() == minutes(9)
+
+
+class Limited:
+    """A provider whose server counts requests."""
+
+    def __init__(self, left: Allowance | None) -> None:
+        self._left = left
+
+    def quota(self) -> Allowance | None:
+        return self._left
+
+
+def test_what_is_left_of_rate_limits_is_known_to_other_processes(database: Database, polling: Polling) -> None:
+    limited: dict[str, Any] = {"ci": None, "gh": Limited(Allowance(limit=5000, remaining=12)), "new": Limited(None)}
+    polling.providers = limited
+    database.transact(lambda session: record_standing(session, {}, polling, [], minutes(1)))
+    note = database.read(lambda session: notes.get(session, notes.QUOTAS))
+    assert note is not None
+    assert note.value == {"gh": {"limit": 5000, "remaining": 12}}

@@ -10,7 +10,7 @@ import responses
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from providers._base import ProviderError, Refused, Trouble, Unavailable
+from providers._base import Allowance, ProviderError, Refused, Trouble, Unavailable
 from providers._github_auth import AppToken, fingerprint
 from providers._github_quota import POINTS_PER_MINUTE, Quota
 from providers._http import Answer, Http
@@ -313,3 +313,13 @@ def test_a_token_that_changes_costs_one_full_read(api: GitHubApi) -> None:
     for _ in range(3):
         watcher.poll()
     assert [(each.status, each.tag is None) for each in api.asked] == [(200, True), (304, False), (304, False)]
+
+
+def test_what_is_left_is_what_the_last_answer_told() -> None:
+    quota = Quota(limited=True)
+    assert quota.left is None
+    for limit, remaining in (("5000", "4321"), ("", ""), ("x", "-1")):
+        headers = {"X-RateLimit-Limit": limit, "X-RateLimit-Remaining": remaining}
+        quota.learn(Answer(status=200, headers=headers, body=b"", url="u", asked="u"))
+        assert quota.left == Allowance(limit=5000, remaining=4321)
+    assert provider().quota() is None
