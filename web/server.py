@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 import uvicorn
+from anyio import to_thread
 from fastapi import FastAPI
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -21,6 +22,7 @@ STARTING = 5.0  # seconds that a start is waited for; later it goes on by itself
 STOPPING = 2  # seconds that requests under way are given at the end
 LEAVING = 0.8  # seconds after which answers under way are cut off
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before a server that stumbled starts again
+THREADS = 8  # that answer; the store has connections for so many, besides those of the daemon
 CONNECTIONS = 1_000  # at once; more are told to come later
 HEAD_SECONDS = 15.0  # until the head of the first request has come
 HEAD_BYTES = 32 * 1024
@@ -93,6 +95,7 @@ class _Server(uvicorn.Server):
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         await super().startup(sockets)
         self._has_started.set()
 
