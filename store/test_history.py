@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select, text
 
 from domain.testhistory import Course, Trial
 from domain.testreport import FAILING, Test, TestStatus
@@ -12,7 +12,7 @@ from store.among import among
 from store.columns import from_ms, to_ms
 from store.database import Session
 from store.rows import commit_text
-from store.schema import VERDICTS, builds, names, pipelines, test_runs
+from store.schema import COUNTED, VERDICTS, builds, names, test_runs
 from store.test_codes import unpacked, unpacked_durations, unpacked_flaky
 from store.test_line import LOOKED_BACK, Place, Run, line_of
 
@@ -58,16 +58,28 @@ def history(
 
 def places(session: Session, since: datetime) -> list[Place]:
     """The streams of which a report was read of a build that ended since then."""
+    # Left to itself SQLite reads all builds, to see which of them have a report.
+    join = "CROSS JOIN" if session.dialect.name == "sqlite" else "JOIN"
+    rows = session.execute(text(_PLACES.format(join=join)), {"since": to_ms(since)})
+    return sorted((row.provider, row.key, row.text) for row in rows)
+
+
+def streams(session: Session, pipeline_id: int, since: datetime) -> list[str]:
+    """The streams of one pipeline (`store.pipelines.Known.id`) with such a build that counts."""
     query = (
-        select(pipelines.c.provider, pipelines.c.key, names.c.text)
+        select(names.c.text)
         .distinct()
-        .select_from(test_runs)
-        .join(builds, builds.c.id == test_runs.c.build_id)
-        .join(pipelines, pipelines.c.id == builds.c.pipeline_id)
+        .select_from(builds)
+        .join(test_runs, test_runs.c.build_id == builds.c.id)
         .join(names, names.c.id == builds.c.stream_id)
-        .where(func.coalesce(builds.c.finished_at, builds.c.started_at) >= to_ms(since))
+        .where(builds.c.pipeline_id == pipeline_id, builds.c.finished_at >= to_ms(since), COUNTED)
     )
-    return sorted((row.provider, row.key, row.text) for row in session.execute(query))
+    return sorted(session.execute(query).scalars())
+
+
+_PLACES = """SELECT DISTINCT p.provider, p.key, n.text FROM test_runs r
+{join} builds b ON b.id = r.build_id {join} pipelines p ON p.id = b.pipeline_id {join} names n ON n.id = b.stream_id
+WHERE coalesce(b.finished_at, b.started_at) >= :since"""
 
 
 def _run(run: Run) -> Trial:

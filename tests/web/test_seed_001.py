@@ -102,6 +102,12 @@ def test_tests_say_which_fail_and_which_are_new(client: TestClient, site: Site) 
     assert client.get("/api/tests?limit=1").json()["more"] == 1
 
 
+def test_a_pipeline_says_of_which_branches_tests_were_read(client: TestClient, site: Site) -> None:
+    happened(site)
+    assert client.get("/api/pipelines/1").json()["streams_with_tests"] == ["main"]
+    assert client.get("/api/pipelines/1?days=1").json()["streams_with_tests"] == ["main"]
+
+
 @pytest.mark.parametrize("name", ["b", "s::b", "s::[b]"])
 def test_a_test_has_a_history(client: TestClient, site: Site, name: str) -> None:
     happened(site)

@@ -98,7 +98,6 @@ def details_of(
     names = [reporting_day(each.start, day_starts_at, zone).isoformat() for each in spans]
     summaries = [windows.of_pipeline(session, provider, key, each) for each in spans]
     strip = builds.recent(session, Wanted(pipelines=[known.id]), STRIP)
-    places = test_history.places(session, now - days * _DAY) if strip else []
     return {
         **pipeline_shape(known),
         "summary": summary_shape(windows.of_pipeline(session, provider, key, rolling(now, _DAY))),
@@ -108,7 +107,7 @@ def details_of(
         "rate_band": _rate_band(summaries[:-1]),
         "alerts": [mark(each) for each in of_pipeline(session, provider, key, since=spans[0].start)],
         "metrics": [*BUILT_IN, *measurements.names(session, known.id)],
-        "streams_with_tests": [stream for owner, its, stream in places if (owner, its) == (provider, key)],
+        "streams_with_tests": test_history.streams(session, known.id, now - days * _DAY),
     }
 
 
