@@ -4,7 +4,8 @@ What counts is the same as in store/windows.py. Looks at the rows themselves, so
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from domain.build import Outcome, Verdict
 from domain.window import Window
@@ -29,7 +30,8 @@ _GROUPS = {
 }
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Group:
     """Builds of one pipeline that are alike."""
 
     pipeline: int  # store.pipelines.Known.id

@@ -17,9 +17,10 @@ from web.problems import ProblemError, answers
 from web.settings import Scope
 from web.site import Silencing
 
+FIXED = "fixed"
 ENDED = 50
 SILENCES = 50
-LASTING = {"1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "1 week", "fixed": "until it is fixed"}
+LASTING = {"1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "1 week", FIXED: "until it is fixed"}
 SOMEBODY = "the dashboard"
 
 Field = Annotated[str, Form(max_length=500)]
@@ -78,7 +79,15 @@ def _add_silencing(router: APIRouter, pages: Pages) -> None:
             request,
             caller,
             back,
-            lambda: site.silence(Silencing(reason=reason, by=_who(caller, by), alert=_fits(alert), **_ends(lasting))),
+            lambda: site.silence(
+                Silencing(
+                    reason=reason,
+                    by=_who(caller, by),
+                    alert=_fits(alert),
+                    lasting=_ends(lasting),
+                    until_fixed=lasting == FIXED,
+                )
+            ),
         )
 
     @router.post("/silences", status_code=303, responses=refused)
@@ -105,7 +114,8 @@ def _add_silencing(router: APIRouter, pages: Pages) -> None:
                     by=_who(caller, by),
                     pipeline=pipeline.strip() or None,
                     branch=branch.strip() or None,
-                    **_ends(lasting),
+                    lasting=_ends(lasting),
+                    until_fixed=lasting == FIXED,
                 )
             ),
         )
@@ -159,11 +169,12 @@ def _who(caller: Caller, by: str) -> str:
     return caller.name or by.strip() or SOMEBODY
 
 
-def _ends(lasting: str) -> dict[str, bool | timedelta]:
-    if lasting == "fixed":
-        return {"until_fixed": True}
+def _ends(lasting: str) -> timedelta | None:
+    """How long; None: until it is fixed."""
+    if lasting == FIXED:
+        return None
     try:
-        return {"lasting": parse_duration(lasting)}
+        return parse_duration(lasting)
     except (ValueError, OverflowError):
         raise ValueError(f"{lasting} is not a time: choose one of the list") from None
 

@@ -129,8 +129,7 @@ def _is_over(alert: Alert) -> bool:
 
 
 def _shown(session: Session, some: Sequence[Alert], now: datetime) -> list[Shown]:
-    keys = [(each.scope.provider, each.scope.pipeline) for each in some if each.scope.pipeline is not None]
-    known = pipelines.find(session, [(provider, key) for provider, key in keys if key is not None])
+    known = pipelines.find(session, [(each.scope.provider, each.scope.pipeline or "") for each in some])
     views = builds.get(session, [number for each in some if (number := _build(each)) is not None])
     hushed = silences.get(session, [each.handling["silenced_by"] for each in some if "silenced_by" in each.handling])
     return [

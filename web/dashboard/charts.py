@@ -73,7 +73,7 @@ def figures(found: Figure) -> str | None:
 
 
 def _marks(alerts: Iterable[Alert], since: float) -> list[Mapping[str, Any]]:
-    found = [
+    found: list[Mapping[str, Any]] = [
         {"x": each.started_at.timestamp(), "word": WORDS[each.kind], "id": each.id}
         for each in alerts
         if each.started_at.timestamp() >= since

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 SIDE = 10  # tiles of a waffle in a row
 TILES = SIDE * SIDE
 
 
-class Arc(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Arc:
     """A part of a doughnut, as a dash of a circle whose length is 100."""
 
     name: str
@@ -17,7 +18,8 @@ class Arc(NamedTuple):
     offset: float
 
 
-class Region(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Region:
     """Tiles of one kind in a waffle, as one outline."""
 
     name: str

@@ -150,12 +150,8 @@ def _tested(known: Known, branch: str | None, branches: Sequence[str]) -> str:
     """The stream whose tests are shown."""
     if branch is not None or not known.pipeline.branched:
         return branch or ""
-    usual = known.pipeline.default_branch
-    return (
-        usual
-        if usual in branches or not branches
-        else next((b for b in ("main", "master") if b in branches), branches[0])
-    )
+    usual = [known.pipeline.default_branch, "main", "master", *branches]
+    return next((each for each in usual if each is not None and each in branches), "main")
 
 
 def _rates(figures: Sequence[Measured]) -> list[tuple[datetime, float]]:

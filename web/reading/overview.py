@@ -40,7 +40,8 @@ OUTCOMES = (
 """In the order of the doughnut."""
 
 
-class Bucket(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bucket:
     """A cause of failures in a window."""
 
     name: str  # UNKNOWN_CAUSE: nobody knows
