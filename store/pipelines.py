@@ -114,6 +114,11 @@ def all(session: Session, provider: str | None = None) -> list[Known]:  # noqa: 
     return [_from_row(row) for row in session.execute(query)]
 
 
+def exist(session: Session) -> bool:
+    """Whether there are any."""
+    return session.execute(select(pipelines.c.id).limit(1)).first() is not None
+
+
 def set_missing(session: Session, provider: str, keys: Collection[str], now: datetime) -> None:
     """The provider says that these are gone: since now, unless they were gone already. History stays."""
     session.execute(

@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import select, tuple_
@@ -16,6 +17,7 @@ from store.schema import builds
 
 T = TypeVar("T")
 MOST = 64  # windows that are kept
+ALL_TIME = Window(start=datetime.min.replace(tzinfo=UTC), end=datetime.max.replace(tzinfo=UTC))
 
 
 class Remembered:
@@ -43,6 +45,10 @@ class Remembered:
                     self._kept.popitem(last=False)
         return made
 
+    def get_newest(self, session: Session, what: Hashable, make: Callable[[Session], T]) -> T:
+        """What `make` says of all builds; forgotten with every change."""
+        return self.get(session, ("newest", what), ALL_TIME, lambda session, _: make(session))
+
     def _catch_up(self, session: Session) -> int:
         """Forget what has changed; the number of the newest change that this transaction sees."""
         seq = changes.newest(session)
@@ -58,12 +64,16 @@ class Remembered:
             self._seq = seq
             if stale is None:
                 self._kept.clear()
-            for key in [each for each in self._kept if any(moment in each[1] for moment in stale or ())]:
+            for key in [each for each in self._kept if each[1] is ALL_TIME or _hit(each[1], stale or ())]:
                 del self._kept[key]
         return seq
 
 
-def _moments(session: Session, delta: changes.Delta) -> set[Any] | None:
+def _hit(window: Window, moments: Iterable[datetime]) -> bool:
+    return any(moment in window for moment in moments)
+
+
+def _moments(session: Session, delta: changes.Delta) -> set[datetime] | None:
     """When the builds that changed had ended, with all their attempts; None: nobody knows."""
     if delta.builds is None or delta.kinds & {Kind.PIPELINE, Kind.CONFIGURATION}:
         return None

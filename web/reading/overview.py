@@ -1,12 +1,13 @@
 """What the front page shows: what is broken, what has changed, and one window in figures."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from domain.build import Outcome, Status, Verdict
+from domain.window import Window
 from store import browsing, daily, pipelines, window_counts, window_groups
 from store.browsing import Wanted
 from store.builds import BuildView
@@ -18,11 +19,9 @@ from web.days import Day
 from web.remembered import Remembered
 from web.tally import Tally
 
-ByStream = Mapping[StreamKey, tuple[int, int]]
-"""(passed, failed) of streams."""
-
 RECENT = 20
 UNKNOWN_CAUSE = ""  # the name of the bucket of failures of which nobody knows why
+_NONE = (0, 0)
 _FEW = 8  # streams that are named in each list of changes
 _MOST_VALUES = 12  # values of a label that are shown
 _SHOWN_FIRST = ("cloud", "release", "team", "module")
@@ -48,6 +47,24 @@ class Bucket:
     count: int
     pipelines: int
     is_new: bool  # the window before had none
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What the builds of a window come to: all that is kept of it."""
+
+    tally: Tally
+    took: int  # milliseconds that those which passed or failed took together
+    timed: int  # how many of these have a duration
+    outcomes: Mapping[Outcome, int]
+    causes: Mapping[str, tuple[int, int]]  # builds, and how many pipelines these are of
+    labels: Mapping[str, Mapping[str, Tally]]  # by name and value
+    pipelines: frozenset[int]
+
+    @property
+    def mean(self) -> float | None:
+        """Seconds."""
+        return self.took / self.timed / 1000 if self.timed else None
 
 
 class ByValue(NamedTuple):
@@ -125,69 +142,100 @@ class Asked(NamedTuple):
 
 def overview(session: Session, remembered: Remembered, asked: Asked) -> Overview:
     """Everything about a window, in one transaction."""
-    known = {each.id: each for each in pipelines.all(session)}
-    these = _groups(session, remembered, asked.day, asked.labels)
-    those = _groups(session, remembered, asked.before, asked.labels)
-    week = [_groups(session, remembered, day, asked.labels) for day in asked.days]
-    names = label_names(known.values(), [*week, these])
+    these = digest_of(session, remembered, asked.day, asked.labels)
+    those = digest_of(session, remembered, asked.before, asked.labels)
+    week = [digest_of(session, remembered, day, asked.labels) for day in asked.days]
+    names = label_names([*week, these])
     label = asked.label if asked.label in names else next(iter(names), None)
     by_value = _by_value(week, label) if label else []
     buckets = _buckets(these, those)
-    now = remembered.get(session, "streams", asked.day.window, daily.by_stream)
-    past = remembered.get(session, "streams", asked.before.window, daily.by_stream)
-    recent = browsing.page(session, _wanted(asked), limit=RECENT).builds
+    recent = remembered.get_newest(session, ("recent", _wanted_key(asked)), lambda session: _recent(session, asked))
     ended = [each for each in recent if each.build.status is Status.FINISHED]
     return Overview(
         day=asked.day,
-        tally=tally(these),
+        tally=these.tally,
         running=sum(count for count, _ in window_counts.unfinished(session).values()) if asked.day.is_current else 0,
-        rate_before=tally(those).rate,
-        mean=_mean(these),
-        mean_before=_mean(those),
-        outcomes=_outcomes(these),
+        rate_before=those.tally.rate,
+        mean=these.mean,
+        mean_before=those.mean,
+        outcomes=[(each.value, these.outcomes[each]) for each in OUTCOMES if each in these.outcomes],
         buckets=buckets,
-        changed=_changed((now, past), asked, known, buckets, (these, those)),
+        changed=_changed(session, remembered, asked, buckets, (these, those)),
         label=label,
         labels=names,
         by_value=by_value[:_MOST_VALUES],
         more_values=max(len(by_value) - _MOST_VALUES, 0),
         last=max(ended, key=lambda each: each.build.finished_at or asked.now, default=None),
-        recent=sorted(recent, key=_started, reverse=True),
-        is_empty=not known,
+        recent=recent,
+        is_empty=not recent and not pipelines.exist(session),
     )
 
 
-def tally(groups: Iterable[Group]) -> Tally:
-    """How many passed, failed, did neither."""
-    counts: Counter[Verdict] = Counter()
+def digest_of(session: Session, remembered: Remembered, day: Day, labels: Mapping[str, str]) -> Digest:
+    """What the builds of a day that have these labels come to."""
+    chosen = tuple(sorted(labels.items()))
+
+    def make(session: Session, window: Window) -> Digest:
+        found = window_groups.groups(session, window)
+        return digest(each for each in found if all(each.labels.get(name) == value for name, value in chosen))
+
+    return remembered.get(session, ("digest", chosen), day.window, make)
+
+
+def digest(groups: Iterable[Group]) -> Digest:
+    """What some builds come to."""
+    verdicts: Counter[Verdict] = Counter()
+    outcomes: Counter[Outcome] = Counter()
+    causes: dict[str, tuple[int, set[int]]] = {}
+    labels: dict[str, dict[str, Counter[Verdict]]] = {}
+    found, took, timed = set(), 0, 0
     for each in groups:
-        counts[each.verdict] += each.count
-    return Tally(counts[Verdict.PASSED], counts[Verdict.FAILED], counts[Verdict.NEUTRAL])
+        found.add(each.pipeline)
+        verdicts[each.verdict] += each.count
+        outcomes[each.outcome] += each.count
+        if each.verdict is not Verdict.NEUTRAL:
+            took, timed = took + each.took, timed + each.timed
+        if each.verdict is Verdict.FAILED:
+            count, where = causes.get(each.bucket or UNKNOWN_CAUSE, (0, set()))
+            where.add(each.pipeline)
+            causes[each.bucket or UNKNOWN_CAUSE] = count + each.count, where
+        for name, value in each.labels.items():
+            labels.setdefault(name, {}).setdefault(value, Counter())[each.verdict] += each.count
+    return Digest(
+        tally=_tally(verdicts),
+        took=took,
+        timed=timed,
+        outcomes=dict(outcomes),
+        causes={name: (count, len(where)) for name, (count, where) in causes.items()},
+        labels={name: {value: _tally(count) for value, count in its.items()} for name, its in labels.items()},
+        pipelines=frozenset(found),
+    )
 
 
-def label_names(known: Iterable[Known], seen: Sequence[Sequence[Group]]) -> list[str]:
-    """The names of labels, those first that tell most builds apart."""
+def label_names(digests: Iterable[Digest]) -> list[str]:
+    """The names of labels, those first that tell builds apart."""
     values: dict[str, set[str]] = defaultdict(set)
-    for pipeline in known:
-        for name, value in pipeline.pipeline.labels.items():
-            values[name].add(value)
-    for groups in seen:
-        for group in groups:
-            for name, value in group.labels.items():
-                values[name].add(value)
+    for each in digests:
+        for name, its in each.labels.items():
+            values[name].update(its)
     place = {name: number for number, name in enumerate(_SHOWN_FIRST)}
     return sorted(values, key=lambda name: (len(values[name]) < 2, place.get(name, len(place)), name))  # noqa: PLR2004
 
 
-def _groups(session: Session, remembered: Remembered, day: Day, labels: Mapping[str, str]) -> Sequence[Group]:
-    found = remembered.get(session, "groups", day.window, window_groups.groups)
-    return [each for each in found if all(each.labels.get(name) == value for name, value in labels.items())]
+def _tally(verdicts: Mapping[Verdict, int]) -> Tally:
+    return Tally(*(verdicts.get(each, 0) for each in (Verdict.PASSED, Verdict.FAILED, Verdict.NEUTRAL)))
 
 
-def _wanted(asked: Asked) -> Wanted:
-    if asked.day.is_current:
-        return Wanted(labels=asked.labels)
-    return Wanted(labels=asked.labels, since=asked.day.window.start, until=asked.day.window.end)
+def _wanted_key(asked: Asked) -> Hashable:
+    return tuple(sorted(asked.labels.items())), None if asked.day.is_current else asked.day.window
+
+
+def _recent(session: Session, asked: Asked) -> list[BuildView]:
+    """The newest builds of the window; of the current one those that run, too."""
+    span = None if asked.day.is_current else asked.day.window
+    wanted = Wanted(labels=asked.labels, since=span.start if span else None, until=span.end if span else None)
+    found = browsing.page(session, wanted, limit=RECENT).builds
+    return sorted(found, key=_started, reverse=True)
 
 
 def _started(view: BuildView) -> float:
@@ -196,82 +244,58 @@ def _started(view: BuildView) -> float:
     return moment.timestamp() if moment else 0.0
 
 
-def _mean(groups: Iterable[Group]) -> float | None:
-    decided = [each for each in groups if each.verdict is not Verdict.NEUTRAL]
-    timed = sum(each.timed for each in decided)
-    return sum(each.took for each in decided) / timed / 1000 if timed else None
-
-
-def _outcomes(groups: Iterable[Group]) -> list[tuple[str, int]]:
-    counts: Counter[Outcome] = Counter()
-    for each in groups:
-        counts[each.outcome] += each.count
-    return [(outcome.value, counts[outcome]) for outcome in OUTCOMES if counts[outcome]]
-
-
-def _causes(groups: Iterable[Group]) -> dict[str, tuple[int, set[int]]]:
-    found: dict[str, tuple[int, set[int]]] = {}
-    for each in groups:
-        if each.verdict is Verdict.FAILED:
-            count, where = found.get(each.bucket or UNKNOWN_CAUSE, (0, set()))
-            found[each.bucket or UNKNOWN_CAUSE] = count + each.count, where | {each.pipeline}
-    return found
-
-
-def _buckets(these: Iterable[Group], those: Iterable[Group]) -> list[Bucket]:
-    before = _causes(those)
+def _buckets(these: Digest, those: Digest) -> list[Bucket]:
     found = [
-        Bucket(name, count, len(where), name not in before and name != UNKNOWN_CAUSE)
-        for name, (count, where) in _causes(these).items()
+        Bucket(name, count, where, name not in those.causes and name != UNKNOWN_CAUSE)
+        for name, (count, where) in these.causes.items()
     ]
     return sorted(found, key=lambda each: (-each.count, each.name))
 
 
-def _by_value(week: Sequence[Sequence[Group]], label: str) -> list[ByValue]:
-    days: list[dict[str, list[Group]]] = []
-    for groups in week:
-        found: dict[str, list[Group]] = defaultdict(list)
-        for each in groups:
-            if label in each.labels:
-                found[each.labels[label]].append(each)
-        days.append(found)
+def _by_value(week: Sequence[Digest], label: str) -> list[ByValue]:
+    days = [each.labels.get(label, {}) for each in week]
     values = {value for day in days for value in day}
-    rows = [ByValue(value, [tally(day.get(value, ())) for day in days]) for value in values]
+    rows = [ByValue(value, [day.get(value, Tally()) for day in days]) for value in values]
     return sorted(rows, key=lambda row: (-sum(each.total for each in row.days), row.value))
 
 
 def _changed(
-    streams: tuple[ByStream, ByStream],
+    session: Session,
+    remembered: Remembered,
     asked: Asked,
-    known: Mapping[int, Known],
     buckets: Sequence[Bucket],
-    groups: tuple[Sequence[Group], Sequence[Group]],
+    digests: tuple[Digest, Digest],
 ) -> Changed:
-    now, past = streams
-    by_key = {(each.pipeline.provider, each.pipeline.key): each for each in known.values()}
-    carried = {each.pipeline for side in groups for each in side}  # of these labels
+    now = remembered.get(session, "streams", asked.day.window, daily.by_stream)
+    past = remembered.get(session, "streams", asked.before.window, daily.by_stream)
+    these, those = digests
+    keys = _of_labels(session, now, these) if asked.labels else list(now)
+    broken = [each for each in keys if now[each][1] and not past.get(each, _NONE)[1]]
+    fixed = [each for each in keys if past.get(each, _NONE)[1] and now[each][0] and not now[each][1]]
+    broken.sort(key=lambda each: (-now[each][1], each))
+    fixed.sort(key=lambda each: (-past[each][1], each))
+    named = pipelines.find(session, {each[:2] for each in (*broken[:_FEW], *fixed[:_FEW])})
 
-    def stream(key: StreamKey) -> Stream:
-        passed, failed = now.get(key, (0, 0))
-        passed_before, failed_before = past.get(key, (0, 0))
-        return Stream(by_key[key[0], key[1]], key[2], failed, passed, failed_before, passed_before)
+    def streams(some: Sequence[StreamKey]) -> list[Stream]:
+        return [_stream(named[each[:2]], each[2], now[each], past.get(each, _NONE)) for each in some[:_FEW]]
 
-    both = [stream(key) for key in now if key[:2] in by_key]
-    if asked.labels:
-        both = [each for each in both if each.known.id in carried]
-    broken = sorted((each for each in both if each.failed and not each.failed_before), key=lambda each: -each.failed)
-    fixed = sorted(
-        (each for each in both if each.failed_before and each.passed and not each.failed),
-        key=lambda each: -each.failed_before,
-    )
-    rate, rate_before = tally(groups[0]).rate, tally(groups[1]).rate
-    present = {each.name for each in buckets}
+    rate, rate_before = these.tally.rate, those.tally.rate
     return Changed(
-        broken=broken[:_FEW],
-        fixed=fixed[:_FEW],
+        broken=streams(broken),
+        fixed=streams(fixed),
         more_broken=max(len(broken) - _FEW, 0),
         more_fixed=max(len(fixed) - _FEW, 0),
         new_buckets=[each.name for each in buckets if each.is_new][:_FEW],
-        gone_buckets=sorted(name for name in _causes(groups[1]) if name and name not in present)[:_FEW],
+        gone_buckets=sorted(name for name in those.causes if name and name not in these.causes)[:_FEW],
         rate=rate - rate_before if rate is not None and rate_before is not None else None,
     )
+
+
+def _stream(known: Known, branch: str, now: tuple[int, int], past: tuple[int, int]) -> Stream:
+    return Stream(known, branch, now[1], now[0], past[1], past[0])
+
+
+def _of_labels(session: Session, streams: Iterable[StreamKey], these: Digest) -> list[StreamKey]:
+    """The streams of pipelines that have builds with the labels."""
+    ours = {(each.pipeline.provider, each.pipeline.key) for each in pipelines.by_ids(session, these.pipelines)}
+    return [each for each in streams if each[:2] in ours]
