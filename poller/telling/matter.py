@@ -20,6 +20,9 @@ from store.engine import Session
 Decided = tuple[Decision, Pipeline | None]
 """A decision, and the pipeline that it is about."""
 
+WAITING = frozenset({Reason.FIRST, Reason.REFRESH})
+"""What waits for the details of its build: a first message, and a card that would be edited twice."""
+
 _AT_ONCE = 200  # decisions whose builds are read at once
 
 
@@ -84,8 +87,8 @@ def matters(
 
 
 def _details_coming(session: Session, decided: Sequence[Decided]) -> Collection[int]:
-    """The builds, of those that are told of for the first time, whose details may come at any moment."""
-    wrong = {wrong_number(one.alert) for one, _ in decided if one.reason is Reason.FIRST}
+    """The builds, of those that are told of for the first time or on a card, whose details may come at any moment."""
+    wrong = {wrong_number(one.alert) for one, _ in decided if one.reason in WAITING}
     return details.awaited(session, [number for number in wrong if number is not None])
 
 

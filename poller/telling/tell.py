@@ -18,7 +18,7 @@ from domain.message import Message
 from domain.waiting import FOR_DETAILS
 from poller.config import Configuration
 from poller.telling import withholding
-from poller.telling.matter import Decided, Matter, is_untold, matters
+from poller.telling.matter import WAITING, Decided, Matter, is_untold, matters
 from poller.telling.subject import subject_of
 from poller.telling.withholding import Hush
 from store import alerts, outbox
@@ -160,9 +160,9 @@ def speak(
 
 
 def _details_until(matter: Matter, reason: Reason, configuration: Configuration, now: datetime) -> datetime | None:
-    """Until when a first message waits for the details of its build, at most; None when it does not."""
+    """Until when a message waits for the details of its build, at most; None when it does not."""
     settings = configuration.details
-    if reason is not Reason.FIRST or not matter.details_come or settings is None or not settings.wait:
+    if reason not in WAITING or not matter.details_come or settings is None or not settings.wait:
         return None
     return now + settings.wait
 

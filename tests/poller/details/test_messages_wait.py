@@ -243,3 +243,17 @@ def test_explain_says_what_was_read_and_that_a_message_waited(desk: ExplainedDes
     assert "details: read at 2026-11-20 12:25 UTC: Compile Error (code), stage Build\n" in lines()
     assert "  the log of deploy is gone (404)" in lines()
     assert "after it had waited for the details of the build" in lines()
+
+
+def test_a_card_is_edited_once_for_a_failure_and_its_details(desk: ExplainedDesk) -> None:
+    editing(desk)
+    desk.builds("PF")
+    desk.explains()
+    send(desk, "bot")
+    desk.builds("F")
+    assert due_rows(desk, "bot") == []
+    desk.explains()
+    assert len(due_rows(desk, "bot")) == 1
+    assert last(desk, "bot").reason is Reason.REFRESH
+    assert "2nd in a row" in last(desk, "bot").message.headline
+    assert "Compile Error" in last(desk, "bot").message.headline
