@@ -17,7 +17,16 @@ from tests.support.process import DaemonProcess
 
 KILLS = int(os.environ.get("BUILDWATCH_TEST_KILLS", "38"))  # on each of two databases; the failpoints come on top
 KILLS_A_BREAK = 3
-FAILPOINTS = ("after_fetch", "before_commit", "after_commit", "after_claim", "after_send", "after_mark")
+FAILPOINTS = (
+    "after_fetch",
+    "before_commit",
+    "after_commit",
+    "after_details",
+    "after_saving_details",
+    "after_claim",
+    "after_send",
+    "after_mark",
+)
 
 CONFIG = """
 store: {{url: "{store}"}}
