@@ -17,7 +17,7 @@ from parsers.labels import read_labels
 from parsers.numbers import read_figures
 from parsers.unreadable import NotAReport, Unreadable
 from poller.config.explained import Reports
-from providers._base import ProviderError, Refused, TellsDetails, Unavailable
+from providers._base import Refused, TellsDetails
 
 MOST_FILES = 2000  # of one build that are read
 MOST_BYTES = 128 << 20  # of one build
@@ -114,11 +114,6 @@ class _Reading:
         try:
             data = self.provider.read_artifact(self.build, artifact, self.limit)
         except Refused as error:
-            self._note(artifact.name, str(error))
-            return None
-        except Unavailable:
-            raise
-        except ProviderError as error:
             self._note(artifact.name, str(error))
             return None
         self.files += 1
