@@ -115,7 +115,7 @@ def test_what_recovers_before_slack_takes_it_is_one_note(house: Simulator, store
         eventually(lambda: not _waiting(daemon))
     for room in ("ci", "web"):
         assert len(house.slack.room(room).messages) == 1
-        assert "failed, and has recovered since" in cards(house, room=room)[0]
+        assert ", and has recovered since" in cards(house, room=room)[0]
 
 
 def _waiting(daemon: Running) -> list[Notification]:
