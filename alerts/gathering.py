@@ -18,6 +18,7 @@ LULL = timedelta(seconds=1)  # in which a second failure may turn out to be the 
 FLOOD = timedelta(seconds=5)  # a crowd that has grown in this time is waited for: it may be cut in two otherwise
 STORM_CARDS = 10  # in STORM_SPAN; what comes beyond them is a storm
 STORM_SPAN = timedelta(minutes=5)  # also: from one storm card to the next, where it cannot be edited
+_PLACE = ("provider", "pipeline", "branch", "kind")
 OLD = timedelta(hours=2)  # what waited longer is told in one summary
 
 ENDINGS = frozenset({Reason.RESOLVED, Reason.CLOSED})
@@ -305,7 +306,10 @@ def _by_card(units: Iterable[Unit]) -> Mapping[int | None, list[Unit]]:
 
 
 def _one_story(unit: Unit, told: Told) -> bool:
-    return alike(unit.first.about, told.about)
+    """A stream that breaks anew, of the same cause, is another story: the card of its last break may be green."""
+    here, there = unit.first.about, told.about
+    again = bool(here.get("pipeline")) and all(here.get(key) == there.get(key) for key in _PLACE)
+    return alike(here, there) and not (again and unit.first.alert_id != told.alert_id)
 
 
 def _one_card(unit: Unit, told: Told) -> bool:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -261,3 +262,14 @@ def test_parts_of_a_provider_are_gathered_and_providers_are_not(manner: Manner) 
     assert ids(parcel(*parts, manner=manner)) == [1, 2, 3, 4, 5]
     whole = [row(number, kind=kind, scope=Scope(provider=f"gh{number}")) for number in (1, 2)]
     assert ids(parcel(*whole, manner=manner)) == [1]
+
+
+@BOTH
+def test_a_stream_that_breaks_anew_joins_no_card_of_its_last_break(manner: Manner) -> None:
+    place = {"provider": "ci", "pipeline": "web", "branch": "main", "kind": "failure", "bucket": "helm"}
+    again = replace(row(2, 2, seconds=5), about=place)
+    before = replace(told(0, 1), about=place)
+    assert parcel(again, before=(before,), manner=manner, now=7).joins is None
+    other = replace(again, about={**place, "pipeline": "api"})
+    found = next_parcel((other,), (before,), manner=manner, now=at(7))
+    assert isinstance(found, Parcel) is manner.edits  # it joins, or waits for company
