@@ -37,6 +37,7 @@ _ATTEMPTS_EACH: Final = 10
 _ATTEMPTS_PER_POLL: Final = 50
 _ATTEMPTS_AT_FIRST: Final = 10
 _LOOKED_INTO_PER_POLL: Final = 10
+_PATIENCE: Final = 5.0  # seconds with one of them: the whole page waits, failures to be told among it
 _WORTH_ASKING: Final = timedelta(days=1)  # after the end of a run
 _ASKED_AGAIN: Final = timedelta(minutes=5)  # when it could not be told
 _BROKEN: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
@@ -157,15 +158,16 @@ class Collection:
         This costs requests, and so some runs wait for a later poll: meanwhile they are what their conclusion says.
         No trouble here ever keeps a build from being told.
         """
-        state, inquiry = self._state, Inquiry(self._client, self._state.repository, deadline)
+        state = self._state
         state.unclear = [entry for entry in state.unclear if _is_recent(entry["run"], now)]
         waiting = [entry for entry in state.unclear if _is_due(entry, now)]
         waiting.sort(key=lambda entry: (entry["run"].get("conclusion") != "cancelled", -entry["run"]["id"]))
         for asked, entry in enumerate(waiting[:_LOOKED_INTO_PER_POLL]):
             if not self._client.has_room() or time.monotonic() >= deadline - CALL_SECONDS:
                 return asked > 0
+            until = min(deadline, time.monotonic() + _PATIENCE)
             try:
-                self._look_into(entry, inquiry)
+                self._look_into(entry, Inquiry(self._client, state.repository, until))
             except ProviderError as error:
                 entry["asked_at"] = now.isoformat()
                 _log.warning("cause not read, asking again later run=%s problem=%s", entry["run"]["id"], error)
