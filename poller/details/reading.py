@@ -11,6 +11,7 @@ from domain.testreport import TestReport
 from domain.text import EXCERPT_LIMIT, NAME_LIMIT, TITLE_LIMIT, clean, clean_url
 from parsers.buckets import explain
 from parsers.rules import BucketRule
+from parsers.secrets import redacted
 from poller.config.explained import DetailsSettings, Reports
 from poller.details.files import Files, read_files
 from poller.details.test_reports import harmless
@@ -67,6 +68,7 @@ def read(
 
     Raises what `TellsDetails.details` raises: nothing at all could be read, and a later try may help.
     """
+    hide = _hiding(redact)
     explains = asked.failed and asked.settings is not None
     wanted = _wanted(asked)
     details = provider.details(asked.build, wanted) if wanted is not None else Details()
@@ -80,15 +82,15 @@ def read(
     return Explanation(
         build=asked.build,
         findings=Findings(
-            failing_stage=_line(details.failing_stage, redact, NAME_LIMIT),
-            bucket=_line(told.bucket, redact, NAME_LIMIT),
+            failing_stage=_line(details.failing_stage, hide, NAME_LIMIT),
+            bucket=_line(told.bucket, hide, NAME_LIMIT),
             bucket_class=told.kind,
-            reason=_line(told.reason, redact, TITLE_LIMIT),
-            log_excerpt=clean(redact(told.excerpt), EXCERPT_LIMIT, lines=True) if told.excerpt else None,
-            stages=tuple(_harmless_stage(each, redact) for each in details.stages[:MOST_STAGES]),
-            changes=_harmless(details.changes, redact),
-            labels={clean(name): clean(redact(value)) for name, value in labels.items()},
-            notes=tuple(clean(redact(note), _NOTE_LIMIT) for note in list(notes)[:MOST_NOTES]),
+            reason=_line(told.reason, hide, TITLE_LIMIT),
+            log_excerpt=clean(hide(told.excerpt), EXCERPT_LIMIT, lines=True) if told.excerpt else None,
+            stages=tuple(_harmless_stage(each, hide) for each in details.stages[:MOST_STAGES]),
+            changes=_harmless(details.changes, hide),
+            labels={clean(name): clean(hide(value)) for name, value in labels.items()},
+            notes=tuple(clean(hide(note), _NOTE_LIMIT) for note in list(notes)[:MOST_NOTES]),
         ),
         outcome=details.outcome,
         tests=harmless(report, redact) if report is not None else None,
@@ -96,6 +98,11 @@ def read(
         gaps=_gaps(asked, details, files),
         earlier=earlier,
     )
+
+
+def _hiding(redact: Redact) -> Redact:
+    """Without the secrets of the configuration, and without what has the form of one."""
+    return lambda text: redact(redacted(text))
 
 
 def _wanted(asked: Asked) -> Wanted | None:

@@ -85,6 +85,18 @@ def test_the_secrets_of_config_yaml_are_shown_nowhere(desk: ExplainedDesk) -> No
     assert found.labels == {"runner": "***"}
 
 
+def test_what_looks_like_a_secret_is_shown_nowhere(desk: ExplainedDesk) -> None:
+    token = "ghp_" + "a1B2" * 9
+    desk.teller.usual = Details(
+        failing_stage=f"deploy {token}",
+        reason=f"{token} was refused",
+        changes=Changes(commits=(Commit(id="1", title=f"Use {token}", author="Ada"),), total=1),
+        labels={"runner": token},
+        notes=(f"no answer from https://ada:{token}@ci.example.com",),
+    )
+    assert token not in str(explained(desk).findings)
+
+
 def test_files_are_read_in_archives_and_by_themselves(desk: ExplainedDesk) -> None:
     desk.teller.files = {
         "reports-linux": archive(out__junit_xml=BAD),
