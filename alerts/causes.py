@@ -11,6 +11,7 @@ from domain.waiting import Waiting
 TWO = 2  # with one bucket or one commit
 LABELLED = 3  # with one value of a label, and nothing else among them has another value
 HOSTED = 5  # on one provider, and none of them is on another
+_OF_ITS_OWN = frozenset({"code", "test"})
 FAILS = frozenset({AlertKind.FAILURE})
 
 
@@ -42,14 +43,20 @@ def largest(rows: Sequence[Waiting]) -> Sequence[Waiting]:
 
 def alike(about: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two alerts are one story already when there are only two of them: the same bucket or the same commit."""
-    return any(about.get(key) and about.get(key) == other.get(key) for key in ("bucket", "commit"))
+    commit, bucket = about.get("commit"), _bucket(about)
+    return (bool(commit) and commit == other.get("commit")) or (bool(bucket) and bucket == _bucket(other))
+
+
+def _bucket(about: Mapping[str, Any]) -> Any:
+    """The bucket, where pipelines may share such a cause: code and tests break each for itself, or by one commit."""
+    return None if about.get("bucket_class") in _OF_ITS_OWN else about.get("bucket")
 
 
 Found = Sequence[tuple[Cause, Sequence[Waiting]]]
 
 
 def _buckets(rows: Sequence[Waiting]) -> Found:
-    found = _by(rows, lambda row: row.about.get("bucket"))
+    found = _by(rows, lambda row: _bucket(row.about))
     return [(Cause(text=str(bucket)), its) for bucket, its in found.items() if len(its) >= TWO]
 
 

@@ -58,8 +58,11 @@ def matter_of(
 
 def brief_matter_of(session: Session, alert: Alert, pipeline: Pipeline | None) -> Matter:
     """The same, with its builds and nothing else: of one alert in a crowd nobody reads more."""
-    found = builds.get(session, _named(decision(alert, None)))
-    return Matter(alert=alert, pipeline=pipeline, builds={number: view.build for number, view in found.items()})
+    found = {number: view.build for number, view in builds.get(session, _named(decision(alert, None))).items()}
+    number = wrong_number(alert) or 0
+    told = details.get(session, [number]).get(number)
+    known = Background(bucket_class=told.bucket_class) if told is not None else NOTHING_KNOWN
+    return Matter(alert=alert, pipeline=pipeline, builds=found, background=known)
 
 
 def matters(

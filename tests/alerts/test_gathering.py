@@ -273,3 +273,10 @@ def test_a_stream_that_breaks_anew_joins_no_card_of_its_last_break(manner: Manne
     other = replace(again, about={**place, "pipeline": "api"})
     found = next_parcel((other,), (before,), manner=manner, now=at(7))
     assert isinstance(found, Parcel) is manner.edits  # it joins, or waits for company
+
+
+def test_failing_tests_of_two_pipelines_are_two_stories() -> None:
+    rows = [replace(each, about={"bucket": "Test Failed", "bucket_class": "test"}) for each in (row(1), row(2))]
+    assert ids(parcel(*rows)) == [1]
+    shared = [replace(each, about={"bucket": "Disk Full", "bucket_class": "infra"}) for each in rows]
+    assert ids(parcel(*shared)) == [1, 2]
