@@ -1,5 +1,6 @@
 """What several failures have in common: one bucket, one commit, one label value, one provider."""
 
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ TWO = 2  # with one bucket or one commit
 LABELLED = 3  # with one value of a label, and nothing else among them has another value
 HOSTED = 5  # on one provider, and none of them is on another
 _OF_ITS_OWN = frozenset({"code", "test"})
+_HOLLOW = re.compile(
+    r"(?i)\bexit(?:ed)?(?: with)?(?: code| status|:)? <?[n\d]|^script returned|^make(?:\[.{1,6}\])?: \*\*\*"
+)
 FAILS = frozenset({AlertKind.FAILURE})
 
 
@@ -48,8 +52,14 @@ def alike(about: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _bucket(about: Mapping[str, Any]) -> Any:
-    """The bucket, where pipelines may share such a cause: code and tests break each for itself, or by one commit."""
-    return None if about.get("bucket_class") in _OF_ITS_OWN else about.get("bucket")
+    """The bucket, where pipelines may share such a cause: code and tests break each for itself, or by one commit.
+
+    That a command has failed is no cause: a build that says nothing else has its own.
+    """
+    bucket, kind = about.get("bucket"), about.get("bucket_class")
+    if kind in _OF_ITS_OWN or (kind is None and bucket and _HOLLOW.search(str(bucket))):
+        return None
+    return bucket
 
 
 Found = Sequence[tuple[Cause, Sequence[Waiting]]]

@@ -20,7 +20,7 @@ _WORDS = (
     "could not", "couldn't", "not found", "unable", "killed", "panic", "invalid", "missing", "not ok", "exceeded",
     "traceback", "caused by", "exit", "critical", "severe", "❌", "✗", "✕", "●", "assert", "abort", "undefined",
     "no space", "out of memory", "enospc", "oom", "unauthorized", "forbidden", "too many", "toomany", "conflict",
-    "dumped", "segmentation", "expected", "reformat", "#test_",
+    "dumped", "segmentation", "expected", "reformat", "#test_", "no rule to make",
 )  # fmt: skip
 _MORE_WORDS = (
     "unknown", "unexpected", "does not", "return", "reject", "not known", "offline", "memory", "lost", "shutdown",

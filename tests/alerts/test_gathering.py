@@ -280,3 +280,13 @@ def test_failing_tests_of_two_pipelines_are_two_stories() -> None:
     assert ids(parcel(*rows)) == [1]
     shared = [replace(each, about={"bucket": "Disk Full", "bucket_class": "infra"}) for each in rows]
     assert ids(parcel(*shared)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "bucket", ["script returned exit code <n>", "Process completed with exit code <n>", "make: *** [all] Error <n>"]
+)
+def test_that_commands_fail_is_no_cause_that_they_share(bucket: str) -> None:
+    rows = [replace(each, about={"bucket": bucket, "bucket_class": None}) for each in (row(1), row(2))]
+    assert ids(parcel(*rows)) == [1]
+    ruled = [replace(each, about={"bucket": bucket, "bucket_class": "infra"}) for each in rows]  # people named it so
+    assert ids(parcel(*ruled)) == [1, 2]
