@@ -10,6 +10,7 @@ from domain.testhistory import Gap
 from domain.testreport import TestReport
 from domain.text import EXCERPT_LIMIT, NAME_LIMIT, TITLE_LIMIT, clean, clean_url
 from parsers.buckets import explain
+from parsers.failing_tests import told_by_tests
 from parsers.rules import BucketRule
 from parsers.secrets import redacted
 from poller.config.explained import DetailsSettings, Reports
@@ -75,8 +76,8 @@ def read(
     files = _files(provider, asked, deadline, needed=not explains)
     details, earlier = _more(provider, asked, details, files)
     with turn or nullcontext():
-        told = _explained(asked, details) if explains else _Why()
-    report = files.report or details.tests
+        report = files.report or details.tests
+        told = _explained(asked, details, report) if explains else _Why()
     labels = {**labels_of_details(asked.reports.labels, details.labels), **files.labels}
     notes = dict.fromkeys((*details.notes, *files.notes, *told.notes))
     return Explanation(
@@ -161,16 +162,13 @@ class _Why:
     notes: tuple[str, ...] = ()
 
 
-def _explained(asked: Asked, details: Details) -> _Why:
+def _explained(asked: Asked, details: Details, report: TestReport | None) -> _Why:
     pipeline = asked.build.pipeline
-    found = explain(
-        asked.rules,
-        provider=pipeline.provider,
-        job=pipeline.key,
-        stage=details.failing_stage,
-        logs=details.logs,
-        reason=details.reason,
-    )
+    provider, job, stage = pipeline.provider, pipeline.key, details.failing_stage
+    found = explain(asked.rules, provider=provider, job=job, stage=stage, logs=details.logs, reason=details.reason)
+    failing = report.failing if report is not None else ()
+    if failing and (found.bucket is None or (found.bucket.rule is None and asked.build.outcome is Outcome.UNSTABLE)):
+        found = told_by_tests(found, asked.rules, failing, provider=provider, job=job, stage=stage)
     bucket, excerpt = found.bucket, found.excerpt
     return _Why(
         bucket=bucket.reason if bucket is not None else None,

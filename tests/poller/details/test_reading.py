@@ -85,6 +85,17 @@ def test_the_secrets_of_config_yaml_are_shown_nowhere(desk: ExplainedDesk) -> No
     assert found.labels == {"runner": "***"}
 
 
+def test_an_unstable_build_is_explained_by_its_tests(desk: ExplainedDesk) -> None:
+    desk.teller.files = {"reports-linux": archive(out__junit_xml=BAD)}
+    desk.teller.archives = frozenset({"reports-linux"})
+    desk.teller.usual = Details(logs=log("Recording test results\nERROR: no goose\nFinished: UNSTABLE\n"))
+    found = explained(desk, "PU").findings
+    assert (found.bucket, found.bucket_class, found.reason) == ("Test Failed", "test", "x")
+    assert "no goose" in (found.log_excerpt or "")
+    desk.teller.usual = Details(logs=log("Recording test results\nFinished: UNSTABLE\n"))
+    assert explained(desk, "U").findings.log_excerpt == "a: x\n  boom"
+
+
 def test_what_looks_like_a_secret_is_shown_nowhere(desk: ExplainedDesk) -> None:
     token = "ghp_" + "a1B2" * 9
     desk.teller.usual = Details(
