@@ -32,7 +32,9 @@ def told_by_tests(
     log = Log(name=None, text=shown.text, whole=True)
     named = classify(own, provider=provider, job=job, stage=stage, logs=[log]) if own else None
     more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
-    bucket = named or Bucket(reason="Test Failed", detail=f"{failing[0].name}{more}", kind="test", rule="Test Failed")
+    bucket = named or Bucket(
+        reason="Test Failed", detail=f"{failing[0].name}{more} failed", kind="test", rule="Test Failed"
+    )
     says_nothing = found.excerpt is None or found.excerpt.cause is None
     has_words = any(case.message for case in failing)
     return replace(found, bucket=bucket, excerpt=shown if says_nothing and has_words else found.excerpt)

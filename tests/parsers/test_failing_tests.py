@@ -25,7 +25,11 @@ def text(found: Explanation) -> str:
 def test_the_bucket_names_the_first_of_them_and_says_how_many_more() -> None:
     found = told(case("totals", "expected 1"), case("taxes"))
     assert found.bucket is not None
-    assert (found.bucket.reason, found.bucket.detail, found.bucket.kind) == ("Test Failed", "totals and 1 more", "test")
+    assert (found.bucket.reason, found.bucket.detail, found.bucket.kind) == (
+        "Test Failed",
+        "totals and 1 more failed",
+        "test",
+    )
     assert explain((), provider="ci", job="web", stage=None, logs=()).bucket is None
 
 
@@ -44,7 +48,7 @@ def test_of_very_many_a_few_are_shown_without_secrets() -> None:
     assert len(text(found).split("\n")) <= LINES
     assert token not in text(found)
     assert found.bucket is not None
-    assert (found.bucket.detail or "").endswith("and 499 more")
+    assert (found.bucket.detail or "").endswith("and 499 more failed")
 
 
 def test_rules_of_the_file_may_name_it_otherwise() -> None:

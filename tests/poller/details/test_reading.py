@@ -90,7 +90,7 @@ def test_an_unstable_build_is_explained_by_its_tests(desk: ExplainedDesk) -> Non
     desk.teller.archives = frozenset({"reports-linux"})
     desk.teller.usual = Details(logs=log("Recording test results\nERROR: no goose\nFinished: UNSTABLE\n"))
     found = explained(desk, "PU").findings
-    assert (found.bucket, found.bucket_class, found.reason) == ("Test Failed", "test", "x")
+    assert (found.bucket, found.bucket_class, found.reason) == ("Test Failed", "test", "x failed")
     assert "no goose" in (found.log_excerpt or "")
     desk.teller.usual = Details(logs=log("Recording test results\nFinished: UNSTABLE\n"))
     assert explained(desk, "U").findings.log_excerpt == "a: x\n  boom"
