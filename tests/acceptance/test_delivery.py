@@ -72,7 +72,9 @@ def named(house: Simulator, start: int = 0) -> Counter[str]:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("build", [jobs, workflows])
+@pytest.mark.parametrize(
+    ("build", "store_url"), [(jobs, "sqlite"), (jobs, "postgresql"), (workflows, "sqlite")], indirect=["store_url"]
+)
 def test_three_hundred_pipelines_that_fail_at_once_are_at_most_two_messages_a_channel(
     build: Pipelines, house: Simulator, store_url: str, tmp_path: Path
 ) -> None:
