@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 _EXACT = 40  # values of both samples together, up to which all ways to divide them are counted
+_BITS = 64  # of one count: there are fewer ways than that to divide so many values
 
 
 def p_greater(values: Sequence[float], others: Sequence[float]) -> float:
@@ -36,13 +37,13 @@ def _doubled_ranks(values: Sequence[float]) -> list[int]:
 
 def _exact(ranks: Sequence[int], chosen: int) -> float:
     """Of all ways to choose so many ranks, the share whose sum is that of the first ones or more."""
-    ways: list[Counter[int]] = [Counter({0: 1}), *(Counter() for _ in range(chosen))]  # by how many, by their sum
+    # The ways by how many are chosen, and within one whole number by their sum, 64 bits for each: added all at once.
+    ways = [1] + [0] * chosen
     for rank in ranks:
         for count in range(chosen, 0, -1):
-            for total, number in ways[count - 1].items():
-                ways[count][total + rank] += number
-    found = sum(ranks[:chosen])
-    return sum(number for total, number in ways[chosen].items() if total >= found) / math.comb(len(ranks), chosen)
+            ways[count] += ways[count - 1] << _BITS * rank
+    as_high = ways[chosen] >> _BITS * sum(ranks[:chosen])
+    return as_high % ((1 << _BITS) - 1) / math.comb(len(ranks), chosen)  # the remainder is the sum of the digits
 
 
 def _approximate(ranks: Sequence[int], chosen: int) -> float:
