@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alerts.decide import Decision
-from alerts.missing import decide_missing
-from alerts.routing import watched
+from alerts.kinds.missing import decide_missing
+from alerts.policies.routing import watched
 from alerts.rules import Rules
 from alerts.verdict import verdict_of
 from domain.alert import Alert, Scope

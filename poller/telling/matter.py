@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from alerts.background import NOTHING_KNOWN, Background
 from alerts.decide import Decision
 from alerts.decision import decision
-from alerts.routing import Subject
+from alerts.policies.routing import Subject
+from alerts.writing.background import NOTHING_KNOWN, Background
 from domain.alert import Alert, AlertState, Reason
 from domain.build import Build, Pipeline
 from poller.config import Configuration

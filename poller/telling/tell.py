@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from alerts.case import Case
 from alerts.decide import Decision
-from alerts.handled import notes
-from alerts.headline import headline
-from alerts.message import compose, thread_of
-from alerts.quiet import ends, held
-from alerts.routing import Subject, destinations
+from alerts.policies.handled import notes
+from alerts.policies.quiet import ends, held
+from alerts.policies.routing import Subject, destinations
+from alerts.writing.case import Case
+from alerts.writing.headline import headline
+from alerts.writing.message import compose, thread_of
 from domain.alert import Alert, AlertState, Notification, Reason
 from domain.build import Pipeline
 from domain.message import Message

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from providers._base import ProviderError, Refused, Trouble, Unavailable
-from providers._github_auth import AppToken, fingerprint
-from providers._github_quota import POINTS_PER_MINUTE, Quota
+from providers._github.auth import AppToken, fingerprint
+from providers._github.quota import POINTS_PER_MINUTE, Quota
 from providers._http import Answer, Http
 from providers.github import PUBLIC_API
 from tests.support.fault_server import FaultServer, answering, delayed, dripping, gzip_bomb, html, resetting
@@ -154,7 +154,7 @@ def test_a_server_without_limits_is_not_paced_until_it_names_one() -> None:
 def test_a_server_that_misbehaves_ends_the_poll_in_bounded_time_and_keeps_the_cursor(
     fault: Callable[..., bool | None], expected: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("providers._github_polling.POLL_SECONDS", 1.5)
+    monkeypatch.setattr("providers._github.polling.POLL_SECONDS", 1.5)
     with FaultServer() as server:
         server.on("*", fault)
         watcher = Watcher(provider(api_url=server.url))

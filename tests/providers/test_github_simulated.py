@@ -162,7 +162,7 @@ def test_a_spent_quota_is_waited_for_and_the_cursor_kept(
 def test_jobs_that_never_come_hold_back_no_failure(
     world: World, server: GithubServer, watcher: Watcher, clock: StillClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("providers._github_collection._PATIENCE", 0.2)
+    monkeypatch.setattr("providers._github.collection._PATIENCE", 0.2)
     server.fault(faults.hang(), path="*/jobs")
     world.github.repo("acme/web").run("failure")
     began = time.monotonic()
