@@ -11,14 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from alerts.decision import Decision, closed, firing
-from alerts.durations import decide_duration
-from alerts.failing import decide_failure
-from alerts.flapping import decide_flapping
-from alerts.rate_below import decide_rate_below
-from alerts.rate_drop import decide_rate_drop
+from alerts.kinds.durations import decide_duration
+from alerts.kinds.failing import decide_failure
+from alerts.kinds.flapping import decide_flapping
+from alerts.kinds.rate_below import decide_rate_below
+from alerts.kinds.rate_drop import decide_rate_drop
+from alerts.kinds.test_regression import decide_test_regression
 from alerts.rules import Rules
 from alerts.settling import without_turned_around
-from alerts.test_regression import decide_test_regression
 from domain.alert import Alert, AlertKind, Scope
 from domain.stream import Settled, Signature
 from domain.testhistory import Checked, TestStand

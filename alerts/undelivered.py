@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alerts.decision import closed, firing, resolved
-from alerts.message import thread_of
-from alerts.routing import Route
+from alerts.policies.routing import Route
 from alerts.rules import DeliveryFailedRule
 from alerts.wording import duration, plural
+from alerts.writing.message import thread_of
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.message import SIGNS, Cell, Message, Table, Tone
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from alerts.cusum import Model
+from alerts.kinds.cusum import Model
 from domain.build import Verdict
 from domain.stream import Settled
 

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import requests
 
-from providers._jenkins_build import fields_for
+from providers._jenkins.build import fields_for
 
 HEARTBEAT = "jobs[fullName,nextBuildNumber,lastBuild[number,building,timestamp]]{0,2000}"
 

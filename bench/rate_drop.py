@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from unittest.mock import patch
 
-from alerts import cusum
-from alerts.cusum import Recovery, model, open_drop
-from alerts.rate_drop import LIMITS, decide_rate_drop
+from alerts.kinds import cusum
+from alerts.kinds.cusum import Recovery, model, open_drop
+from alerts.kinds.rate_drop import LIMITS, decide_rate_drop
 from alerts.rules import RateDropRule
 from bench.histories import (
     START,

@@ -202,14 +202,15 @@ def _sources() -> tuple[BucketRule, ...]:
             "code",
             3,
             "error|custom build|undefined|syntaxerror|indentationerror|cannot find symbol|.go:|.kt:|does not compile"
-            "|failed to compile|undeclared|can't resolve|unresolved",
+            "|failed to compile|undeclared|can't resolve|unresolved|no rule to make",
             rf"{_SOURCE}[:(]\[?\d+(?:[,:]\d+)?\]?\)?:?\s*(?:(?:fatal |syntax |build )?errors?\b(?! (?:boundary"
             rf"|handl))|cannot find symbol|package \S+ does not exist)(?P<w>)"
             rf"|(?:error|e:)\s.{{0,10}}{_SOURCE.replace('?P<file>', '?P<at>')}:\[?\(?\d+"
             rf"|{_SOURCE.replace('?P<file>', '?P<go>')}:\d+:\d+: (?!warning|note|info)\S|error(?:: )?\[e\d{{4}}\]"
             rf"|\berror (?:ts|cs|fs|bc|c|lnk|msb|nu)\d{{3,5}}\b"
             r"|undefined reference to|undefined symbols? (?:for|in)|^(?:indentation|syntax|tab)error:"
-            r"|collect2: error|ld: (?:symbol|library|cannot find)|linker command failed|cmake error"
+            r"|no rule to make target|collect2: error|ld: (?:symbol|library|cannot find)"
+            r"|linker command failed|cmake error"
             r"|module not found: error|failed to compile|error: could not compile|failed to run custom build command"
             r"|(?<!\w)error: (?:cannot find symbol|incompatible types|package \S+ does not exist|linking with"
             r"|expected (?:[\[\]'\u2018\u2019`\"(){};,]|expression|unqualified|identifier|one of|type|declaration)"

@@ -20,7 +20,7 @@ _WORDS = (
     "could not", "couldn't", "not found", "unable", "killed", "panic", "invalid", "missing", "not ok", "exceeded",
     "traceback", "caused by", "exit", "critical", "severe", "❌", "✗", "✕", "●", "assert", "abort", "undefined",
     "no space", "out of memory", "enospc", "oom", "unauthorized", "forbidden", "too many", "toomany", "conflict",
-    "dumped", "segmentation", "expected", "reformat", "#test_",
+    "dumped", "segmentation", "expected", "reformat", "#test_", "no rule to make",
 )  # fmt: skip
 _MORE_WORDS = (
     "unknown", "unexpected", "does not", "return", "reject", "not known", "offline", "memory", "lost", "shutdown",
@@ -213,11 +213,8 @@ def _tried_again(line: str) -> bool:
 
 def _with_words(lines: Sequence[str], *kinds: tuple[str, ...]) -> list[set[int]]:
     """For each kind of words the lines that have one of them."""
-    text = "\n".join(lines).lower()
+    text = "\n".join(lines).replace("İ", "I").lower()  # the one letter that is longer in lower case
     starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
-    if len(text) != starts[-1] - 1:  # a letter that is longer in lower case: «İ»
-        lowered = [line.lower() for line in lines]
-        return [{n for n, line in enumerate(lowered) if any(word in line for word in words)} for words in kinds]
     return [{line for word in words for line in _lines_with(text, starts, word)} for words in kinds]
 
 

@@ -1,15 +1,17 @@
 """What a bucket is, and the rule that puts a failure into it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from string import Formatter
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import regex
 from typing_extensions import override
 
 from domain.globs import matches
+
+if TYPE_CHECKING:
+    import regex
 
 Kind = Literal["code", "test", "infra", "env"]
 DETAIL_LIMIT = 200
@@ -21,6 +23,42 @@ class Place(StrEnum):
     LOG = "log"
     REASON = "reason"  # the provider's own words: an annotation, an interruption
     STAGE = "stage"  # the name of what failed
+
+
+class Expression(Protocol):
+    """What a rule needs of a regular expression: `regex.Pattern` has it."""
+
+    @property
+    def pattern(self) -> str:
+        """As it was written."""
+
+    def search(self, string: str, *, timeout: float | None = None) -> "regex.Match[str] | None":
+        """The first match. Raises TimeoutError."""
+
+    def finditer(self, string: str, *, timeout: float | None = None) -> Iterator["regex.Match[str]"]:
+        """All matches. Raises TimeoutError."""
+
+
+class _Unhurried:
+    """An expression that is compiled when it is first tried: most runs of the program never need a built-in one."""
+
+    __slots__ = ("_compiled", "pattern")
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self._compiled: regex.Pattern[str] | None = None
+
+    def search(self, string: str, *, timeout: float | None = None) -> "regex.Match[str] | None":
+        return (self._compiled or self._compile()).search(string, timeout=timeout)
+
+    def finditer(self, string: str, *, timeout: float | None = None) -> Iterator["regex.Match[str]"]:
+        return (self._compiled or self._compile()).finditer(string, timeout=timeout)
+
+    def _compile(self) -> "regex.Pattern[str]":
+        import regex  # noqa: PLC0415  (with all the built-in expressions 3 MiB and 0.1 s)
+
+        self._compiled = found = regex.compile(self.pattern, regex.IGNORECASE | regex.VERSION0)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +82,7 @@ class BucketRule:
     kind: Kind
     detail: str | None = None  # with the groups of `regex`: "{tool} is missing"
     contains: tuple[str, ...] = ()  # in lower case
-    regex: "regex.Pattern[str] | None" = field(default=None)
+    regex: Expression | None = None
     provider: str | None = None  # a glob, as the two below
     job: str | None = None
     stage: str | None = None
@@ -71,7 +109,7 @@ def builtin(
         kind=kind,
         sureness=sureness,
         contains=tuple(contains.split("|")),
-        regex=regex.compile(pattern, regex.IGNORECASE | regex.VERSION0),
+        regex=_Unhurried(pattern),
         detail=detail,
     )
 

@@ -66,8 +66,18 @@ _HARMLESS = re.compile(
 _WORDS = re.compile(r"[A-Za-z][a-z]*(?:[._-]?[A-Za-z][a-z]*)*[.!?:]?\Z|[\d.]{1,8}\Z")
 
 
+_MARKS = (
+    *("://", "key", "token", "secret", "passw", "passphrase", "pwd", "credential", "authorization", "bearer", "cookie"),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "npm_", "pypi-age", "akia", "asia", "aiza"),
+    *("ya29.", "xox", "xapp-", "sk_live_", "hvs.", "dckr_pat_", "eyj"),
+)
+
+
 def redacted(text: str) -> str:
     """The text with whatever has the form of a secret replaced; everything else as it was."""
+    folded = text.lower()
+    if not any(mark in folded for mark in _MARKS):  # saves most of the time with names of tests and titles
+        return text
     if "PRIVATE KEY" in text:
         text = _KEY_END.sub(_blanked, _KEY_BLOCK.sub(_blanked, text))
     text = _WHOLE.sub(_HIDDEN, text)

@@ -71,6 +71,10 @@ _HARMLESS = _phrases(
         r"reference path does not exist",
     ),
     (
+        "finished: |build step '",
+        r"^finished: \w+\s*$|^build step '.{1,200}' (?:marked|changed) build",
+    ),
+    (
         "no names found|no rebase",
         r"no names found, cannot describe|no rebase in progress",
     ),
@@ -165,11 +169,8 @@ _SYMPTOM = _phrases(
         r"did not complete successfully",
     ),
     (
-        (
-            "marked build|finished: fail|build fail|failed to execute|execution failed|what went wrong"
-            "|there were failing|there are test"
-        ),
-        r"marked build as failure|finished: failure|\bbuild fail(?:ed|ure)\b|failed to execute goal",
+        ("build fail|failed to execute|execution failed|what went wrong|there were failing|there are test"),
+        r"\bbuild fail(?:ed|ure)\b|failed to execute goal",
         r"what went wrong|execution failed for task|there (?:were|are) (?:failing tests|test failures)",
     ),
     (

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alerts.decide import Decision, closed
-from alerts.message import baseline_message
-from alerts.reachability import KIND, Unreadable, decide_unreachable, is_due
-from alerts.routing import watched
+from alerts.kinds.reachability import KIND, Unreadable, decide_unreachable, is_due
+from alerts.policies.routing import watched
+from alerts.policies.silence import labels_of
 from alerts.rules import UnreachableRule
-from alerts.silence import labels_of
+from alerts.writing.message import baseline_message
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Pipeline
 from domain.message import SIGNS, Message, Tone

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from alerts.case import Case
 from alerts.wording import duration, plural
+from alerts.writing.case import Case
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.message import SIGNS, Fact, Message, Tone
 from domain.window import Window

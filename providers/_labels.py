@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import regex
 from typing_extensions import override
 
 from domain.details import RUNNER
@@ -64,6 +63,8 @@ class Expression:
         """Raises ValueError saying what is wrong with it."""
         if len(text) > _LONGEST_EXPRESSION:
             raise ValueError(f"a regular expression of more than {_LONGEST_EXPRESSION} characters")
+        import regex  # noqa: PLC0415  (2 MiB that many never need)
+
         try:
             self._pattern = regex.compile(text)
         except (regex.error, OverflowError, RecursionError) as error:

@@ -67,11 +67,12 @@ def newest(session: Session) -> datetime | None:
 
 def _prune(database: Database, keep: Keep, now: datetime) -> Pruned:
     build_horizon, log_horizon = to_ms(now - keep.builds), to_ms(now - keep.logs)
+    logs = _forget(database, _old_logs(log_horizon), _empty_details)  # first: that makes the most room
     gone = _forget(database, _old_builds(build_horizon), _delete_from(builds))
     if gone:
         database.transact(measurements.forget_names)
     return Pruned(
-        logs=_forget(database, _old_logs(log_horizon), _empty_details),
+        logs=logs,
         builds=gone,
         tests=_forget(database, test_names.unused(build_horizon), _delete_from(test_names_table)),
         alerts=_forget(database, _old_alerts(now - keep.builds), _delete_alerts),

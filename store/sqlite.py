@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, event
 from store.errors import StoreError
 
 _BUSY_TIMEOUT = 10.0  # seconds that SQLite waits for another program's write before the unit is begun again
+DURABILITY = "FULL"  # an alert that is committed survives a power cut
 _OLDEST = (3, 38, 0)  # RETURNING, and JSON in every build
 
 
@@ -48,7 +49,7 @@ def _configure(connection: sqlite3.Connection, record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin or commit by itself
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")  # an alert that is committed survives a power cut
+    cursor.execute(f"PRAGMA synchronous = {DURABILITY}")
     cursor.execute("PRAGMA analysis_limit = 400")  # ANALYZE looks at samples
     cursor.execute("PRAGMA journal_size_limit = 67108864")  # a huge transaction does not leave a huge log
     cursor.close()

@@ -1,22 +1,45 @@
 """Fixtures for all tests: databases of both kinds, and a machine without proxies."""
 
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from simulator.house import Simulator
-from store.engine import Database, Session, open_database
-from store.schema import metadata
+from store import sqlite
+from store.engine import Database, open_database
 from tests.support.postgres import NoPostgres, PostgresServer, postgres_server
 
 for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ftp_proxy"):
     # Proxies apply even to 127.0.0.1 in some libraries.
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
+
+# No power is cut here, and waiting for the disk takes more time than all tests together. Our PostgreSQL does as much.
+sqlite.DURABILITY = "OFF"
+
+# TRUNCATE makes new files for a table and all its indexes: only where there is much to delete.
+_EMPTIED = """
+    DO $$
+    DECLARE
+        named text;
+    BEGIN
+        SET LOCAL session_replication_role = replica;
+        FOR named IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+            IF pg_relation_size(quote_ident(named)) > 1000000 THEN
+                EXECUTE format('TRUNCATE %I CASCADE', named);
+            ELSIF pg_relation_size(quote_ident(named)) > 0 THEN
+                EXECUTE format('DELETE FROM %I', named);
+            END IF;
+        END LOOP;
+        PERFORM setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences WHERE last_value IS NOT NULL;
+    END $$
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -52,10 +75,19 @@ def postgres_url(postgres: PostgresServer) -> Iterator[Callable[[], str]]:
     postgres.drop_databases()
 
 
+@pytest.fixture(scope="session")
+def _new_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite store, to be copied: that takes a fifth of the time of making one."""
+    path = tmp_path_factory.mktemp("store") / "new.db"
+    open_database(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+def sqlite_database(_new_store: Path, tmp_path: Path) -> Iterator[Database]:
     """A new SQLite store."""
-    database = open_database(f"sqlite:///{tmp_path / 'buildwatch.db'}")
+    path = shutil.copy2(_new_store, tmp_path / "buildwatch.db")
+    database = open_database(f"sqlite:///{path}")
     yield database
     database.close()
 
@@ -74,14 +106,8 @@ def postgres_database(postgres_store_url: str) -> Iterator[Database]:
     database = open_database(postgres_store_url, deadline=5)
     yield database
     database.close()
-    cleaner = open_database(postgres_store_url, deadline=5)
-    cleaner.transact(_empty)
-    cleaner.close()
-
-
-def _empty(session: Session) -> None:
-    tables = ", ".join(f'"{name}"' for name in metadata.tables if name != "alembic_version")
-    session.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
+    with psycopg.connect(postgres_store_url.replace("+psycopg", "", 1), autocommit=True) as connection:
+        connection.execute(_EMPTIED)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

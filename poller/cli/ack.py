@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alerts.handled import acknowledgement
+from alerts.policies.handled import acknowledgement
 from poller.cli.alerts import summarized
 from poller.cli.conditions import MOST
 from poller.cli.exits import Exit

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from alerts.handled import acknowledged
-from alerts.silence import labels_of
+from alerts.policies.handled import acknowledged
+from alerts.policies.silence import labels_of
 from domain.alert import Alert, AlertKind, AlertState, Delivery, Notification, Severity
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened_to_read, present
 from poller.cli.showing import BAD, DIM, GOOD, WARN, Cell, ago, iso, print_json, print_table, say

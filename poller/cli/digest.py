@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alerts.digest import DAILY, Digest
+from alerts.policies.digest import DAILY, Digest
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened_to_read, present
 from poller.cli.showing import iso, print_json, say
 from poller.config import Configuration

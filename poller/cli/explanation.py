@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.quiet import ends, held
-from alerts.routing import Subject, destinations, explain, watched
-from alerts.silence import covers, holds, until
+from alerts.policies.quiet import ends, held
+from alerts.policies.routing import Subject, destinations, explain, watched
+from alerts.policies.silence import covers, holds, until
 from domain.alert import AlertKind, Severity
 from domain.build import Build, Pipeline, Status
 from domain.duration import format_duration

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.reachability import Unreadable
+from alerts.kinds.reachability import Unreadable
 from domain.alert import Alert, AlertKind
 from domain.build import Status
 from domain.window import Summary, Window

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from alerts.channels._base import TemplateError
 from alerts.channels._plain import tidy
-from alerts.samples import samples
+from alerts.writing.samples import samples
 from poller.config import Configuration
 from poller.config.problems import ConfigurationError, Problem
 

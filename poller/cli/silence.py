@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alerts.silence import conditions, holds, until
+from alerts.policies.silence import conditions, holds, until
 from domain.alert import AlertKind
 from domain.silence import Silence
 from poller.cli.alerts import place, summarized

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from alerts.channels._base import Channel, ChannelError
-from alerts.samples import sample_messages
+from alerts.writing.samples import sample_messages
 from domain.alert import NOTHING, Notification, Reason
 from domain.message import Message
 from poller.cli.exits import Exit

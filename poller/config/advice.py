@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from alerts.quiet import ends
-from alerts.routing import Match, Route, Subject
+from alerts.policies.quiet import ends
+from alerts.policies.routing import Match, Route, Subject
 from alerts.rules import Rules
 from domain.globs import matches
 from poller.config.configuration import Configuration

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import regex
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from parsers.rules import BucketRule, Place, named_groups
@@ -134,6 +133,8 @@ def _of_rules(problem: Problem) -> Problem:
 
 def _compiled(expression: str) -> Any:
     """Raises ValueError with the place in the expression."""
+    import regex  # noqa: PLC0415  (only files with rules need it)
+
     try:
         return regex.compile(expression, regex.MULTILINE | regex.VERSION0)
     except regex.error as error:

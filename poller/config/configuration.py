@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from alerts.channels._base import ChannelPlugin, ChannelSettings
-from alerts.digest import Digest
-from alerts.escalation import Escalation
-from alerts.quiet import QuietHours
-from alerts.routing import Route
+from alerts.policies.digest import Digest
+from alerts.policies.escalation import Escalation
+from alerts.policies.quiet import QuietHours
+from alerts.policies.routing import Route
 from alerts.rules import Rules
 from domain.build import Pipeline
 from parsers.builtin_rules import builtin_rules

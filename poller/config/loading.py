@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from alerts.channels._base import ChannelSettings
-from alerts.digest import Digest
-from alerts.escalation import Escalation
-from alerts.quiet import QuietHours
-from alerts.routing import Match, Route
+from alerts.policies.digest import Digest
+from alerts.policies.escalation import Escalation
+from alerts.policies.quiet import QuietHours
+from alerts.policies.routing import Match, Route
 from poller.config import advice
 from poller.config.alerting import Alerts, EntryAlerts, rules_from
 from poller.config.bucket_file import RuleFile, read_rule_file

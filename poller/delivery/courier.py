@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alerts.channels._base import Channel, ChannelError
-from alerts.gathering import Manner
+from alerts.policies.gathering import Manner
 from poller.delivery.parcels import Claim, Pause, claim
 from poller.running.clock import Clock
 from poller.running.failpoint import Failpoints

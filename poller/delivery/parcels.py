@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts.gathering import STORM_SPAN, Manner, Parcel, Unit, next_parcel, units_of
-from alerts.group_message import card_message, folded_message, group_message, with_age, with_place
+from alerts.policies.gathering import STORM_SPAN, Manner, Parcel, Unit, next_parcel, units_of
+from alerts.writing.group_message import card_message, folded_message, group_message, with_age, with_place
 from domain.alert import Notification, Reason
 from domain.message import Message
 from domain.waiting import Form, Standing

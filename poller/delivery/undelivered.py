@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from alerts.group_message import name_of, what_of
 from alerts.undelivered import Facts, Line, Verdict, decide_undelivered, fallbacks, message_of, scope_of
+from alerts.writing.group_message import name_of, what_of
 from domain.waiting import Waiting
 from poller.config import Configuration
 from poller.delivery.courier import ChannelStatus

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts.routing import destinations
+from alerts.policies.routing import destinations
 from domain.alert import Alert, AlertState, Delivery, Notification, Reason, Scope
 from domain.build import Build
 from domain.testreport import TestStatus

@@ -12,12 +12,11 @@ from domain.globs import matches
 from domain.testhistory import Gap
 from domain.testreport import TestReport
 from parsers.archives import ArchiveLimits, members
-from parsers.junit import merged, read_report
 from parsers.labels import read_labels
 from parsers.numbers import read_figures
 from parsers.unreadable import NotAReport, Unreadable
 from poller.config.explained import Reports
-from providers._base import ProviderError, Refused, TellsDetails, Unavailable
+from providers._base import Refused, TellsDetails
 
 MOST_FILES = 2000  # of one build that are read
 MOST_BYTES = 128 << 20  # of one build
@@ -38,7 +37,11 @@ class Files:
     @property
     def report(self) -> TestReport | None:
         """All reports as one; of reports that were not all read nothing can be said."""
-        return merged(self.reports) if self.reports and self.whole else None
+        if not (self.reports and self.whole):
+            return None
+        from parsers.junit import merged  # noqa: PLC0415  (XML parsers: 3 MiB that many never need)
+
+        return merged(self.reports)
 
     def gaps(self, reports: Reports) -> tuple[Gap, ...]:
         """What `require` asks for and is not there, or cannot be read."""
@@ -116,11 +119,6 @@ class _Reading:
         except Refused as error:
             self._note(artifact.name, str(error))
             return None
-        except Unavailable:
-            raise
-        except ProviderError as error:
-            self._note(artifact.name, str(error))
-            return None
         self.files += 1
         self.left -= len(data)
         return data
@@ -172,6 +170,8 @@ class _Reading:
                 self.found.notes += [f"{name}: {note}" for note in labels.notes]
 
     def _report(self, name: str, data: bytes, archive: str | None) -> None:
+        from parsers.junit import read_report  # noqa: PLC0415
+
         try:
             self.found.reports.append(read_report(data, name=name))
         except NotAReport as error:

@@ -10,7 +10,9 @@ from domain.testhistory import Gap
 from domain.testreport import TestReport
 from domain.text import EXCERPT_LIMIT, NAME_LIMIT, TITLE_LIMIT, clean, clean_url
 from parsers.buckets import explain
+from parsers.failing_tests import told_by_tests
 from parsers.rules import BucketRule
+from parsers.secrets import redacted
 from poller.config.explained import DetailsSettings, Reports
 from poller.details.files import Files, read_files
 from poller.details.test_reports import harmless
@@ -67,28 +69,29 @@ def read(
 
     Raises what `TellsDetails.details` raises: nothing at all could be read, and a later try may help.
     """
+    hide = _hiding(redact)
     explains = asked.failed and asked.settings is not None
     wanted = _wanted(asked)
     details = provider.details(asked.build, wanted) if wanted is not None else Details()
     files = _files(provider, asked, deadline, needed=not explains)
     details, earlier = _more(provider, asked, details, files)
     with turn or nullcontext():
-        told = _explained(asked, details) if explains else _Why()
-    report = files.report or details.tests
+        report = files.report or details.tests
+        told = _explained(asked, details, report) if explains else _Why()
     labels = {**labels_of_details(asked.reports.labels, details.labels), **files.labels}
     notes = dict.fromkeys((*details.notes, *files.notes, *told.notes))
     return Explanation(
         build=asked.build,
         findings=Findings(
-            failing_stage=_line(details.failing_stage, redact, NAME_LIMIT),
-            bucket=_line(told.bucket, redact, NAME_LIMIT),
+            failing_stage=_line(details.failing_stage, hide, NAME_LIMIT),
+            bucket=_line(told.bucket, hide, NAME_LIMIT),
             bucket_class=told.kind,
-            reason=_line(told.reason, redact, TITLE_LIMIT),
-            log_excerpt=clean(redact(told.excerpt), EXCERPT_LIMIT, lines=True) if told.excerpt else None,
-            stages=tuple(_harmless_stage(each, redact) for each in details.stages[:MOST_STAGES]),
-            changes=_harmless(details.changes, redact),
-            labels={clean(name): clean(redact(value)) for name, value in labels.items()},
-            notes=tuple(clean(redact(note), _NOTE_LIMIT) for note in list(notes)[:MOST_NOTES]),
+            reason=_line(told.reason, hide, TITLE_LIMIT),
+            log_excerpt=clean(hide(told.excerpt), EXCERPT_LIMIT, lines=True) if told.excerpt else None,
+            stages=tuple(_harmless_stage(each, hide) for each in details.stages[:MOST_STAGES]),
+            changes=_harmless(details.changes, hide),
+            labels={clean(name): clean(hide(value)) for name, value in labels.items()},
+            notes=tuple(clean(hide(note), _NOTE_LIMIT) for note in list(notes)[:MOST_NOTES]),
         ),
         outcome=details.outcome,
         tests=harmless(report, redact) if report is not None else None,
@@ -96,6 +99,11 @@ def read(
         gaps=_gaps(asked, details, files),
         earlier=earlier,
     )
+
+
+def _hiding(redact: Redact) -> Redact:
+    """Without the secrets of the configuration, and without what has the form of one."""
+    return lambda text: redact(redacted(text))
 
 
 def _wanted(asked: Asked) -> Wanted | None:
@@ -154,16 +162,13 @@ class _Why:
     notes: tuple[str, ...] = ()
 
 
-def _explained(asked: Asked, details: Details) -> _Why:
+def _explained(asked: Asked, details: Details, report: TestReport | None) -> _Why:
     pipeline = asked.build.pipeline
-    found = explain(
-        asked.rules,
-        provider=pipeline.provider,
-        job=pipeline.key,
-        stage=details.failing_stage,
-        logs=details.logs,
-        reason=details.reason,
-    )
+    provider, job, stage = pipeline.provider, pipeline.key, details.failing_stage
+    found = explain(asked.rules, provider=provider, job=job, stage=stage, logs=details.logs, reason=details.reason)
+    failing = report.failing if report is not None else ()
+    if failing and (found.bucket is None or (found.bucket.rule is None and asked.build.outcome is Outcome.UNSTABLE)):
+        found = told_by_tests(found, asked.rules, failing, provider=provider, job=job, stage=stage)
     bucket, excerpt = found.bucket, found.excerpt
     return _Why(
         bucket=bucket.reason if bucket is not None else None,

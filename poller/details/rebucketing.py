@@ -3,8 +3,10 @@
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain.alert import AlertKind
 from domain.details import Log
 from domain.text import NAME_LIMIT, TITLE_LIMIT, clean
 from parsers.buckets import Explanation, explain
@@ -12,7 +14,7 @@ from parsers.excerpts import shown_log
 from parsers.rules import BucketRule
 from poller.config import Configuration
 from poller.running.clock import Clock
-from store import buckets, notes
+from store import alerts, buckets, notes
 from store.buckets import Assigned, Explained
 from store.engine import Database, Session
 from store.errors import StoreError
@@ -116,8 +118,10 @@ class Rebucketing:
 
     def _page(self, session: Session, now: datetime) -> tuple[int | None, int]:
         page = buckets.explained(session, now - BACK, only_read=True, after=self._at or 0, limit=PAGE)
-        changes = [rebucket(self._rules, known, whole=self._whole) for known in page]
-        changed = buckets.assign(session, [one for one in changes if one is not None])
+        found = [rebucket(self._rules, known, whole=self._whole) for known in page]
+        changes = [one for one in found if one is not None]
+        changed = buckets.assign(session, changes)
+        _rename_in_alerts(session, changes)
         if len(page) == PAGE:
             # Until the end neither the old rules nor the new ones are those of all builds.
             changed_now = {"own": UNFINISHED} | ({"builtin": UNFINISHED} if self._whole else {})
@@ -125,6 +129,17 @@ class Rebucketing:
             return page[-1].build_id, changed
         notes.put(session, NOTE, self._noted, now)
         return None, changed
+
+
+def _rename_in_alerts(session: Session, changes: Sequence[Assigned]) -> None:
+    """What an alert was told of looks as it is called now, so that the next failure like it is no news."""
+    called = {one.build_id: one.bucket for one in changes if one.bucket is not None}
+    for alert in alerts.firing_of(session, [AlertKind.FAILURE]) if called else ():
+        bucket = called.get(alert.evidence.get("bucket_of", 0))
+        if bucket is not None:
+            known = dict.fromkeys([*alert.evidence.get("buckets", ()), bucket])
+            evidence = {**alert.evidence, "bucket": bucket, "buckets": list(known)}
+            alerts.save(session, replace(alert, evidence=evidence))
 
 
 def _fingerprints(rules: Sequence[BucketRule]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alerts.routing import watched
+from alerts.policies.routing import watched
 from alerts.verdict import verdict_of
 from domain.alert import Scope
 from domain.build import Build

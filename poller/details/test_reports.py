@@ -13,18 +13,20 @@ _LONGEST = 2000  # characters of a message that are looked at
 
 
 def harmless(report: TestReport, redact: Callable[[str], str]) -> TestReport:
-    """Without what the tests that passed wrote, and without secrets in what the others did."""
+    """Without what the tests that passed wrote, and without secrets in names and in what the others wrote."""
     known: dict[str, str] = {}
 
-    def told(case: TestCase) -> TestCase:
-        if case.message is None:
-            return case
-        if case.status not in FAILING:
-            return replace(case, message=None)
-        text = case.message[:_LONGEST]
+    def hidden(text: str) -> str:
         if text not in known:
             known[text] = redact(redacted(text))
-        return replace(case, message=known[text])
+        return known[text]
+
+    def told(case: TestCase) -> TestCase:
+        suite, name = hidden(case.suite), redact(redacted(case.name))
+        message = hidden(case.message[:_LONGEST]) if case.message is not None and case.status in FAILING else None
+        if (suite, name, message) == (case.suite, case.name, case.message):
+            return case
+        return replace(case, suite=suite, name=name, message=message)
 
     return replace(report, cases=tuple(map(told, report.cases)), notes=tuple(map(redact, report.notes)))
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.case import Case
-from alerts.digest import Digest, Open, Polls, Report, Slower, Strip, Tally, Unsteady
-from alerts.digest_message import PAST
-from alerts.handled import notes as said_of
+from alerts.policies.digest import Digest, Open, Polls, Report, Slower, Strip, Tally, Unsteady
+from alerts.policies.handled import notes as said_of
 from alerts.wording import plural
+from alerts.writing.case import Case
+from alerts.writing.digest_message import PAST
 from domain.alert import Alert, AlertKind, Reason
 from domain.build import Pipeline
 from domain.window import Summary, Window

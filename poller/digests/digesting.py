@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alerts.digest import Digest
-from alerts.digest_message import compose
+from alerts.policies.digest import Digest
+from alerts.writing.digest_message import compose
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.message import Message
 from poller.config import Configuration

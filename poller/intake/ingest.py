@@ -4,17 +4,18 @@ This is the only way in for builds, whether polled, backfilled or pushed.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alerts.decide import Decision
-from alerts.missing import decide_missing
-from alerts.routing import watched
+from alerts.kinds.missing import decide_missing
+from alerts.policies.routing import watched
 from alerts.rules import Rules
 from alerts.verdict import verdict_of
 from domain.alert import Alert, Scope
 from domain.build import Build, Pipeline, Verdict
 from domain.counted import Counted
+from parsers.secrets import redacted
 from poller.config import Configuration
 from poller.intake import settling
 from poller.intake.due import make_due
@@ -73,7 +74,8 @@ def ingest(
             stored_alerts.rename(session, provider, old, new)
     since = _since(page, last_poll, now)
     known = pipelines.remember(session, _met(page).values(), now, watched_since=since)
-    changes = stored_builds.upsert(session, page.builds, lambda build: _verdict(build, configuration), now)
+    found = [_harmless(build) for build in page.builds]
+    changes = stored_builds.upsert(session, found, lambda build: _verdict(build, configuration), now)
     quarantine.add(session, provider, page.unreadable, now)
     cursors.save(session, provider, target, page.cursors)
     # Before anything is told: what is told of a build whose details are due waits for them a moment.
@@ -103,6 +105,12 @@ def ingest(
 def _turned(page: Page, known: Mapping[Key, Known], provider: str) -> set[Key]:
     named = *page.missing, *page.renamed.values(), *(key for key, _ in page.ended)
     return {key for key, each in known.items() if each.is_new or each.is_back} | {(provider, key) for key in named}
+
+
+def _harmless(build: Build) -> Build:
+    """The title is what somebody wrote to a commit, and people are shown it."""
+    title = redacted(build.title) if build.title else build.title
+    return build if title == build.title else replace(build, title=title)
 
 
 def _verdict(build: Build, configuration: Configuration) -> Verdict | None:

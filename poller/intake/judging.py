@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from alerts.decide import Decision, decide
-from alerts.durations import WANTED
+from alerts.kinds.durations import WANTED
 from alerts.rules import Rules
 from domain.alert import Alert, Scope
 from domain.build import Verdict

@@ -7,8 +7,8 @@ is asked for at every tick; without marked builds it costs one look into an empt
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from alerts.reachability import Unreadable
-from alerts.routing import watched
+from alerts.kinds.reachability import Unreadable
+from alerts.policies.routing import watched
 from alerts.settling import is_awaited, patience
 from domain.alert import Scope
 from domain.build import Build, Pipeline, Verdict

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from alerts.decision import firing
-from alerts.test_regression import KIND, remembered
+from alerts.kinds.test_regression import KIND, remembered
 from domain.alert import Alert, AlertKind
 from domain.build import Verdict
 from domain.stream import Settled, Signature

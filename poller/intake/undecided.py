@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from alerts.decision import Decision
-from alerts.no_verdict import Ended, decide_no_verdict
-from alerts.routing import watched
+from alerts.kinds.no_verdict import Ended, decide_no_verdict
+from alerts.policies.routing import watched
 from domain.alert import Scope
 from domain.build import Pipeline
 from poller.config import Configuration

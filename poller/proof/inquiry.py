@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.decision import Order, order, order_of
-from alerts.failing import threshold
-from alerts.reachability import Unreadable
-from alerts.routing import destinations, watched
+from alerts.kinds.failing import threshold
+from alerts.kinds.reachability import Unreadable
+from alerts.policies.routing import destinations, watched
 from alerts.rules import Rules
 from domain.alert import Alert, AlertKind, Notification, Scope
 from domain.build import Build, Pipeline, Verdict

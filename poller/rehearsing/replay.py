@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeVar
 
 from typing_extensions import override
 
-from alerts.gathering import Manner
-from alerts.routing import destinations, watched
+from alerts.policies.gathering import Manner
+from alerts.policies.routing import destinations, watched
 from domain.alert import Alert, AlertState, Scope
 from domain.build import Pipeline
 from domain.silence import Silence

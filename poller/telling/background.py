@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import median
 
-from alerts.background import Background
 from alerts.decision import Decision
 from alerts.wording import shortened
+from alerts.writing.background import Background
 from domain.alert import Alert, AlertKind, AlertState, Scope
 from domain.build import Build
 from domain.details import Changes

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from alerts.decision import decision
-from alerts.handled import acknowledged
-from alerts.silence import about, covers
+from alerts.policies.handled import acknowledged
+from alerts.policies.silence import about, covers
 from domain.alert import Alert, AlertState, Reason
 from domain.silence import Ends, Silence
 from domain.text import clean

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alerts import escalation
 from alerts.decision import decision
-from alerts.escalation import Escalation
-from alerts.handled import acknowledged, told_at
-from alerts.quiet import ends
-from alerts.reachability import Unreadable
-from alerts.reminding import passed
-from alerts.routing import Match, Subject
-from alerts.silence import covers, holds
+from alerts.kinds.reachability import Unreadable
+from alerts.policies import escalation
+from alerts.policies.escalation import Escalation
+from alerts.policies.handled import acknowledged, told_at
+from alerts.policies.quiet import ends
+from alerts.policies.reminding import passed
+from alerts.policies.routing import Match, Subject
+from alerts.policies.silence import covers, holds
 from domain.alert import Alert, AlertKind, Reason
 from domain.build import Pipeline
 from domain.globs import matches

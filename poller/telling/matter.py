@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from alerts.background import NOTHING_KNOWN, Background
 from alerts.decide import Decision
 from alerts.decision import decision
-from alerts.routing import Subject
+from alerts.policies.routing import Subject
+from alerts.writing.background import NOTHING_KNOWN, Background
 from domain.alert import Alert, AlertState, Reason
 from domain.build import Build, Pipeline
 from poller.config import Configuration
@@ -19,6 +19,9 @@ from store.engine import Session
 
 Decided = tuple[Decision, Pipeline | None]
 """A decision, and the pipeline that it is about."""
+
+WAITING = frozenset({Reason.FIRST, Reason.REFRESH})
+"""What waits for the details of its build: a first message, and a card that would be edited twice."""
 
 _AT_ONCE = 200  # decisions whose builds are read at once
 
@@ -55,8 +58,11 @@ def matter_of(
 
 def brief_matter_of(session: Session, alert: Alert, pipeline: Pipeline | None) -> Matter:
     """The same, with its builds and nothing else: of one alert in a crowd nobody reads more."""
-    found = builds.get(session, _named(decision(alert, None)))
-    return Matter(alert=alert, pipeline=pipeline, builds={number: view.build for number, view in found.items()})
+    found = {number: view.build for number, view in builds.get(session, _named(decision(alert, None))).items()}
+    number = wrong_number(alert) or 0
+    told = details.get(session, [number]).get(number)
+    known = Background(bucket_class=told.bucket_class) if told is not None else NOTHING_KNOWN
+    return Matter(alert=alert, pipeline=pipeline, builds=found, background=known)
 
 
 def matters(
@@ -84,8 +90,8 @@ def matters(
 
 
 def _details_coming(session: Session, decided: Sequence[Decided]) -> Collection[int]:
-    """The builds, of those that are told of for the first time, whose details may come at any moment."""
-    wrong = {wrong_number(one.alert) for one, _ in decided if one.reason is Reason.FIRST}
+    """The builds, of those that are told of for the first time or on a card, whose details may come at any moment."""
+    wrong = {wrong_number(one.alert) for one, _ in decided if one.reason in WAITING}
     return details.awaited(session, [number for number in wrong if number is not None])
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from alerts.routing import Subject
-from alerts.silence import labels_of
+from alerts.policies.routing import Subject
+from alerts.policies.silence import labels_of
 from domain.alert import Alert, AlertKind
 from domain.build import NO_LABELS, Build, Pipeline
 from store import builds, pipelines

@@ -5,20 +5,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from alerts.case import Case
 from alerts.decide import Decision
-from alerts.handled import notes
-from alerts.headline import headline
-from alerts.message import compose, thread_of
-from alerts.quiet import ends, held
-from alerts.routing import Subject, destinations
+from alerts.policies.handled import notes
+from alerts.policies.quiet import ends, held
+from alerts.policies.routing import Subject, destinations
+from alerts.writing.case import Case
+from alerts.writing.headline import headline
+from alerts.writing.message import compose, thread_of
 from domain.alert import Alert, AlertState, Notification, Reason
 from domain.build import Pipeline
 from domain.message import Message
 from domain.waiting import FOR_DETAILS
 from poller.config import Configuration
 from poller.telling import withholding
-from poller.telling.matter import Decided, Matter, is_untold, matters
+from poller.telling.matter import WAITING, Decided, Matter, is_untold, matters
 from poller.telling.subject import subject_of
 from poller.telling.withholding import Hush
 from store import alerts, outbox
@@ -160,9 +160,9 @@ def speak(
 
 
 def _details_until(matter: Matter, reason: Reason, configuration: Configuration, now: datetime) -> datetime | None:
-    """Until when a first message waits for the details of its build, at most; None when it does not."""
+    """Until when a message waits for the details of its build, at most; None when it does not."""
     settings = configuration.details
-    if reason is not Reason.FIRST or not matter.details_come or settings is None or not settings.wait:
+    if reason not in WAITING or not matter.details_come or settings is None or not settings.wait:
         return None
     return now + settings.wait
 
@@ -237,6 +237,7 @@ def _about(matter: Matter, broken: str, *, name: str | None = None) -> dict[str,
         "build": build.id if build is not None else None,
         "commit": build.commit if build is not None else None,
         "bucket": subject.bucket,
+        "bucket_class": matter.background.bucket_class,
         "labels": dict(subject.labels),
         "kind": str(alert.kind),
         "severity": str(alert.severity),

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from alerts.routing import Subject
+from alerts.policies.routing import Subject
+from alerts.policies.silence import broken_by, covers, holds
 from alerts.rules import FlappingRule
-from alerts.silence import broken_by, covers, holds
 from domain.alert import Alert, AlertKind, AlertState, Scope
 from domain.silence import Silence
 from poller.telling.subject import subjects

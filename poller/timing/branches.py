@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from alerts.reachability import Unreadable
+from alerts.kinds.reachability import Unreadable
 from domain.alert import AlertKind
 from poller.config import Configuration
 from poller.intake.ingest import Ingested, ingest

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.decide import Decision
+from alerts.kinds.window_regression import BEFORE, KIND, Tally, decide_window_regression
+from alerts.policies.silence import EVERY_PROVIDER
 from alerts.rules import WindowRegressionRule
-from alerts.silence import EVERY_PROVIDER
-from alerts.window_regression import BEFORE, KIND, Tally, decide_window_regression
 from domain.alert import Alert, AlertKind, Scope
 from domain.build import Pipeline
 from domain.window import Window

@@ -5,8 +5,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from alerts.routing import watched
-from alerts.window_regression import Tally
+from alerts.kinds.window_regression import Tally
+from alerts.policies.routing import watched
 from domain.build import Build, Pipeline, Status
 from domain.window import Window
 from poller.config import Configuration

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from alerts import stale
 from alerts.decision import Decision
+from alerts.kinds import stale
 from domain.alert import Alert, AlertKind
 from poller.config import Configuration
 from poller.intake.ingest import Ingested

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from alerts.stale import NO_TRIGGER
+from alerts.kinds.stale import NO_TRIGGER
 from providers._base import Provider, ProviderError, TellsWhyIdle
 from store.pipelines import Key
 

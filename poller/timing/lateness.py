@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from alerts import stale, stuck
 from alerts.decision import Decision, closed
-from alerts.routing import watched
+from alerts.kinds import stale, stuck
+from alerts.policies.routing import watched
 from alerts.rules import Rules
 from domain.alert import Alert, AlertKind, Scope
 from domain.build import Build, Pipeline, Status

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from alerts.decide import Decision
-from alerts.rate_below import decide_rate_below
-from alerts.routing import watched
+from alerts.kinds.rate_below import decide_rate_below
+from alerts.policies.routing import watched
 from alerts.rules import RateBelowRule
 from domain.alert import AlertKind, Scope
 from domain.build import Pipeline

@@ -1,6 +1,7 @@
 """New failing tests and missing reports: from servers through the running daemon to Slack and mail."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ def configuration(house: Simulator, store: str, folder: Path, **changes: Any) ->
 
 
 def settled(daemon: Running) -> None:
+    """Wait until everything has been polled once, and for the next second: GitHub tells whole ones."""
     eventually(daemon.daemon.first_round_done)
+    second = int(time.time())
+    eventually(lambda: int(time.time()) > second)
 
 
 def test_a_regression_has_one_card_that_grows_and_ends(house: Simulator, store_url: str, tmp_path: Path) -> None:

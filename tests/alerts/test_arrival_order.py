@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.failing import episodes
+from alerts.kinds.failing import episodes
 from domain.stream import Settled
 from tests.support.verdicts import Memory, failing_only, tail
 

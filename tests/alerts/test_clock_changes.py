@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from alerts.quiet import QuietHours, ends
-from alerts.reminding import passed
-from alerts.routing import Subject
-from alerts.silence import holds
+from alerts.policies.quiet import QuietHours, ends
+from alerts.policies.reminding import passed
+from alerts.policies.routing import Subject
+from alerts.policies.silence import holds
 from domain.alert import AlertKind, Severity
 from domain.duration import parse_duration
 from domain.silence import Ends, Silence

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alerts.failing import decide_failure
+from alerts.kinds.failing import decide_failure
 from alerts.rules import FailureRule
 from domain.alert import Reason
 from domain.stream import Signature

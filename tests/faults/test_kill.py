@@ -17,7 +17,16 @@ from tests.support.process import DaemonProcess
 
 KILLS = int(os.environ.get("BUILDWATCH_TEST_KILLS", "38"))  # on each of two databases; the failpoints come on top
 KILLS_A_BREAK = 3
-FAILPOINTS = ("after_fetch", "before_commit", "after_commit", "after_claim", "after_send", "after_mark")
+FAILPOINTS = (
+    "after_fetch",
+    "before_commit",
+    "after_commit",
+    "after_details",
+    "after_saving_details",
+    "after_claim",
+    "after_send",
+    "after_mark",
+)
 
 CONFIG = """
 store: {{url: "{store}"}}
@@ -140,7 +149,7 @@ def test_a_kill_while_a_group_is_told_loses_nothing(point: str, house: Simulator
     jobs = [f"job-{number:03}" for number in range(7)]
     oracle = die_twice(point, house, config, jobs)
     assert len(house.slack.messages) <= 6
-    assert len(oracle.mails(SIGNS[Tone.BROKEN])) <= 2
+    assert len(oracle.mails(SIGNS[Tone.BROKEN])) <= 3  # each death may part a group, and nothing more
 
 
 def die_twice(point: str, house: Simulator, config: Path, jobs: list[str]) -> Oracle:

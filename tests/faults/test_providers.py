@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import providers._github_client
+import providers._github.client
 from providers._http import Http, fetch
 from simulator import faults
 from simulator.house import Simulator
@@ -64,7 +64,7 @@ def place(house: Simulator, tmp_path: Path, hurried: None, monkeypatch: pytest.M
     """The same, with calls that give up after a second and a half instead of thirty."""
     for function in (fetch, Http.get):
         monkeypatch.setitem(function.__kwdefaults__, "seconds", CALL)
-    monkeypatch.setattr(providers._github_client, "CALL_SECONDS", CALL)
+    monkeypatch.setattr(providers._github.client, "CALL_SECONDS", CALL)
     with watching(house, tmp_path) as found:
         yield found
 

@@ -17,6 +17,12 @@ def test_the_end_of_the_story_is_the_cause_only_when_nothing_else_is_known() -> 
     assert _cause("step 1", "step 2") is None
 
 
+def test_that_it_failed_is_no_cause() -> None:
+    assert _cause("deploying", "Build step 'Execute shell' marked build as failure", "Finished: FAILURE") is None
+    missing = "make: *** No rule to make target 'x'.  Stop."
+    assert _cause("+ make", missing, "Finished: FAILURE") == missing
+
+
 def test_what_was_tried_again_and_went_well_is_no_cause() -> None:
     lines = ["curl: (6) Could not resolve host: x", "Retrying in 5s", "fetched", "Error: wrong colour"]
     assert _cause(*lines) == "Error: wrong colour"

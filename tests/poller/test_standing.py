@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.reachability import Unreadable
+from alerts.kinds.reachability import Unreadable
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope
 from domain.build import Build, Outcome
 from poller import standing

@@ -8,7 +8,7 @@ import pytest
 from domain.build import Outcome
 from domain.details import Details
 from providers._base import Refused, TellsDetails, Trouble, Unavailable, Wanted
-from providers._github_quota import Quota
+from providers._github.quota import Quota
 from simulator import faults
 from simulator.github_quota import Identity
 from tests.support.github_scene import NOTHING, Scene

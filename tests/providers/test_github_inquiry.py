@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.build import Build, Outcome
-from providers._github_state import CURSOR
+from providers._github.state import CURSOR
 from tests.support.github_api import NOON, GitHubApi, failing, iso, job, ok, run
 from tests.support.github_provider import LATER, Watcher
 

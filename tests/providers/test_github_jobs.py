@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from providers._github_jobs import duration_of, failing_step, has_begun, name_of, runner_of, unhappy, url_of, when
+from providers._github.jobs import duration_of, failing_step, has_begun, name_of, runner_of, unhappy, url_of, when
 
 
 def job(name: str, conclusion: str | None, ended: str | None = None, **more: Any) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def test_a_server_without_limits_is_not_paced_until_it_names_one() -> None:
 def test_a_server_that_misbehaves_ends_the_poll_in_bounded_time_and_keeps_the_cursor(
     fault: Callable[..., bool | None], expected: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("providers._github_polling.POLL_SECONDS", 1.5)
+    monkeypatch.setattr("providers._github.polling.POLL_SECONDS", 1.5)
     with FaultServer() as server:
         server.on("*", fault)
         watcher = Watcher(provider(api_url=server.url))

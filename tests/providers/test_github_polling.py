@@ -5,7 +5,7 @@ import pytest
 
 from domain.build import Build, Outcome, Status
 from providers._base import Refused, Trouble, Unavailable
-from providers._github_state import CURSOR
+from providers._github.state import CURSOR
 from tests.support.github_api import NOON, GitHubApi, failing, iso, not_found, ok, run
 from tests.support.github_provider import LATER, Watcher, provider
 
@@ -219,14 +219,14 @@ def test_a_poll_that_is_late_leaves_the_rest_to_the_next(api: GitHubApi, monkeyp
     watcher.poll()
     api.put(*(run(number) for number in range(3, 203)))
     watcher.poll()
-    monkeypatch.setattr("providers._github_polling.POLL_SECONDS", 29.0)
+    monkeypatch.setattr("providers._github.polling.POLL_SECONDS", 29.0)
     api.paths()
     watcher.poll(timedelta(minutes=20))
     assert api.paths() == ["/actions/runs"]
 
 
 def test_more_open_runs_than_a_poll_may_ask_for_take_turns(api: GitHubApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("providers._github_polling._MAX_OPEN", 2)
+    monkeypatch.setattr("providers._github.polling._MAX_OPEN", 2)
     api.put(*(run(number, None) for number in range(1, 7)))
     watcher = Watcher()
     watcher.poll()
@@ -389,7 +389,7 @@ def test_reading_stops_at_the_deadline_of_the_poll_with_what_was_read(
     watcher = Watcher()
     watcher.poll()
     api.put(*(run(number) for number in range(2, 402)))
-    monkeypatch.setattr("providers._github_polling._MAX_PAGES", 2)
+    monkeypatch.setattr("providers._github.polling._MAX_PAGES", 2)
     assert [each.number for each in watcher.poll()] == list(range(202, 402))
 
 

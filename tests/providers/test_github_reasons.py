@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.build import Outcome
-from providers._github_reasons import Worth, reason_of
+from providers._github.reasons import Worth, reason_of
 
 EXIT = {"annotation_level": "failure", "path": ".github", "message": "Process completed with exit code 1."}
 DEPRECATED = {"annotation_level": "warning", "path": ".github", "message": "Node.js 16 actions are deprecated."}

@@ -13,7 +13,7 @@ import responses
 from domain.build import Build, Outcome, Pipeline, Status
 from domain.details import Details
 from providers._base import Refused, Trouble, Wanted
-from providers._github_runs import to_build
+from providers._github.runs import to_build
 from tests.support.github_api import BASE
 from tests.support.github_provider import provider
 

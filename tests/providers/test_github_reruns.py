@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from domain.build import Build
-from providers._github_reruns import still_allowed
-from providers._github_state import CURSOR
+from providers._github.reruns import still_allowed
+from providers._github.state import CURSOR
 from tests.support.github_api import NOON, GitHubApi, failing, ok, run
 from tests.support.github_provider import LATER, Watcher
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from domain.build import Build, Outcome, Status
-from providers._github_runs import (
+from providers._github.runs import (
     attempt_of,
     created_at,
     is_over,

@@ -1,5 +1,6 @@
 """The provider against the simulator's GitHub, over real sockets and on one still clock."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -156,6 +157,17 @@ def test_a_spent_quota_is_waited_for_and_the_cursor_kept(
     watcher.github = provider(api_url=server.url, token="github-token")  # seven seconds later
     assert polled(watcher, clock)[-1] == (2, 1, "failure")
     watcher.github.close()
+
+
+def test_jobs_that_never_come_hold_back_no_failure(
+    world: World, server: GithubServer, watcher: Watcher, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers._github.collection._PATIENCE", 0.2)
+    server.fault(faults.hang(), path="*/jobs")
+    world.github.repo("acme/web").run("failure")
+    began = time.monotonic()
+    assert polled(watcher, clock) == [(1, 1, "failure")]
+    assert time.monotonic() - began < 10
 
 
 def test_globs_discovery_and_probe_work_as_an_app() -> None:

@@ -13,10 +13,10 @@ import responses
 from domain.build import Build
 from domain.details import Artifact
 from providers._base import ProviderError, Refused, Trouble, Unavailable, Wanted
-from providers._github_auth import FixedToken
-from providers._github_client import Client
-from providers._github_quota import Quota
-from providers._github_storage import Storage
+from providers._github.auth import FixedToken
+from providers._github.client import Client
+from providers._github.quota import Quota
+from providers._github.storage import Storage
 from providers._http import BYTE_CAP, Http
 from simulator import faults
 from simulator.server import Exchange

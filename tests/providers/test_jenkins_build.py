@@ -7,8 +7,8 @@ import pytest
 
 from domain.build import Build, Outcome, Pipeline, Status
 from domain.testreport import TestReport
-from providers._jenkins_build import BuildReader, fields_for
-from providers._jenkins_scm import Remotes
+from providers._jenkins.build import BuildReader, fields_for
+from providers._jenkins.scm import Remotes
 from providers._labels import LabelSource, label_source
 from tests.support.jenkins_api import START, run
 

@@ -10,7 +10,7 @@ import pytest
 from domain.build import Build
 from domain.details import Changes, Commit
 from providers._base import Wanted
-from providers._jenkins_changes import read_changes
+from providers._jenkins.changes import read_changes
 from simulator import faults
 from simulator.jenkins_details import Change
 from simulator.jenkins_world import Job

@@ -10,8 +10,8 @@ from domain.build import Outcome
 from domain.details import Artifact, Details
 from domain.testreport import TestCase, TestStatus
 from providers._base import Refused, TellsDetails, Trouble, Unavailable, Wanted
-from providers._jenkins_asking import place_in, place_of
-from providers._jenkins_details import read_details
+from providers._jenkins.asking import place_in, place_of
+from providers._jenkins.details import read_details
 from simulator import faults
 from simulator.jenkins_details import Change, Stage
 from simulator.jenkins_kinds import MULTIJOB

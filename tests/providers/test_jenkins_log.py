@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from providers._base import Wanted
-from providers._jenkins_log import END_NOT_READ, decoded_log, runner_in, timeout_in, why_queued
+from providers._jenkins.log import END_NOT_READ, decoded_log, runner_in, timeout_in, why_queued
 from simulator import faults
 from simulator.jenkins_details import Stage
 from tests.support.jenkins_scene import Scene, a_scene

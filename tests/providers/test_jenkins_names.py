@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from providers._jenkins_names import JobGlob, branch_reported, decoded, is_pull_request, job_of_branch, path_of
+from providers._jenkins.names import JobGlob, branch_reported, decoded, is_pull_request, job_of_branch, path_of
 from providers.jenkins import JenkinsEntry
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from domain.build import Outcome, Status
-from providers import _jenkins_poll
 from providers._base import Refused, Trouble, Unavailable
+from providers._jenkins import poll as _jenkins_poll
 from tests.support.jenkins_api import BASE, START, JenkinsApi, a_jenkins, run
 from tests.support.jenkins_provider import Watcher, provider
 

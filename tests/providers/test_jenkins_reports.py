@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from domain.testreport import TestCase, TestStatus
-from providers import _jenkins_tests
-from providers._jenkins_stages import failed_of, parts_of
-from providers._jenkins_tests import report_of
+from providers._jenkins import tests as _jenkins_tests
+from providers._jenkins.stages import failed_of, parts_of
+from providers._jenkins.tests import report_of
 from simulator import faults
 from tests.support.jenkins_scene import Scene, a_scene
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from providers import _jenkins_tree
 from providers._base import ProviderError, Trouble
+from providers._jenkins import tree as _jenkins_tree
 from providers.jenkins import JenkinsSettings
 from tests.support.jenkins_api import BASE, MULTIBRANCH, ORGANIZATION, START, WORKFLOW, JenkinsApi, a_jenkins, run
 from tests.support.jenkins_provider import NOON, Watcher, provider

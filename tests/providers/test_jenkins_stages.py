@@ -10,8 +10,8 @@ import pytest
 
 from domain.build import Outcome
 from domain.details import Stage
-from providers._jenkins_log import read_step_log
-from providers._jenkins_stages import (
+from providers._jenkins.log import read_step_log
+from providers._jenkins.stages import (
     Course,
     Step,
     course_of,

@@ -5,6 +5,8 @@ import ctypes
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -211,3 +213,14 @@ def test_an_unclassified_error_names_the_store_and_the_user(sqlite_database: Dat
 
     with pytest.raises(StoreError, match=rf"buildwatch\.db: disk I/O error: user {os.getuid()}"):
         sqlite_database.transact(unit)
+
+
+def test_outside_of_these_tests_a_commit_is_on_disk_when_it_returns(tmp_path: Path) -> None:
+    asked = (
+        "import sys; from store.engine import open_database; from sqlalchemy import text\n"
+        "database = open_database('sqlite:///' + sys.argv[1])\n"
+        "print(database.read(lambda session: session.execute(text('PRAGMA synchronous')).scalar_one()))"
+    )
+    command = [sys.executable, "-c", asked, str(tmp_path / "new.db")]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "2"

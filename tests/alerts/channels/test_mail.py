@@ -15,7 +15,7 @@ from typing_extensions import override
 from alerts.channels import _chart
 from alerts.channels._mail import Extent, address, compose
 from alerts.channels._mail_html import COLOURS
-from alerts.samples import samples
+from alerts.writing.samples import samples
 from domain.alert import Notification
 from domain.message import Cell, Chart, Fact, Heat, HeatRow, Link, Table, Tone
 from tests.support.builders import NOON, message, notification

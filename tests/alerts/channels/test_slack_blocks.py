@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from alerts.channels._plain import marked_as_repeat, tidy
 from alerts.channels._slack_blocks import PLAIN_LIMIT, blocks, fallback, plain_text
+from alerts.channels._slack_sections import sections
 from alerts.channels._slack_text import fit, units
 from domain.message import Cell, Chart, Fact, Heat, HeatRow, Link, Message, Table, Tone
 from tests.support.block_kit import check_card
@@ -126,3 +127,12 @@ def test_cutting_never_splits_an_escape_or_a_surrogate_pair(text: str, limit: in
     cut = fit(text, limit)
     assert units(cut) <= limit
     assert not re.search(r"&(?!amp;|lt;|gt;)", cut)
+
+
+def test_only_a_person_that_config_names_is_mentioned() -> None:
+    named = Cell(text="Ada <!channel>", mention="U012AB3CD")
+    strange = Cell(text="Eve <!channel>", mention="!channel")
+    table = Table(title="Changes since #12", rows=((named, Cell(text="a")), (strange, Cell(text="<@U012AB3CD>"))))
+    (text,) = sections(message(tables=(table,)), 3000)
+    assert "<@U012AB3CD>  ·  a" in text
+    assert "Eve &lt;!channel&gt;  ·  &lt;@U012AB3CD&gt;" in text

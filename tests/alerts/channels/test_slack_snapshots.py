@@ -7,7 +7,7 @@ import pytest
 
 from alerts.channels._plain import marked_as_repeat, tidy
 from alerts.channels._slack_blocks import blocks, fallback
-from alerts.samples import samples
+from alerts.writing.samples import samples
 from domain.message import Cell, Fact, Link, Message, Table
 from tests.support.block_kit import check_card
 from tests.support.builders import NOON, message

@@ -11,7 +11,7 @@ from alerts.channels._mail_template import MailTemplate
 from alerts.channels._plain import tidy
 from alerts.channels._slack_template import SlackTemplate
 from alerts.channels._template import Template, form_of
-from alerts.samples import samples
+from alerts.writing.samples import samples
 from domain.message import Cell, Chart, Fact, Heat, HeatRow, Message, Table
 from tests.support.block_kit import check_card
 from tests.support.builders import NOON, message

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from alerts.channels._plain import tidy
 from alerts.channels._slack_blocks import blocks, fallback
-from alerts.samples import sample_messages
 from alerts.verdict import verdict_of
+from alerts.writing.samples import sample_messages
 from domain.alert import AlertState
 from domain.build import Outcome
 from poller.cli import demo as demo_command

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.routing import Match, Route
+from alerts.policies.routing import Match, Route
 from alerts.rules import DEFAULT_RULES, Expectation, FailureRule, RateBelowRule, RateDropRule, Rules, UnreachableRule
 from domain.build import Pipeline
 from poller.config import Configuration, ConfigurationError, load

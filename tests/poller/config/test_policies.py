@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.digest import Digest
-from alerts.escalation import Escalation
-from alerts.quiet import QuietHours
-from alerts.routing import Match
+from alerts.policies.digest import Digest
+from alerts.policies.escalation import Escalation
+from alerts.policies.quiet import QuietHours
+from alerts.policies.routing import Match
 from alerts.rules import Expectation, FailureRule, FlappingRule, StuckRule
 from poller.config import Configuration
 from poller.config.changes import diff

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from alerts.channels._base import ChannelError
-from alerts.gathering import Manner
+from alerts.policies.gathering import Manner
 from domain.alert import Delivery, Notification, Reason, Scope
 from poller.delivery import courier as couriers
 from poller.delivery import dispatch

@@ -10,7 +10,7 @@ from domain.alert import Delivery, Notification, Reason
 from domain.build import Outcome
 from domain.details import Details
 from domain.waiting import FOR_DETAILS, Form
-from poller.details.catching_up import COMPANY
+from poller.details.catching_up import COMPANY, CROWD
 from poller.proof.explaining import explain
 from poller.proof.inquiry import Inquiry
 from store import builds, outbox, outcomes, waiting
@@ -243,3 +243,58 @@ def test_explain_says_what_was_read_and_that_a_message_waited(desk: ExplainedDes
     assert "details: read at 2026-11-20 12:25 UTC: Compile Error (code), stage Build\n" in lines()
     assert "  the log of deploy is gone (404)" in lines()
     assert "after it had waited for the details of the build" in lines()
+
+
+def test_a_card_is_edited_once_for_a_failure_and_its_details(desk: ExplainedDesk) -> None:
+    editing(desk)
+    desk.builds("PF")
+    desk.explains()
+    send(desk, "bot")
+    desk.builds("F")
+    assert due_rows(desk, "bot") == []
+    desk.explains()
+    assert len(due_rows(desk, "bot")) == 1
+    assert last(desk, "bot").reason is Reason.REFRESH
+    assert "2nd in a row" in last(desk, "bot").message.headline
+    assert "Compile Error" in last(desk, "bot").message.headline
+
+
+def test_a_route_for_a_cause_adds_to_who_is_told(desk: ExplainedDesk) -> None:
+    routes = desk.configuration.routes
+    cause = replace(
+        routes[0], match=replace(routes[-1].match, bucket="Compile Error"), to=("wall",), then_continue=True
+    )
+    desk.configuration = replace(desk.configuration, routes=(cause, *routes))
+    desk.builds("PF")
+    desk.explains()
+    assert [row.channel for row in desk.rows()] == ["desk", "wall"]
+    assert desk.alerts()[-1].channels == ("desk", "wall")
+
+
+def test_of_a_crowd_nobody_waits_for_details(desk: ExplainedDesk) -> None:
+    shops = [pipeline(f"web/{number}") for number in range(CROWD + 2)]
+    desk.comes(*(build(1, pipeline=shop) for shop in shops))
+    desk.now = NOON + timedelta(minutes=30)
+    desk.comes(*(build(2, Outcome.FAILURE, pipeline=shop, commit=None) for shop in shops))
+    first, *others = desk.due()
+    desk.explains(first)
+    assert len(due_rows(desk)) == len(shops)
+    rows = desk.database.transact(lambda session: waiting.waiting(session, "desk", desk.now))
+
+    def unit(session: Session) -> None:
+        lead = waiting.take(session, rows, Form.GROUP, desk.now)
+        outcomes.mark_sent(session, lead, {"ts": "1"}, desk.now)
+
+    desk.database.transact(unit)
+    desk.explains(*others)
+    assert {row.reason for row in desk.rows()} == {Reason.FIRST}  # and nobody gets a message for each of them
+    assert {row.about["bucket"] for row in desk.rows()} == {"Compile Error"}
+
+
+def test_a_pull_request_is_explained_and_nobody_is_told(desk: ExplainedDesk) -> None:
+    desk.builds("P")
+    desk.comes(build(2, Outcome.FAILURE, is_pull_request=True))
+    desk.explains()
+    found = desk.database.read(lambda session: builds.get(session, [2]))
+    assert found[2].build.bucket == "Compile Error"
+    assert desk.rows() == []

@@ -10,6 +10,7 @@ import pytest
 import regex
 
 from alerts.verdict import verdict_of
+from domain.alert import Scope
 from domain.build import Outcome
 from parsers.builtin_rules import builtin_rules
 from parsers.rules import BucketRule
@@ -17,13 +18,13 @@ from poller.config import Configuration, load
 from poller.details import rebucketing
 from poller.details.rebucketing import Rebucketing, rebucket
 from poller.running.clock import Clock
-from store import buckets, details, notes
+from store import alerts, buckets, details, notes
 from store import builds as stored_builds
 from store.buckets import Explained
 from store.details import Findings
 from store.engine import Database
 from store.errors import StoreError
-from tests.support.builders import build, minutes
+from tests.support.builders import alert, build, minutes
 
 NOW = minutes(0)
 
@@ -142,6 +143,24 @@ def test_it_goes_through_the_last_30_days_a_page_at_a_time_and_only_once(
     again = Rebucketing(database, CLOCK, moon)
     again.step()
     assert database.read(lambda session: notes.get(session, rebucketing.NOTE)).value == note.value  # type: ignore[union-attr]
+
+
+def test_an_alert_knows_its_failure_by_the_new_name(
+    database: Database, configured: Callable[[str], Configuration]
+) -> None:
+    at = {"started_at": NOW - timedelta(hours=2), "finished_at": NOW - timedelta(hours=1)}
+    failed = build(1, Outcome.FAILURE, log_excerpt="full moon", bucket="old", **at)
+    database.transact(lambda session: stored_builds.upsert(session, [failed], verdict_of, NOW))
+    (known,) = database.read(lambda session: buckets.explained(session, NOW - timedelta(days=1)))
+    database.transact(lambda session: details.save(session, known.build_id, Findings(read_at=NOW)))
+    looks = {"bucket": "old", "buckets": ["old"], "bucket_of": known.build_id}
+    about = database.transact(lambda session: alerts.save(session, alert(evidence=looks)))
+    other = database.transact(lambda session: alerts.save(session, alert(evidence={}, scope=Scope(provider="x"))))
+    moon = configured("rules: [{name: Moon, class: env, contains: full moon}]")
+    Rebucketing(database, CLOCK, moon).step()
+    found = database.read(lambda session: {each.id: each.evidence for each in alerts.firing(session)})
+    assert found[about.id] == {**looks, "bucket": "Moon", "buckets": ["old", "Moon"]}
+    assert found[other.id] == {}
 
 
 def test_a_store_that_is_away_is_asked_again(

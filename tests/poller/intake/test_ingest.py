@@ -10,6 +10,7 @@ from poller.config import Configuration
 from poller.intake.ingest import Ingested, ingest
 from providers._base import Page, Unreadable
 from store import alerts, cursors, outbox, pipelines, quarantine
+from store import builds as stored_builds
 from store.engine import Database
 from tests.support.builders import NOON, build, builds, minutes, pipeline
 from tests.support.configurations import loaded
@@ -234,3 +235,10 @@ def test_a_success_rate_under_the_line_is_told_whatever_the_window(
     here.now = minutes(90)
     assert here.comes(*builds("FPF", first=2)).told == {"desk"}
     assert [alert.kind for alert in here.alerts()] == [AlertKind.SUCCESS_RATE_BELOW]
+
+
+def test_a_secret_in_the_title_of_a_commit_is_not_stored(here: House) -> None:
+    token = "ghp_" + "a1B2" * 9
+    here.comes(build(1, title=f"Try {token}"), build(2, title="Try again"))
+    found = here.database.read(lambda session: stored_builds.recent(session, limit=2))
+    assert [view.build.title for view in found] == ["Try again", "Try [redacted]"]

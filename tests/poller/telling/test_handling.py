@@ -405,6 +405,7 @@ def test_messages_carry_what_they_may_share_with_others(desk: Desk) -> None:
         "build": desk.alerts()[-1].evidence["last_failed"]["id"],
         "commit": "abc",
         "bucket": "helm",
+        "bucket_class": None,
         "labels": {"team": "web", "cloud": "aws"},
         "kind": "failure",
         "severity": "critical",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from alerts.stale import NO_TRIGGER
+from alerts.kinds.stale import NO_TRIGGER
 from poller.timing.idleness import MOST, NOT_KNOWN, why_idle
 from providers._base import Trouble, Unavailable
 from tests.support.builders import NOON

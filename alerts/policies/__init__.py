@@ -1,0 +1,1 @@
+"""Who hears of it and when: routes, silences, quiet hours, reminders, escalations, groups, digests."""

@@ -1,0 +1,1 @@
+"""How a GitHub server is read."""

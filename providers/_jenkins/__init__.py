@@ -1,0 +1,1 @@
+"""How a Jenkins server is read."""
