@@ -23,21 +23,21 @@ from providers._base import (
     Target,
 )
 from providers._base import Wanted as Asked
-from providers._github_artifacts import artifacts_of, read_artifact
-from providers._github_auth import AppToken, Credentials, FixedToken
-from providers._github_backfill import BACKFILL, RepositoryBackfill
-from providers._github_client import Client
-from providers._github_collection import Wanted
-from providers._github_details import Examination
-from providers._github_gone import is_branch_gone
-from providers._github_idle import why_idle
-from providers._github_polling import RepositoryPoll
-from providers._github_posted import place_of, posted_run
-from providers._github_quota import Quota
-from providers._github_runs import pipeline_key, pipeline_of, workflow_name
-from providers._github_settings import PUBLIC_API, GitHubEntry, GitHubSettings
-from providers._github_storage import Storage
-from providers._github_survey import Repository, all_repositories, login, probe, repositories_of, workflows_of
+from providers._github.artifacts import artifacts_of, read_artifact
+from providers._github.auth import AppToken, Credentials, FixedToken
+from providers._github.backfill import BACKFILL, RepositoryBackfill
+from providers._github.client import Client
+from providers._github.collection import Wanted
+from providers._github.details import Examination
+from providers._github.gone import is_branch_gone
+from providers._github.idle import why_idle
+from providers._github.polling import RepositoryPoll
+from providers._github.posted import place_of, posted_run
+from providers._github.quota import Quota
+from providers._github.runs import pipeline_key, pipeline_of, workflow_name
+from providers._github.settings import PUBLIC_API, GitHubEntry, GitHubSettings
+from providers._github.storage import Storage
+from providers._github.survey import Repository, all_repositories, login, probe, repositories_of, workflows_of
 from providers._http import Http
 from providers._labels import LabelSource, Told, labels_of
 

@@ -31,17 +31,17 @@ from providers._base import (
     Wanted,
 )
 from providers._http import Http
-from providers._jenkins_artifacts import read_artifact, read_artifacts
-from providers._jenkins_client import JenkinsClient
-from providers._jenkins_details import read_details
-from providers._jenkins_history import BACKFILL, History
-from providers._jenkins_idle import why_idle
-from providers._jenkins_names import JobGlob, job_of_page, job_posted
-from providers._jenkins_poll import Poll
-from providers._jenkins_queue import read_queue
-from providers._jenkins_reread import Rereads
-from providers._jenkins_survey import candidates, probe
-from providers._jenkins_watch import Rule, Watch
+from providers._jenkins.artifacts import read_artifact, read_artifacts
+from providers._jenkins.client import JenkinsClient
+from providers._jenkins.details import read_details
+from providers._jenkins.history import BACKFILL, History
+from providers._jenkins.idle import why_idle
+from providers._jenkins.names import JobGlob, job_of_page, job_posted
+from providers._jenkins.poll import Poll
+from providers._jenkins.queue import read_queue
+from providers._jenkins.reread import Rereads
+from providers._jenkins.survey import candidates, probe
+from providers._jenkins.watch import Rule, Watch
 
 _ALL_JOBS = "jobs"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.handled import acknowledged
+from alerts.policies.handled import acknowledged
 from poller.cli.views import views
 from poller.running.clock import Clock
 from poller.serving import Serving

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from providers._base import Allowance, ProviderError, Refused, Trouble, Unavailable
-from providers._github_auth import AppToken, fingerprint
-from providers._github_quota import POINTS_PER_MINUTE, Quota
+from providers._github.auth import AppToken, fingerprint
+from providers._github.quota import POINTS_PER_MINUTE, Quota
 from providers._http import Answer, Http
 from providers.github import PUBLIC_API
 from tests.support.fault_server import FaultServer, answering, delayed, dripping, gzip_bomb, html, resetting

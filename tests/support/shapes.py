@@ -6,7 +6,6 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from jsonschema import Draft202012Validator
 
-
 _DOCUMENT: dict[str, Any] = {}  # making it takes a second, and all applications have the same
 
 

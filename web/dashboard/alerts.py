@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from alerts.handled import acknowledged, acknowledgement, notes
-from alerts.silence import conditions, holds, labels_of, until
+from alerts.policies.handled import acknowledged, acknowledgement, notes
+from alerts.policies.silence import conditions, holds, labels_of, until
 from domain.alert import Alert, AlertKind, AlertState, Notification
 from domain.build import Build
 from domain.silence import Silence

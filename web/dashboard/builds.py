@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alerts.suspects import suspects
+from alerts.writing.suspects import suspects
 from domain.message import Table
 from domain.testhistory import TestChanges
 from domain.testreport import TestReport

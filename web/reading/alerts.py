@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from alerts.handled import acknowledged
+from alerts.policies.handled import acknowledged
 from domain.alert import Alert, AlertKind, AlertState, Notification, Severity
 from domain.silence import Silence
 from store import alert_pages, pipelines, silences

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from domain.build import Build
 from providers._base import Place, Posted
-from providers._github_collection import Wanted
-from providers._github_runs import Run, pipeline_key, pipeline_of, to_build, workflow_name, workflow_path
+from providers._github.collection import Wanted
+from providers._github.runs import Run, pipeline_key, pipeline_of, to_build, workflow_name, workflow_path
 
 TargetOf = Callable[[str], str | None]
 """From `owner/name` as GitHub spells it today to what polls it; None when nobody watches it."""
