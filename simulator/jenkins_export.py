@@ -202,7 +202,8 @@ def _artifacts(bean: Any) -> list[Bean]:
 
 
 def _login(change: Change) -> str:
-    return change.login or change.author.split()[0].lower()
+    login = change.login or change.author.partition(" ")[0].lower()
+    return login.encode(errors="replace").decode()  # it stands in a URL
 
 
 def _user(change: Change, root_url: str) -> Bean:

@@ -71,6 +71,7 @@ class Timers:
         self._targets = targets
         self._deadlines = Deadlines(database, at_once=at_once)
         self._baseline = False
+        self._seen: tuple[datetime, float] | None = None  # both clocks at the last tick
         self._duties: tuple[Duty, ...] = (
             Duty("settling", EACH, self._settle, by_the_wall=False),
             Duty("deadlines", EACH, self._look_at_deadlines),
@@ -104,11 +105,21 @@ class Timers:
 
     def tick(self) -> Told:
         """Do what is due. Raises StoreError when the store is not available; what could not be done stays due."""
+        self._notice_jump()
         told: Told = frozenset()
         for duty in self._duties:
             if self._clock.monotonic() >= duty.due:
                 told |= self._do(duty)
         return told
+
+    def _notice_jump(self) -> None:
+        """A tick may come before anybody else has seen that the clock is wrong."""
+        now, ticked = self._clock.now(), self._clock.monotonic()
+        if self._seen is not None:
+            jump = now - self._seen[0] - timedelta(seconds=ticked - self._seen[1])
+            if jump > ABSURD:
+                self.clock_jumped(jump)
+        self._seen = now, ticked
 
     def is_behind(self) -> bool:
         """Whether there are pipelines that have not been looked at since the start, or since a reload."""
