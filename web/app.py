@@ -7,13 +7,21 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from web import api, export, feeds, ingest, live, login, pages, reference, seed_routes, webhooks
-from web.access import CSRF_HEADER
+from web import reference
+from web.access import login
+from web.access.gate import Gate, Limits
+from web.access.recognition import Recognition
+from web.access.scopes import CSRF_HEADER
+from web.access.sessions import Sessions
+from web.api import export
+from web.api import own as api
+from web.api import seeds as seed_routes
+from web.dashboard import pages
 from web.description import describe
-from web.gate import Gate, Limits
-from web.recognition import Recognition
+from web.feeds import routes as feeds
+from web.intake import ingest, webhooks
+from web.live import sockets as live
 from web.refusals import add_refusals
-from web.sessions import Sessions
 from web.site import Site
 
 PARTS: Sequence[Callable[[Site], APIRouter]] = [

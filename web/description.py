@@ -8,7 +8,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
-from web.access import admin, ingester, reader
+from web.access.scopes import admin, ingester, reader
 from web.problems import MEDIA_TYPE, REFERENCE, FieldProblem, Problem
 from web.settings import Scope
 

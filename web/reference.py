@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import Request
 
-from web.access import Reader
+from web.access.scopes import Reader
 from web.plain_pages import page
 
 METHODS = ("get", "post", "put", "patch", "delete")

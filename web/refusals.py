@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from store.errors import StoreError
-from web.gate import away, dress
+from web.access.gate import away, dress
 from web.plain_pages import error_page, wants_page
 from web.problems import Fault, problem
 from web.site import Site

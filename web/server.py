@@ -125,9 +125,9 @@ def _configured(app: FastAPI) -> uvicorn.Config:
         ws_per_message_deflate=False,  # 200 clients would be 200 compressors
         loop="asyncio",
         log_config=None,
-        access_log=False,  # web.gate writes it, without what may be secret
+        access_log=False,  # web.access.gate writes it, without what may be secret
         server_header=False,
-        proxy_headers=False,  # web.origins decides whom to believe
+        proxy_headers=False,  # web.access.origins decides whom to believe
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=1,

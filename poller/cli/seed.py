@@ -48,8 +48,8 @@ def seed(
 
 def _fill(configuration: Configuration, database: "Database", *, days: int, count: int, seed: int) -> tuple[int, int]:
     """How many builds there are of it, and how many were new."""
-    from web.made_up import history
-    from web.pushing import Pushing
+    from web.intake.made_up import history
+    from web.intake.pushing import Pushing
     from web.settings import Settings
 
     settings = configuration.web or Settings(

@@ -16,10 +16,10 @@ from starlette.testclient import WebSocketDenialResponse
 from store.engine import Database
 from store.errors import StoreUnavailable
 from tests.support.site import premises, site_over
-from web.access import Admin, Anybody, Ingester, Reader, anybody
+from web.access.gate import Limits
+from web.access.scopes import Admin, Anybody, Ingester, Reader, anybody
 from web.app import PARTS, make_app
 from web.description import scope_of
-from web.gate import Limits
 from web.settings import Access, Scope, Settings, Token, User
 
 ADDRESS = "http://127.0.0.1:8080"
@@ -270,7 +270,7 @@ def test_a_session_outlives_a_restart_but_not_two_weeks(visit: Open, monkeypatch
     log_in(first)
     second.cookies.update(first.cookies)
     assert second.get("/try/read").status_code == 200
-    monkeypatch.setattr("web.sessions.LASTING", timedelta(seconds=-1))
+    monkeypatch.setattr("web.access.sessions.LASTING", timedelta(seconds=-1))
     assert second.get("/try/read").status_code == 401
 
 
@@ -474,5 +474,5 @@ def test_sessions_wait_for_a_store_that_is_away(visit: Open, monkeypatch: pytest
     def away(*_: Any) -> None:
         raise StoreUnavailable("down")
 
-    monkeypatch.setattr("web.sessions.Sessions.open", away)
+    monkeypatch.setattr("web.access.sessions.Sessions.open", away)
     assert client.get("/try/read", headers=bearer("read")).status_code == 503

@@ -11,8 +11,8 @@ from providers._base import Page
 from tests.support.builders import build, pipeline
 from tests.support.builders import builds as series
 from tests.support.shapes import checked
-from web import export
-from web.export import BUILD_COLUMNS, METRIC_COLUMNS, harmless
+from web.api import export
+from web.api.export import BUILD_COLUMNS, METRIC_COLUMNS, harmless
 from web.site import Site
 
 

@@ -23,9 +23,9 @@ from tests.support.builders import alert as an_alert
 from tests.support.builders import builds as series
 from tests.support.hostile import HOSTILE
 from tests.support.site import Premises
-from web.atom import identity
-from web.badges import badge, width
-from web.markup import attribute, element, escaped
+from web.feeds.atom import identity
+from web.feeds.badges import badge, width
+from web.feeds.markup import attribute, element, escaped
 from web.settings import Access, Scope, Token
 from web.site import Site
 
@@ -141,7 +141,7 @@ def test_the_figures_tell_what_is_to_be_read_and_what_was_given_up(client: TestC
 
 
 def test_pipelines_have_figures_up_to_a_bound(client: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.exposition.MOST", 2)
+    monkeypatch.setattr("web.feeds.exposition.MOST", 2)
     for name in ("a", "b", "c"):
         push(site, *named(name))
     found = samples(client)

@@ -26,11 +26,11 @@ from store.errors import StoreError
 from tests.support.builders import NOON, minutes
 from tests.support.builders import builds as series
 from tests.support.site import Premises, premises, site_over
-from web import live
-from web.access import Caller
+from web.access.gate import Gate
+from web.access.scopes import Caller
 from web.app import make_app
-from web.broadcast import Broadcast, ChangeListener, News, Pace
-from web.gate import Gate
+from web.live import sockets as live
+from web.live.broadcast import Broadcast, ChangeListener, News, Pace
 from web.settings import Access, Scope, Token
 from web.site import Site
 

@@ -8,8 +8,8 @@ from store.engine import Database, Session
 from store.windows import by_pipeline
 from tests.support.builders import NOON, build
 from tests.support.reports import stored
-from web import remembered
-from web.remembered import MOST, Remembered
+from web.reading import remembered
+from web.reading.remembered import MOST, Remembered
 
 HOUR = timedelta(hours=1)
 NOW, BEFORE = Window(start=NOON, end=NOON + HOUR), Window(start=NOON - HOUR, end=NOON)

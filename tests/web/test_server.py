@@ -19,8 +19,8 @@ from poller.serving import Serving
 from store.engine import Database
 from tests.support.daemon import eventually
 from tests.support.site import Premises, premises, site_over
+from web.access.gate import Limits
 from web.app import make_app
-from web.gate import Limits
 from web.listening import CannotListenError, listen, url_of
 from web.server import WebServer
 from web.site import Site

@@ -11,8 +11,8 @@ from domain.build import Outcome
 from store.engine import Database
 from tests.support.builders import NOON
 from tests.support.pushes import CONFIG, Desk, desk
-from web.made_up import history
-from web.pushing import Pushing
+from web.intake.made_up import history
+from web.intake.pushing import Pushing
 
 
 @pytest.fixture

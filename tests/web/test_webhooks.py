@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from domain.build import Outcome, Status
 from store.engine import Database
 from tests.support.pushes import CONFIG, SECRET, Desk, desk
+from web.intake.webhooks import REMEMBERED, Memory, is_signed, signature_of
 from web.settings import Access, Scope, Token
-from web.webhooks import REMEMBERED, Memory, is_signed, signature_of
 
 RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "github" / "webhooks"
 

@@ -1,1 +1,1 @@
-"""The dashboard: what its pages show, and how; the pages themselves are in `web.pages`."""
+"""The dashboard: its pages, what they show, and how."""

@@ -9,10 +9,10 @@ from fastapi.responses import RedirectResponse
 
 from domain.duration import parse_duration
 from store.engine import Session
-from web.access import Admin, Caller, Reader
+from web.access.login import local
+from web.access.scopes import Admin, Caller, Reader
 from web.dashboard import alerts as shown
 from web.dashboard.showing import Pages
-from web.login import local
 from web.problems import ProblemError, answers
 from web.settings import Scope
 from web.site import Silencing

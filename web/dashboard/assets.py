@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from web.access import anybody
+from web.access.scopes import anybody
 from web.problems import ProblemError
 
 FOR_EVER = "public, max-age=31536000, immutable"

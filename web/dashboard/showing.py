@@ -9,10 +9,10 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
 from store.engine import Session
-from web.access import Caller
+from web.access.scopes import Caller
 from web.dashboard.assets import Assets
 from web.dashboard.rendering import ago, environment, stands_at
-from web.remembered import Remembered
+from web.reading.remembered import Remembered
 from web.site import Site
 
 T = TypeVar("T")

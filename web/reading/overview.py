@@ -15,9 +15,9 @@ from store.engine import Session
 from store.pipelines import Known
 from store.window_groups import Group
 from store.windows import StreamKey
-from web.days import Day
-from web.remembered import Remembered
-from web.tally import Tally
+from web.reading.days import Day
+from web.reading.remembered import Remembered
+from web.reading.tally import Tally
 
 RECENT = 20
 UNKNOWN_CAUSE = ""  # the name of the bucket of failures of which nobody knows why

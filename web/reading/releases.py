@@ -10,10 +10,10 @@ from domain.window import Window
 from store import label_standings, pipelines, window_counts, window_groups
 from store.engine import Session
 from store.label_standings import Standing
-from web.days import Day
-from web.remembered import Remembered
+from web.reading.days import Day
+from web.reading.remembered import Remembered
+from web.reading.tally import Tally
 from web.shapes import instant
-from web.tally import Tally
 
 RELEASE: Final = "release"
 MODULE: Final = "module"

@@ -11,10 +11,10 @@ from domain.window import Window
 from metrics.windows import rolling
 from store import digest, pipelines, windows
 from store.engine import Session
-from web.days import Day
+from web.reading.days import Day
 from web.reading.overview import Changed, Overview, Stream
+from web.reading.tally import Tally
 from web.shapes import BuildShape, SummaryShape, instant, summary_shape
-from web.tally import Tally
 
 _WEEK: Final = timedelta(days=7)
 _MOST: Final = 200  # values of a label

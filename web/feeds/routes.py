@@ -11,14 +11,14 @@ from store import alerts, pipelines, standings, window_counts
 from store.engine import Session
 from store.pipelines import Known
 from store.standings import Standing
-from web.access import reader
+from web.access.scopes import reader
 from web.answers import NOT_MODIFIED, Revalidated
 from web.asking import LONGEST, PathText, Text
-from web.atom import MEDIA_TYPE as ATOM
-from web.atom import atom_feed
-from web.badges import GREEN, GREY, RED, badge
-from web.cctray import Project, cctray
-from web.exposition import exposition
+from web.feeds.atom import MEDIA_TYPE as ATOM
+from web.feeds.atom import atom_feed
+from web.feeds.badges import GREEN, GREY, RED, badge
+from web.feeds.cctray import Project, cctray
+from web.feeds.exposition import exposition
 from web.problems import answers
 from web.reading.summaries import unique_names
 from web.site import Site

@@ -19,8 +19,8 @@ from pydantic import (
 from domain.build import Status
 from domain.text import EXCERPT_LIMIT, TITLE_LIMIT, clean, clean_url
 from parsers.secrets import redacted
-from web.pushing import Telling
-from web.seed_shapes import REPO, SOURCE
+from web.api.seed_shapes import REPO, SOURCE
+from web.intake.pushing import Telling
 from web.words import moment, standing_of
 
 REGRESSION = "regression"  # what the pipelines of /ingest/json are called

@@ -25,7 +25,7 @@ from providers._base import Page, Posted, ReadsPosts
 from store import pipelines, pushed
 from store.engine import Session
 from store.pushed import Identity
-from web.access import Anybody, Ingester
+from web.access.scopes import Anybody, Ingester
 from web.problems import Fault, ProblemError, answers
 from web.settings import Scope
 from web.site import Site

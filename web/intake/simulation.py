@@ -7,10 +7,10 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, Field, StringConstraints
 
 from domain.text import clean
-from web.access import Admin
-from web.made_up import simulated
+from web.access.scopes import Admin
+from web.intake.made_up import simulated
+from web.intake.pushing import NotTakenError, Pushing
 from web.problems import Fault, ProblemError, answers
-from web.pushing import NotTakenError, Pushing
 from web.site import Site
 
 MOST = 1000

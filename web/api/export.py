@@ -17,7 +17,7 @@ from store import browsing
 from store.browsing import Place, Wanted
 from store.builds import BuildView
 from store.engine import Session
-from web.access import reader
+from web.access.scopes import reader
 from web.asking import LABELS, LONGEST, Filtered, Text
 from web.problems import answers
 from web.reading.builds import shaped

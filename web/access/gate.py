@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.text import clean
 from store.errors import StoreError
-from web.access import SAFE, Caller, caller_of
-from web.limits import Buckets
-from web.origins import client_of, is_own_host, is_same_origin
+from web.access.limits import Buckets
+from web.access.origins import client_of, is_own_host, is_same_origin
+from web.access.recognition import Recognition
+from web.access.scopes import SAFE, Caller, caller_of
 from web.problems import ProblemError, problem
-from web.recognition import Recognition
 from web.settings import Settings
 from web.site import Site
 

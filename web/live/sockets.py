@@ -19,14 +19,14 @@ from fastapi.websockets import WebSocketDisconnect
 
 from store.engine import Session
 from store.errors import StoreError
-from web.access import Reader
-from web.broadcast import Broadcast, ChangeListener, Full, Listener, Pace, SummaryListener
-from web.gate import away
+from web.access.gate import away
+from web.access.scopes import Reader
+from web.live.broadcast import Broadcast, ChangeListener, Full, Listener, Pace, SummaryListener
 from web.problems import problem
 from web.reading.summaries import run_summary
 from web.site import Site
 
-PROTOCOL = "buildwatch"  # beside `bearer.TOKEN`: see web.recognition
+PROTOCOL = "buildwatch"  # beside `bearer.TOKEN`: see web.access.recognition
 TRY_AGAIN_LATER = 1013
 SERVICE_RESTART = 1012
 MINUTES = 1440

@@ -1,4 +1,4 @@
-"""Who may do what: the dependencies of the routes. Who is calling is found out by `web.gate` before."""
+"""Who may do what: the dependencies of the routes. Who is calling is found out by `web.access.gate` before."""
 
 import hmac
 from dataclasses import dataclass

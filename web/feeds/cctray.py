@@ -7,7 +7,7 @@ from typing import NamedTuple
 from domain.build import Outcome, Verdict
 from store.pipelines import Known
 from store.standings import Standing
-from web.markup import element
+from web.feeds.markup import element
 
 _BROKEN = frozenset({Outcome.ERROR, Outcome.TIMEOUT})
 

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from metrics.baseline import Method
 from store.engine import Session
-from web import api_alerts, api_releases
-from web.access import reader
+from web.access.scopes import reader
 from web.answers import NOT_MODIFIED, Revalidated, following_page, told
+from web.api import alerts as api_alerts
+from web.api import releases as api_releases
 from web.asking import (
     LABELS,
     LONGEST,
@@ -27,13 +28,13 @@ from web.asking import (
     pipeline_by_id,
     window_named,
 )
-from web.days import before, day_named, last_days
 from web.problems import answers
 from web.reading import builds, figures, pipelines, windows
+from web.reading.days import before, day_named, last_days
 from web.reading.figures import FigureShape
 from web.reading.overview import Asked, overview
+from web.reading.remembered import Remembered
 from web.reading.windows import BucketList, ByLabel, LabelList, WindowShape
-from web.remembered import Remembered
 from web.settings import Settings
 from web.shapes import BuildDetails, BuildPage, PipelineDetails, PipelinePage, plain
 from web.site import Site

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.alert import AlertKind, AlertState, Severity
 from domain.duration import parse_duration
-from web.access import Admin, Caller
+from web.access.scopes import Admin, Caller
 from web.answers import NOT_MODIFIED, Revalidated, following_page, told
 from web.asking import LONGEST, LONGEST_SPAN, AlertId, Glob, Limit, Name, NumberCursor, SilenceId, Text, bad
 from web.problems import Fault, ProblemError, answers

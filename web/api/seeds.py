@@ -11,8 +11,9 @@ from metrics.baseline import Method
 from store import outbox, pipelines, providers
 from store.browsing import Wanted
 from store.engine import Session
-from web.access import Anybody, reader
+from web.access.scopes import Anybody, reader
 from web.answers import NOT_MODIFIED, Revalidated, told
+from web.api.seed_shapes import build_of, run_of
 from web.asking import LONGEST, MOST, BuildId, Days, Limit, Offset, Text, not_found, window_named
 from web.problems import answers
 from web.reading import builds, scripts, summaries
@@ -30,7 +31,6 @@ from web.reading.scripts import (
     TrendAnswer,
 )
 from web.reading.summaries import BuildSummary, RunSummary
-from web.seed_shapes import build_of, run_of
 from web.settings import Scope
 from web.shapes import instant, iso
 from web.site import Site

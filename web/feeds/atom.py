@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from domain.alert import Alert, AlertState
 from domain.text import clean
 from store.alerts import AlertView
-from web.markup import element, escaped
+from web.feeds.markup import element, escaped
 
 MEDIA_TYPE = "application/atom+xml"
 TITLE_LIMIT = 300

@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from web.access import Anybody, Reader
-from web.origins import client_of, is_https
+from web.access.origins import client_of, is_https
+from web.access.recognition import Recognition
+from web.access.scopes import Anybody, Reader
+from web.access.sessions import COOKIE, LASTING
 from web.plain_pages import login_page
 from web.problems import ProblemError, answers
-from web.recognition import Recognition
-from web.sessions import COOKIE, LASTING
 from web.site import Site
 
 LONGEST = 1_000  # characters

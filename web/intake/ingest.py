@@ -8,16 +8,16 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
-from web.access import Ingester
-from web.bodies import Body as Pushed
-from web.bodies import BuildEvent, RegressionRun, RunEvent, context_of, faults_of
+from web.access.scopes import Ingester
+from web.api.seed_shapes import build_of, request_of, run_of
+from web.intake.bodies import Body as Pushed
+from web.intake.bodies import BuildEvent, RegressionRun, RunEvent, context_of, faults_of
+from web.intake.pushing import NotTakenError, Pushing, Taken, Telling
+from web.intake.simulation import add_simulation
+from web.intake.watched import hand_over, spot_of
 from web.plain_pages import is_browser
 from web.problems import Fault, ProblemError, answers
-from web.pushing import NotTakenError, Pushing, Taken, Telling
-from web.seed_shapes import build_of, request_of, run_of
-from web.simulation import add_simulation
 from web.site import Site
-from web.watched import hand_over, spot_of
 from web.words import STANDINGS
 
 MOST = 10_000  # items of an array

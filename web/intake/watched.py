@@ -15,7 +15,7 @@ from store import pipelines, pushed
 from store.builds import BuildView
 from store.engine import Session
 from store.pushed import Identity
-from web.pushing import Taken, Telling, make_build
+from web.intake.pushing import Taken, Telling, make_build
 from web.site import Site
 
 

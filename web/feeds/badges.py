@@ -1,6 +1,6 @@
 """Badges: a label and a word on coloured ground, as SVG that needs no font and no other file."""
 
-from web.markup import escaped
+from web.feeds.markup import escaped
 
 GREEN, RED, GREY, DARK = "#1f7a3d", "#c22d2d", "#666", "#444"  # white text on each has a contrast above 4.5
 HEIGHT = 20

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Query, Response
 from metrics.windows import day_window, reporting_day
 from web.answers import NOT_MODIFIED, Revalidated, told
 from web.asking import LONGEST, Days, Glob, Limit, Name, Text, not_found, window_named
-from web.days import Day
 from web.problems import answers
 from web.reading import releases, tests
+from web.reading.days import Day
 from web.reading.releases import FailureTrend, JobShape, ModuleShape, RateTrend, ReleaseShape
+from web.reading.remembered import Remembered
 from web.reading.tests import TestHistory, TestsShape
-from web.remembered import Remembered
 from web.site import Site
 
 Span = Annotated[str, Query(max_length=20, description="A span up to now, like 24h or 7d.")]

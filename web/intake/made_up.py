@@ -11,8 +11,8 @@ from typing import Final
 
 from domain.build import Outcome, Status
 from domain.wall_clock import first_moment
-from web.bodies import REGRESSION
-from web.pushing import Telling
+from web.intake.bodies import REGRESSION
+from web.intake.pushing import Telling
 from web.site import Settings
 
 A_DAY: Final = 110  # regression runs

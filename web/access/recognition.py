@@ -10,11 +10,11 @@ from hashlib import sha256
 from starlette.requests import HTTPConnection
 
 from domain.text import clean
-from web.access import Caller
-from web.limits import Buckets
-from web.origins import client_of, is_behind_proxy
+from web.access.limits import Buckets
+from web.access.origins import client_of, is_behind_proxy
+from web.access.scopes import Caller
+from web.access.sessions import COOKIE, Sessions
 from web.problems import ProblemError
-from web.sessions import COOKIE, Sessions
 from web.settings import Access, Scope, Settings, Token, User
 
 WRONG_PER_SECOND = 0.1

@@ -14,13 +14,12 @@ from store import pipelines
 from store.browsing import Place, Wanted
 from store.engine import Session
 from store.pipelines import Known
-from web import days
-from web.access import Reader
+from web.access.scopes import Reader
 from web.dashboard import alert_pages, alerts, analysis, assets, builds, charts, tests
 from web.dashboard import pipelines as piped
 from web.dashboard.showing import Pages
 from web.problems import Fault, ProblemError
-from web.reading import overview
+from web.reading import days, overview
 from web.site import Site
 
 LONGEST = 300  # characters of a filter

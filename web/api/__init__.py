@@ -1,0 +1,1 @@
+"""The routes of the REST API: thin over what `web.reading` reads."""

@@ -1,0 +1,1 @@
+"""For programs that show how builds stand."""

@@ -1,0 +1,1 @@
+"""Builds that come by themselves: pushed, announced by webhooks, or made up."""

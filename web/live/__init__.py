@@ -1,0 +1,1 @@
+"""What changes is pushed over WebSockets."""
