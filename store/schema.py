@@ -88,6 +88,12 @@ AWAITED = 8  # failed, and a re-run may still turn it around: see store/awaited.
 
 metadata = MetaData()
 
+
+def _build_id() -> Column[int]:
+    """The key of a table that says more of a build: its rows go with the build's."""
+    return Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+
+
 pipelines = Table(
     "pipelines",
     metadata,
@@ -177,7 +183,7 @@ Index("builds_awaited", builds.c.id, info={WHERE: WAITING})
 build_details = Table(
     "build_details",
     metadata,
-    Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    _build_id(),
     Column("url", Text),  # when no pattern fits
     Column("labels", Text),  # JSON, when too long for `names`
     Column("failing_stage", Text),
@@ -211,7 +217,7 @@ measurement_names = Table(
 measurements = Table(
     "measurements",
     metadata,
-    Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    _build_id(),
     Column("name_id", Integer, primary_key=True, autoincrement=False),  # of measurement_names
     Column("value", Double, nullable=False),
     sqlite_with_rowid=False,
@@ -221,7 +227,7 @@ measurements = Table(
 details_due = Table(
     "details_due",
     metadata,
-    Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    _build_id(),
     Column("due_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),
     Index("details_due_at", "due_at"),
@@ -245,7 +251,7 @@ test_names = Table(
 test_runs = Table(
     "test_runs",
     metadata,
-    Column("build_id", Id, ForeignKey("builds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    _build_id(),
     Column("total", Integer, nullable=False),  # different tests
     Column("failed", Integer, nullable=False),
     Column("results", LargeBinary, nullable=False),

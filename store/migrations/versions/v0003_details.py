@@ -20,13 +20,7 @@ def upgrade() -> None:
     _tests()
     op.create_table(
         "details_due",
-        sa.Column(
-            "build_id",
-            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-            sa.ForeignKey("builds.id", ondelete="CASCADE"),
-            primary_key=True,
-            autoincrement=False,
-        ),
+        _build_id(),
         sa.Column("due_at", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
     )
@@ -43,13 +37,7 @@ def _measurements() -> None:
     )
     op.create_table(
         "measurements",
-        sa.Column(
-            "build_id",
-            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-            sa.ForeignKey("builds.id", ondelete="CASCADE"),
-            primary_key=True,
-            autoincrement=False,
-        ),
+        _build_id(),
         sa.Column("name_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("value", sa.Double, nullable=False),
         sqlite_with_rowid=False,
@@ -69,16 +57,16 @@ def _tests() -> None:
     )
     op.create_table(
         "test_runs",
-        sa.Column(
-            "build_id",
-            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
-            sa.ForeignKey("builds.id", ondelete="CASCADE"),
-            primary_key=True,
-            autoincrement=False,
-        ),
+        _build_id(),
         sa.Column("total", sa.Integer, nullable=False),
         sa.Column("failed", sa.Integer, nullable=False),
         sa.Column("results", sa.LargeBinary, nullable=False),
         sa.Column("durations", sa.LargeBinary),
         sa.Column("errors", sa.Text),
     )
+
+
+def _build_id() -> sa.Column[int]:
+    number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    build = sa.ForeignKey("builds.id", ondelete="CASCADE")
+    return sa.Column("build_id", number, build, primary_key=True, autoincrement=False)
