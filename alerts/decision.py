@@ -3,15 +3,33 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from domain.alert import Alert, AlertKind, AlertState, Reason
-from domain.stream import Settled
+from domain.alert import NOTHING, Alert, AlertKind, AlertState, Reason, Scope, Severity
 
 ROLES = ("first_failed", "last_failed", "last_passed", "fixed_by", "onset", "fired_by", "ended_by", "last_build")
 
 Order = tuple[int, int]
 """Where a build stands in its stream: (generation, number)."""
+
+
+class Placed(Protocol):
+    """A build with its place in its stream."""
+
+    @property
+    def build_id(self) -> int:
+        """Build.id."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Counts up within a generation."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Counts up when the job is made anew."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +52,29 @@ def decision(alert: Alert, reason: Reason | None, *, baseline: bool = False) -> 
     named = (alert.evidence.get(role) for role in ROLES)
     ids = dict.fromkeys(reference["id"] for reference in named if reference)
     return Decision(alert=alert, reason=reason, baseline=baseline, build_ids=tuple(ids))
+
+
+def opened(
+    kind: AlertKind,
+    scope: Scope,
+    *,
+    at: datetime,
+    summary: str,
+    evidence: Mapping[str, Any] = NOTHING,
+    severity: Severity = Severity.WARNING,
+    baseline: bool = False,
+) -> Decision:
+    """Something new is wrong since `at`. People hear of it at once; of what is `baseline` in the one summary."""
+    alert = Alert(
+        kind=kind,
+        scope=scope,
+        severity=severity,
+        state=AlertState.FIRING,
+        started_at=at,
+        summary=summary,
+        evidence=evidence,
+    )
+    return decision(alert, None if baseline else Reason.FIRST, baseline=baseline)
 
 
 def continued(
@@ -89,14 +130,14 @@ def ended(stored: Sequence[Alert], kind: AlertKind) -> list[Alert]:
     return [alert for alert in stored if alert.kind is kind and alert.state is not AlertState.FIRING]
 
 
-def order(settled: Settled) -> Order:
-    """Where a settled build stands in its stream."""
-    return settled.generation, settled.number
+def order(build: Placed) -> Order:
+    """Where a build stands in its stream."""
+    return build.generation, build.number
 
 
-def reference(settled: Settled) -> dict[str, int]:
+def reference(build: Placed) -> dict[str, int]:
     """A build as evidence names it. JSON values only."""
-    return {"id": settled.build_id, "number": settled.number, "generation": settled.generation}
+    return {"id": build.build_id, "number": build.number, "generation": build.generation}
 
 
 def order_of(alert: Alert, role: str) -> Order | None:

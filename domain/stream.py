@@ -22,6 +22,17 @@ class Settled(NamedTuple):
     flaky: bool  # it passed, and before it the same commit had failed: another attempt, or the build before
 
 
+class Ended(NamedTuple):
+    """One finished build that counts, neutral ones included."""
+
+    generation: int
+    number: int
+    verdict: Verdict
+    finished_at: datetime
+    build_id: int
+    word: str  # how it ended, in the provider's word or ours
+
+
 class Awaited(NamedTuple):
     """A build that failed at its first attempt and stays out of its stream as long as a re-run may turn it around."""
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Select, and_, func, select
 
-from domain.build import Status, Verdict
+from domain.build import Status
+from domain.stream import Ended
 from store import names
 from store.among import among
 from store.columns import from_ms, to_ms
@@ -43,17 +44,6 @@ class GoingOn(NamedTuple):
     branch: str | None
     trigger: str | None
     raw: str | None  # the provider's own word for what it waits for
-
-
-class Ended(NamedTuple):
-    """A finished build that counts."""
-
-    generation: int
-    number: int
-    verdict: Verdict
-    finished_at: datetime
-    build_id: int
-    word: str
 
 
 def begun(session: Session, pipeline_id: int, since: datetime, *, limit: int = MOST) -> list[Begun]:

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from alerts.decision import Decision, Order, closed, continued, decision, ended, firing, order_of, resolved
+from alerts.decision import Decision, Order, closed, continued, ended, firing, opened, order_of, reference, resolved
 from alerts.kinds.mannwhitney import p_greater
 from alerts.rules import DurationRule
 from alerts.wording import duration
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope
 from domain.build import Verdict
 from domain.stream import Settled
 from domain.timed import Timed
@@ -148,19 +148,17 @@ def _opened(scope: Scope, measure: str, increase: _Increase, *, baseline: bool) 
         "builds_before": increase.builds_before,
         "p": float(f"{increase.p:.2g}"),
         "stage": None,  # the one that grew, once stages are known
-        "onset": _reference(increase.onset),
-        "fired_by": _reference(increase.newest),
+        "onset": reference(increase.onset),
+        "fired_by": reference(increase.newest),
     }
-    alert = Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING,
-        state=AlertState.FIRING,
-        started_at=increase.onset.finished_at,
+    return opened(
+        KIND,
+        scope,
+        at=increase.onset.finished_at,
         summary=_summary(evidence),
         evidence=evidence | ({"baseline": True} if baseline else {}),
+        baseline=baseline,
     )
-    return decision(alert, None if baseline else Reason.FIRST, baseline=baseline)
 
 
 def _follow(alert: Alert, timed: Sequence[Timed], tail: Sequence[Settled], now: datetime) -> tuple[Decision, ...]:
@@ -170,7 +168,7 @@ def _follow(alert: Alert, timed: Sequence[Timed], tail: Sequence[Settled], now: 
         return ()
     newest, after = measured[-1][0], median(seconds for _, seconds in measured[-RECENT:])
     evidence = dict(alert.evidence) | {"after": round(after, 3)}
-    ending = evidence | {"ended_by": _reference(newest)}
+    ending = evidence | {"ended_by": reference(newest)}
     if after < (evidence["before"] + evidence["at_firing"]) / 2:
         return (resolved(alert, at=newest.finished_at, summary=_summary(evidence), evidence=ending),)
     passed = sum(settled.verdict is Verdict.PASSED and settled[:2] > fired_by for settled in tail)
@@ -178,10 +176,6 @@ def _follow(alert: Alert, timed: Sequence[Timed], tail: Sequence[Settled], now: 
         because = f"{told(after)} has held for {_REBASE} builds and is taken as normal from now on"
         return (closed(replace(alert, evidence=ending), because=because, at=now),)
     return continued(alert, summary=_summary(evidence), evidence=evidence)
-
-
-def _reference(timed: Timed) -> dict[str, int]:
-    return {"id": timed.build_id, "number": timed.number, "generation": timed.generation}
 
 
 def told(seconds: float) -> str:

@@ -9,9 +9,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from alerts.decision import Decision, continued, decision, ended, firing, order, order_of, reference, resolved
+from alerts.decision import Decision, continued, ended, firing, opened, order, order_of, reference, resolved
 from alerts.rules import FlappingRule
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope
 from domain.build import Verdict
 from domain.stream import Settled
 
@@ -44,16 +44,9 @@ def decide_flapping(
         _changes([each for each in tail if each.finished_at <= watched_since][-rule.within :]) >= rule.transitions
     )
     evidence = _counts(recent, len(changes)) | {"onset": reference(changes[0]), "fired_by": reference(recent[-1])}
-    alert = Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING,
-        state=AlertState.FIRING,
-        started_at=changes[0].finished_at,
-        summary=_summary(evidence),
-        evidence=evidence | ({"baseline": True} if baseline else {}),
-    )
-    return (decision(alert, None if baseline else Reason.FIRST, baseline=baseline),)
+    marked = evidence | ({"baseline": True} if baseline else {})
+    started_at = changes[0].finished_at
+    return (opened(KIND, scope, at=started_at, summary=_summary(evidence), evidence=marked, baseline=baseline),)
 
 
 def _changes(recent: Sequence[Settled]) -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from alerts.decision import Decision, decision, firing, resolved
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from alerts.decision import Decision, firing, opened, resolved
+from domain.alert import Alert, AlertKind, Scope
 
 KIND = AlertKind.PIPELINE_MISSING
 
@@ -16,12 +16,4 @@ def decide_missing(*, scope: Scope, missing: bool, stored: Sequence[Alert], now:
         return ()
     if current is not None:
         return (resolved(current, at=now, summary="is there again", evidence=current.evidence),)
-    alert = Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING,
-        state=AlertState.FIRING,
-        started_at=now,
-        summary="is gone from the server",
-    )
-    return (decision(alert, Reason.FIRST),)
+    return (opened(KIND, scope, at=now, summary="is gone from the server"),)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from statistics import NormalDist
 from typing import Any
 
-from alerts.decision import Decision, continued, decision, firing, resolved
+from alerts.decision import Decision, continued, firing, opened, resolved
 from alerts.rules import RateBelowRule
 from alerts.wording import duration, percent
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope
 from domain.stream import Settled
 
 KIND = AlertKind.SUCCESS_RATE_BELOW
@@ -43,16 +43,8 @@ def decide_rate_below(
     if not _is_below(rule, passed, runs):
         return ()
     baseline = not tail or tail[-1].finished_at <= watched_since
-    alert = Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING,
-        state=AlertState.FIRING,
-        started_at=now,
-        summary=summary,
-        evidence=evidence | ({"baseline": True} if baseline else {}),
-    )
-    return (decision(alert, None if baseline else Reason.FIRST, baseline=baseline),)
+    evidence |= {"baseline": True} if baseline else {}
+    return (opened(KIND, scope, at=now, summary=summary, evidence=evidence, baseline=baseline),)
 
 
 def _is_below(rule: RateBelowRule, passed: int, runs: int) -> bool:

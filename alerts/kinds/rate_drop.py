@@ -14,9 +14,9 @@ from alerts.decision import (
     Order,
     closed,
     continued,
-    decision,
     ended,
     firing,
+    opened,
     order,
     order_of,
     reference,
@@ -25,7 +25,7 @@ from alerts.decision import (
 from alerts.kinds.cusum import REBASE, Drop, Recovery, model, open_drop
 from alerts.rules import RateDropRule
 from alerts.wording import percent
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope
 from domain.build import Verdict
 from domain.stream import Settled
 
@@ -59,8 +59,7 @@ def decide_rate_drop(
     if drop is None:
         return ()
     baseline = drop.fired_by.finished_at <= watched_since
-    alert = _alert(scope, drop, baseline=baseline)
-    return (decision(alert, None if baseline else Reason.FIRST, baseline=baseline),)
+    return (_opened(scope, drop, baseline=baseline),)
 
 
 def _newest_end(over: Sequence[Alert]) -> Order | None:
@@ -97,7 +96,7 @@ def _failures_before(tail: Sequence[Settled], end: int) -> int:
     return end - start
 
 
-def _alert(scope: Scope, drop: Drop, *, baseline: bool) -> Alert:
+def _opened(scope: Scope, drop: Drop, *, baseline: bool) -> Decision:
     normal = drop.normal
     evidence: dict[str, Any] = {
         "baseline_passed": normal.runs - normal.failed,
@@ -109,15 +108,8 @@ def _alert(scope: Scope, drop: Drop, *, baseline: bool) -> Alert:
     } | _rate(drop.passed, drop.failed)
     if baseline:
         evidence["baseline"] = True
-    return Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING,
-        state=AlertState.FIRING,
-        started_at=drop.onset.finished_at,
-        summary=_summary(evidence),
-        evidence=evidence,
-    )
+    at = drop.onset.finished_at
+    return opened(KIND, scope, at=at, summary=_summary(evidence), evidence=evidence, baseline=baseline)
 
 
 def _rate(passed: int, failed: int) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, Self
 
-from alerts.decision import Decision, closed, continued, decision, firing, resolved
+from alerts.decision import Decision, closed, continued, firing, opened, resolved
 from alerts.rules import UnreachableRule
 from alerts.wording import plural, shortened
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope, Severity
 
 KIND = AlertKind.PROVIDER_UNREACHABLE
 
@@ -135,16 +135,8 @@ def decide_unreachable(
         return continued(current, summary=summary, evidence=evidence)
     if not is_due(facts, rule, now):
         return ()
-    alert = Alert(
-        kind=KIND,
-        scope=Scope(provider=facts.name, branch=part),
-        severity=Severity.CRITICAL,
-        state=AlertState.FIRING,
-        started_at=facts.failing_since,
-        summary=summary,
-        evidence=evidence,
-    )
-    return (decision(alert, Reason.FIRST),)
+    scope, severity = Scope(provider=facts.name, branch=part), Severity.CRITICAL
+    return (opened(KIND, scope, at=facts.failing_since, summary=summary, evidence=evidence, severity=severity),)
 
 
 def is_due(facts: Facts, rule: UnreachableRule, now: datetime) -> bool:

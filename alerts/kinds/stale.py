@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from alerts.decision import Decision, closed, decision, firing, resolved
+from alerts.decision import Decision, closed, firing, opened, reference, resolved
 from alerts.rules import Expectation
 from alerts.wording import duration
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope
 from domain.percentile import percentile
 
 KIND = AlertKind.STALE
@@ -110,18 +110,15 @@ def decide_stale(
         return (_ended(current, last, now),) if last is not None and _is_newer(last, current) else ()
     if due is None or now < due.latest:
         return ()
-    alert = Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING,
-        state=AlertState.FIRING,
-        started_at=min(due.at, now),
+    begun = opened(
+        KIND,
+        scope,
+        at=min(due.at, now),
         summary=_summary(last, watched_since, due, because, now),
         evidence=_evidence(last, due, because, watched_since),
+        baseline=due.latest <= watched_since,
     )
-    if due.latest <= watched_since:
-        return (decision(alert, None, baseline=True),)
-    return (decision(alert, Reason.FIRST),)
+    return (begun,)
 
 
 def _evidence(last: Begun | None, due: Due, because: str, watched_since: datetime) -> dict[str, Any]:
@@ -132,7 +129,7 @@ def _evidence(last: Begun | None, due: Due, because: str, watched_since: datetim
         "because": because,
         "since": (last.at if last is not None else watched_since).isoformat(),
     }
-    return evidence if last is None else evidence | {"last_build": _reference(last)}
+    return evidence if last is None else evidence | {"last_build": reference(last)}
 
 
 def _summary(last: Begun | None, watched_since: datetime, due: Due, because: str, now: datetime) -> str:
@@ -148,9 +145,5 @@ def _is_newer(last: Begun, alert: Alert) -> bool:
 
 def _ended(alert: Alert, last: Begun, now: datetime) -> Decision:
     waited = duration(last.at - datetime.fromisoformat(alert.evidence["since"]))
-    evidence = {**alert.evidence, "ended_by": _reference(last), "waited": waited}
+    evidence = {**alert.evidence, "ended_by": reference(last), "waited": waited}
     return resolved(alert, at=min(max(last.at, alert.started_at), now), summary="builds again", evidence=evidence)
-
-
-def _reference(begun: Begun) -> dict[str, int]:
-    return {"id": begun.build_id, "number": begun.number, "generation": begun.generation}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.decision import Decision, closed, continued, decision, firing, resolved
+from alerts.decision import Decision, closed, continued, firing, opened, resolved
 from alerts.rules import StuckRule
 from alerts.wording import duration, plural
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope
 from domain.build import Outcome, Status
 from domain.percentile import percentile
 
@@ -101,17 +101,9 @@ def decide_stuck(
     if not late:
         return ()
     builds = [_named(each) for each in late.values()]
-    alert = Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING,
-        state=AlertState.FIRING,
-        started_at=now,
-        summary=_summary(builds, now),
-        evidence=_evidence(builds, longest),
-    )
+    evidence = _evidence(builds, longest)
     was_stuck = all((stuck_from(each, rule, longest) or now) <= watched_since for each in late.values())
-    return (decision(alert, None if was_stuck else Reason.FIRST, baseline=was_stuck),)
+    return (opened(KIND, scope, at=now, summary=_summary(builds, now), evidence=evidence, baseline=was_stuck),)
 
 
 def _goes_on(

@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from alerts.decision import Decision, Order, continued, decision, ended, firing, order_of, resolved
+from alerts.decision import Decision, Order, continued, ended, firing, opened, order, order_of, reference, resolved
 from alerts.wording import plural
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope, Severity
 from domain.build import Verdict
 from domain.testhistory import Checked, TestFate, TestStand
 from domain.testreport import Test
@@ -70,16 +70,8 @@ def decide_test_regression(
         return ()
     began = [each.finished_at for each in (tests, checked) if each is not None and each.build_id in _ids(evidence)]
     passed = tests is not None and tests.verdict is Verdict.PASSED and "fired_by" not in evidence
-    alert = Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING if passed else Severity.CRITICAL,
-        state=AlertState.FIRING,
-        started_at=min(began),
-        summary=_summary(evidence),
-        evidence=evidence,
-    )
-    return (decision(alert, Reason.FIRST),)
+    severity = Severity.WARNING if passed else Severity.CRITICAL
+    return (opened(KIND, scope, at=min(began), summary=_summary(evidence), evidence=evidence, severity=severity),)
 
 
 def remembered(stored: Sequence[Alert]) -> tuple[Test, ...]:
@@ -99,7 +91,7 @@ def _news(
     """The tests whose failing is news that nobody else tells."""
     if tests is None or tests.finished_at <= watched_since:
         return ()
-    told = any(order_of(each, "last_failed") == _order(tests) for each in stored if each.kind is AlertKind.FAILURE)
+    told = any(order_of(each, "last_failed") == order(tests) for each in stored if each.kind is AlertKind.FAILURE)
     if tests.verdict is Verdict.FAILED and (failing or told):
         return ()
     return tuple(test for test in tests.changes.newly_failing if test not in tests.known_flaky)
@@ -107,7 +99,7 @@ def _news(
 
 def _is_told(over: Sequence[Alert], tests: TestStand, news: Sequence[Test]) -> bool:
     """Whether an alert that is over has dealt with a later build, or with this one and these tests."""
-    place = _order(tests)
+    place = order(tests)
     return any(
         place < _end(alert) or (place == _end(alert) and set(news) <= set(named(alert.evidence, "tests")))
         for alert in over
@@ -116,7 +108,7 @@ def _is_told(over: Sequence[Alert], tests: TestStand, news: Sequence[Test]) -> b
 
 def _is_past(over: Sequence[Alert], checked: Checked) -> bool:
     """Whether an alert that is over has dealt with this build, or a later one."""
-    return any(_order(checked) <= _end(alert) for alert in over)
+    return any(order(checked) <= _end(alert) for alert in over)
 
 
 def _end(alert: Alert) -> Order:
@@ -131,10 +123,10 @@ def _follow(
     """What has become of an alert that was firing. What an older build says, and comes late, changes nothing."""
     before: Evidence = dict(alert.evidence)
     evidence, judges = before, list[TestStand | Checked]()
-    if tests is not None and _order(tests) >= (order_of(alert, "last_failed") or _NEVER):
+    if tests is not None and order(tests) >= (order_of(alert, "last_failed") or _NEVER):
         evidence = _with_tests(evidence, tests, news)
         judges.append(tests)
-    if checked is not None and _order(checked) >= (order_of(alert, "fired_by") or _NEVER):
+    if checked is not None and order(checked) >= (order_of(alert, "fired_by") or _NEVER):
         evidence = {key: value for key, value in evidence.items() if key not in _GAP} | _gap(checked)
         judges.append(checked)
     if not judges:
@@ -145,8 +137,8 @@ def _follow(
         is_news = any(test not in heard for test in named(evidence, "tests")) or bool(_what(evidence) - _what(before))
         grown = evidence.get("still") != before.get("still")
         return continued(alert, summary=summary, evidence=evidence, grown=grown, news=is_news)
-    last = max(judges, key=_order)
-    evidence["fixed_by"] = _reference(last)
+    last = max(judges, key=order)
+    evidence["fixed_by"] = reference(last)
     return (resolved(alert, at=last.finished_at, summary=_summary(evidence), evidence=evidence),)
 
 
@@ -173,8 +165,8 @@ def _with_tests(before: Evidence, tests: TestStand, news: Sequence[Test]) -> Evi
     if new:
         evidence["new"] = _listed(new)
     if new or TestFate.FAILING in fates.values():
-        evidence |= {"last_failed": _reference(tests)}
-        evidence.setdefault("first_failed", _reference(tests))
+        evidence |= {"last_failed": reference(tests)}
+        evidence.setdefault("first_failed", reference(tests))
     return evidence
 
 
@@ -188,7 +180,7 @@ def _gap(checked: Checked) -> Evidence:
         return {}
     gap = checked.gaps[0]
     what = {"missing": gap.artifact} if gap.reason is None else {"unreadable": gap.artifact, "reason": gap.reason}
-    return {**what, "fired_by": _reference(checked)}
+    return {**what, "fired_by": reference(checked)}
 
 
 def _what(evidence: Evidence) -> set[tuple[str, str]]:
@@ -198,14 +190,6 @@ def _what(evidence: Evidence) -> set[tuple[str, str]]:
 
 def _ids(evidence: Evidence) -> set[int]:
     return {evidence[role]["id"] for role in ("last_failed", "fired_by") if role in evidence}
-
-
-def _order(build: TestStand | Checked) -> Order:
-    return build.generation, build.number
-
-
-def _reference(build: TestStand | Checked) -> dict[str, int]:
-    return {"id": build.build_id, "number": build.number, "generation": build.generation}
 
 
 def _summary(evidence: Evidence) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
-from alerts.decision import Decision, closed, continued, decision, firing, resolved
+from alerts.decision import Decision, closed, continued, firing, opened, resolved
 from alerts.rules import WindowRegressionRule
 from alerts.wording import moment, percent
-from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
+from domain.alert import Alert, AlertKind, Scope
 from domain.window import Window
 
 KIND = AlertKind.WINDOW_REGRESSION
@@ -109,16 +109,7 @@ def decide_window_regression(
     if past is None or not _is_worse(tally, past, rule):
         return ()
     evidence = found | _compared(tally, past) | {"windows_since": 0}
-    alert = Alert(
-        kind=KIND,
-        scope=scope,
-        severity=Severity.WARNING,
-        state=AlertState.FIRING,
-        started_at=window.start,
-        summary=_summary(evidence),
-        evidence=evidence,
-    )
-    return (decision(alert, Reason.FIRST),)
+    return (opened(KIND, scope, at=window.start, summary=_summary(evidence), evidence=evidence),)
 
 
 def _is_worse(tally: Tally, past: Past, rule: WindowRegressionRule) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from alerts.decision import Decision
-from alerts.kinds.no_verdict import Ended, decide_no_verdict
+from alerts.kinds.no_verdict import decide_no_verdict
 from alerts.policies.routing import watched
 from domain.alert import Scope
 from domain.build import Pipeline
@@ -32,7 +32,7 @@ def judge_no_verdict(
         newest = pace.newest_ended(session, known[key].id, stream, NEWEST)
         decisions = decide_no_verdict(
             scope=scope,
-            newest=[Ended(*each) for each in newest],
+            newest=newest,
             stored=alerts.of_scope(session, scope),
             rule=configuration.rules_of(configuration.entry_of(pipeline)).no_verdict,
             watched_since=known[key].watched_since,

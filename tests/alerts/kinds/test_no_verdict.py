@@ -2,10 +2,11 @@ from dataclasses import replace
 from typing import Any
 
 from alerts.decision import Decision
-from alerts.kinds.no_verdict import Ended, decide_no_verdict
+from alerts.kinds.no_verdict import decide_no_verdict
 from alerts.rules import NoVerdictRule
 from domain.alert import Alert, AlertState, Reason, Scope
 from domain.build import Verdict
+from domain.stream import Ended
 from tests.support.builders import NOON, minutes
 
 SCOPE = Scope(provider="ci", pipeline="web/nightly", branch="main")

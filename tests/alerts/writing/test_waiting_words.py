@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 
-from alerts.kinds.no_verdict import Ended, decide_no_verdict
+from alerts.kinds.no_verdict import decide_no_verdict
 from alerts.kinds.stale import Begun, Due, decide_stale
 from alerts.kinds.stuck import Unfinished, decide_stuck
 from alerts.rules import Expectation, NoVerdictRule, StuckRule
@@ -10,6 +10,7 @@ from alerts.writing.message import compose
 from domain.alert import Alert, AlertState, Reason, Scope
 from domain.build import Status, Verdict
 from domain.message import Message, Tone
+from domain.stream import Ended
 from tests.support.builders import NOON, build, minutes, pipeline
 
 SCOPE = Scope(provider="ci", pipeline="web/deploy", branch="main")
