@@ -11,7 +11,6 @@ import typer
 
 from domain.details import Log
 from parsers.buckets import explain
-from parsers.excerpts import shown_log
 from parsers.rules import Bucket, BucketRule
 from poller.cli.arguments import since_moment
 from poller.cli.exits import Exit
@@ -85,8 +84,7 @@ def buckets(
         moment = since_moment(since, present())
         for failed in (True, False):
             for known in _stored(database, moment, failed=failed):
-                logs = [Log(name=None, text=shown_log(known.log_excerpt), whole=True)] if known.log_excerpt else []
-                _try(rules, tally, known, logs)
+                _try(rules, tally, known)
     for path in red or ():
         _try_log(rules, tally, path, failed=True)
     for path in green or ():
@@ -120,16 +118,10 @@ def _stored(database: Any, since: Any, *, failed: bool) -> "Iterator[Explained]"
         after = page[-1].build_id
 
 
-def _try(rules: Sequence[BucketRule], tally: _Tally, known: "Explained", logs: Sequence[Log]) -> None:
-    found = explain(
-        rules,
-        provider=known.provider,
-        job=known.job,
-        stage=known.stage,
-        logs=logs,
-        reason=known.reason,
-        signatures=known.failed,
-    )
+def _try(rules: Sequence[BucketRule], tally: _Tally, known: "Explained") -> None:
+    from poller.details.rebucketing import explained
+
+    found = explained(rules, known, signatures=known.failed)
     _count(tally, found.bucket, f"{known.job} #{known.number}", failed=known.failed)
     tally.notes.update(found.notes)
 

@@ -34,12 +34,12 @@ def rebucket(rules: Sequence[BucketRule], known: Explained, *, whole: bool) -> A
     the file says otherwise or they are others now (`whole`).
     """
     own = [rule for rule in rules if rule.sureness is None]
-    found = _explained(own, known, signatures=False)
+    found = explained(own, known, signatures=False)
     if found.bucket is None:
         builtin = {rule.name for rule in rules if rule.sureness is not None}
         if not whole and known.kind is not None and known.bucket in builtin:
             return None
-        found = _explained(rules, known, signatures=True)
+        found = explained(rules, known, signatures=True)
     if found.bucket is None:
         return None
     told = found.bucket
@@ -57,7 +57,8 @@ def rebucket(rules: Sequence[BucketRule], known: Explained, *, whole: bool) -> A
     return assigned
 
 
-def _explained(rules: Sequence[BucketRule], known: Explained, *, signatures: bool) -> Explanation:
+def explained(rules: Sequence[BucketRule], known: Explained, *, signatures: bool) -> Explanation:
+    """Why a build ended as it did, by these rules and by what is stored of it."""
     logs = [Log(name=None, text=shown_log(known.log_excerpt), whole=True)] if known.log_excerpt else []
     return explain(
         rules,
