@@ -6,7 +6,6 @@
 
 import json
 import random
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
-from weakref import WeakSet
 
 import orjson
 import requests
@@ -26,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from providers._base import Refused, Trouble, Unavailable
 from providers._causes import in_our_words, shown
+from providers._sessions import PerThread
 from providers._wire import BoundedAdapter, TooLargeError, UndecodableError, read_capped
 
 BYTE_CAP: Final = 32 * 1024 * 1024
@@ -298,9 +297,7 @@ class Http:
         self._proxy = proxy
         self._verify: bool | str = str(ca_file) if ca_file and verify else verify
         self._pause = pause
-        self._local = threading.local()
-        self._sessions: WeakSet[Session] = WeakSet()
-        self._lock = threading.Lock()
+        self._sessions = PerThread(self._opened)
 
     def get(
         self,
@@ -315,7 +312,7 @@ class Http:
         seconds: float = CALL_SECONDS,
     ) -> Answer:
         """GET, bounded as `fetch` says; raises what `fetch` and `check_status` raise."""
-        session = self._session()
+        session = self._sessions.get()
         request = _prepared(session, Request("GET", url, params=params, headers=headers))
         answer = fetch(
             session, request, seconds=seconds, cap=cap, followed=followed, may_leave=may_leave, pause=self._pause
@@ -328,7 +325,7 @@ class Http:
 
         Raises Unavailable and Refused as `fetch`, also for what breaks while the body is read.
         """
-        session = self._session()
+        session = self._sessions.get()
         request = _prepared(session, Request("GET", url, headers=headers))
         with opened(session, request, deadline, url) as response:
             yield response
@@ -343,24 +340,15 @@ class Http:
         seconds: float = CALL_SECONDS,
     ) -> Answer:
         """POST, once and without redirects; raises what `fetch` and `check_status` raise."""
-        session = self._session()
+        session = self._sessions.get()
         request = _prepared(session, Request("POST", url, json=json, headers=headers))
         return check_status(fetch(session, request, seconds=seconds), accept)
 
     def close(self) -> None:
         """Close the sessions of all threads. A later call opens a new one."""
-        with self._lock:
-            sessions, self._sessions = list(self._sessions), WeakSet()
-            self._local = threading.local()
-        for session in sessions:
-            session.close()
+        self._sessions.close()
 
-    def _session(self) -> Session:
-        session: Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = bounded(Session(), trust_env=self._trust_env, proxy=self._proxy, verify=self._verify)
-            session.headers.update(self._headers)
-            with self._lock:
-                self._local.session = session
-                self._sessions.add(session)
+    def _opened(self) -> Session:
+        session = bounded(Session(), trust_env=self._trust_env, proxy=self._proxy, verify=self._verify)
+        session.headers.update(self._headers)
         return session

@@ -1,17 +1,16 @@
 """Asking a Jenkins server: one session per thread, JSON in, our errors out."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from domain.text import clean
 from providers._base import ProviderError, Trouble, Unavailable
 from providers._http import Answer, check_status
+from providers._sessions import PerThread
 
 if TYPE_CHECKING:
     from requests import Response
@@ -59,9 +58,7 @@ class JenkinsClient:
         self._trust_env = trust_env
         self._verify = verify
         self._pause = pause
-        self._local = threading.local()
-        self._sessions: WeakSet[JenkinsSession] = WeakSet()
-        self._lock = threading.Lock()
+        self._sessions = PerThread(self._opened)
         self._started: str | None = None
         self.version: str | None = None  # of the server, as far as it was heard of
 
@@ -76,7 +73,7 @@ class JenkinsClient:
 
     def answer(self, path: str, tree: str) -> Answer:
         """The same with its headers; an answer other than 200 is an error."""
-        answer = check_status(self._session().ask(path, tree), (200,))
+        answer = check_status(self._sessions.get().ask(path, tree), (200,))
         self._note_restart(answer.headers)
         return answer
 
@@ -91,7 +88,7 @@ class JenkinsClient:
 
     def asked(self, path: str, query: Mapping[str, str] | None, *, cap: int, seconds: float) -> Answer:
         """The answer at a path below the server's URL, whatever its status. Raises as `get` but for statuses."""
-        answer = self._session().fetched(path, query, cap=cap, seconds=seconds)
+        answer = self._sessions.get().fetched(path, query, cap=cap, seconds=seconds)
         self._note_restart(answer.headers)
         return answer
 
@@ -99,7 +96,7 @@ class JenkinsClient:
         self, path: str, query: Mapping[str, str] | None, *, seconds: float
     ) -> AbstractContextManager["Response"]:
         """The same before its body is read, once, and redirects are answers."""
-        return self._session().opened(path, query, seconds=seconds)
+        return self._sessions.get().opened(path, query, seconds=seconds)
 
     def identity(self) -> Identity:
         """Who we are. Raises Unavailable when the server cannot say just now, Refused when it rejects us."""
@@ -117,28 +114,18 @@ class JenkinsClient:
 
     def close(self) -> None:
         """Close the sessions of all threads; a later call opens a new one."""
-        with self._lock:
-            sessions, self._sessions = list(self._sessions), WeakSet()
-            self._local = threading.local()
-        for session in sessions:
-            session.close()
+        self._sessions.close()
 
-    def _session(self) -> "JenkinsSession":
-        session: Any = getattr(self._local, "session", None)
-        if session is None:
-            from providers._jenkins.session import JenkinsSession  # noqa: PLC0415  (python-jenkins only when polled)
+    def _opened(self) -> "JenkinsSession":
+        from providers._jenkins.session import JenkinsSession  # noqa: PLC0415  (python-jenkins only when polled)
 
-            session = JenkinsSession(
-                self.url,
-                credentials=self._credentials,
-                trust_env=self._trust_env,
-                verify=self._verify,
-                pause=self._pause,
-            )
-            with self._lock:
-                self._local.session = session
-                self._sessions.add(session)
-        return session  # type: ignore[no-any-return]
+        return JenkinsSession(
+            self.url,
+            credentials=self._credentials,
+            trust_env=self._trust_env,
+            verify=self._verify,
+            pause=self._pause,
+        )
 
     def _note_restart(self, headers: Mapping[str, str]) -> None:
         self.version = headers.get("X-Jenkins") or self.version
