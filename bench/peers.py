@@ -1,108 +1,115 @@
-"""What a user would write with python-jenkins and PyGithub, and the least that can be asked: bare requests."""
+"""Storing builds without this store: by hand in SQL, and by the ORM as one would first write it."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-import orjson
-import requests
+from sqlalchemy import DateTime, create_engine, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from providers._jenkins.build import fields_for
+from alerts.verdict import verdict_of
+from domain.build import Build
+from store.rows import BuildRow
 
-HEARTBEAT = "jobs[fullName,nextBuildNumber,lastBuild[number,building,timestamp]]{0,2000}"
-
-
-class PythonJenkins:
-    """What its documentation leads to: every job's information, then every build's."""
-
-    def __init__(self, url: str) -> None:
-        import jenkins as python_jenkins  # noqa: PLC0415
-
-        self._server = python_jenkins.Jenkins(url)
-        self._known: dict[str, int] = {}
-
-    def poll(self) -> int:
-        """The new builds of each job."""
-        found = 0
-        for job in self._server.get_jobs():
-            name = job["fullname"]
-            last = self._server.get_job_info(name)["lastCompletedBuild"]["number"]
-            for number in range(self._known.get(name, last) + 1, last + 1):
-                self._server.get_build_info(name, number)
-                found += 1
-            self._known[name] = last
-        return found
-
-    def first(self) -> int:
-        """Every build of every job."""
-        found = 0
-        for job in self._server.get_jobs():
-            for build in self._server.get_job_info(job["fullname"])["builds"]:
-                self._server.get_build_info(job["fullname"], build["number"])
-                found += 1
-        return found
+PLAIN_TABLE = """CREATE TABLE plain (pipeline TEXT NOT NULL, external_id TEXT NOT NULL, attempt INT NOT NULL,
+    number INT NOT NULL, status TEXT NOT NULL, outcome TEXT, verdict TEXT, branch TEXT, sha TEXT, trigger TEXT,
+    actor TEXT, url TEXT, queued_at BIGINT, started_at BIGINT, finished_at BIGINT, duration BIGINT,
+    UNIQUE (pipeline, external_id, attempt))"""
+PLAIN_INDEXES = (
+    "CREATE INDEX plain_finished ON plain (pipeline, finished_at, verdict, duration)",
+    "CREATE INDEX plain_settled ON plain (pipeline, branch, number)",
+)
+PLAIN_COLUMNS = 16
 
 
-class BareJenkins:
-    """The limit: one session, the two kinds of request, the JSON parsed and no more."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._known: dict[str, int] = {}
-        self._session = requests.Session()
-        self._session.trust_env = False
-
-    def poll(self) -> int:
-        """The heartbeat, and one request for each job that moved."""
-        found = 0
-        for job in self._get("/api/json", HEARTBEAT)["jobs"]:
-            name, last = job["fullName"], job["lastBuild"]["number"]
-            if self._known.get(name, last) != last:
-                found += len(self._get(f"/job/{name}/api/json", f"builds[{fields_for(())}]{{0,6}}")["builds"])
-            self._known[name] = last
-        return found
-
-    def first(self, size: int) -> int:
-        """All builds, a hundred jobs at a time."""
-        found = 0
-        for start in range(0, size, 100):
-            tree = f"jobs[fullName,builds[{fields_for(())}]{{0,50}}]{{{start},{start + 100}}}"
-            found += sum(len(job["builds"]) for job in self._get("/api/json", tree)["jobs"])
-        return found
-
-    def _get(self, path: str, tree: str) -> Any:
-        answer = self._session.get(self._url + path, params={"tree": tree}, timeout=60)
-        return orjson.loads(answer.content)
+class Base(DeclarativeBase):
+    """The peers' table, as one would first write it."""
 
 
-class BareGitHub:
-    """The limit: If-None-Match with one session, the JSON of what changed parsed and no more."""
+class Run(Base):
+    """One row a build."""
 
-    def __init__(self, url: str, size: int) -> None:
-        self._url, self._size = url, size
-        self._tags: dict[int, str] = {}
-        self._session = requests.Session()
-        self._session.trust_env = False
-
-    def poll(self) -> int:
-        """Every repository's list of runs."""
-        found = 0
-        for number in range(self._size):
-            headers = {"Authorization": "Bearer made-up", "If-None-Match": self._tags.get(number, "")}
-            url = f"{self._url}/repos/acme/repo-{number:03}/actions/runs"
-            answer = self._session.get(url, params={"per_page": "100"}, headers=headers, timeout=60)
-            if answer.status_code == 200:
-                self._tags[number] = answer.headers["ETag"]
-                found += len(orjson.loads(answer.content)["workflow_runs"])
-        return found
+    __tablename__ = "runs"
+    pipeline: Mapped[str] = mapped_column(primary_key=True)
+    external_id: Mapped[str] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    status: Mapped[str]
+    outcome: Mapped[str | None]
+    branch: Mapped[str | None]
+    commit: Mapped[str | None]
+    trigger: Mapped[str | None]
+    actor: Mapped[str | None]
+    url: Mapped[str | None]
+    started_at: Mapped[datetime | None] = mapped_column(DateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime)
 
 
-def pygithub(url: str, size: int) -> int:
-    """What its documentation leads to: the repository, then its runs. Without its pause between requests."""
-    from github import Auth, Github  # noqa: PLC0415
+def with_orm(url: str, page: Sequence[Build], *, merge: bool) -> None:
+    """One page as one would first write it, tables included: they weigh little here."""
+    engine = create_engine(url)
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        for build in page:
+            run = Run(
+                pipeline=build.pipeline.key,
+                external_id=build.external_id,
+                attempt=build.attempt,
+                number=build.number,
+                status=build.status,
+                outcome=build.outcome,
+                branch=build.branch,
+                commit=build.commit,
+                trigger=build.trigger,
+                actor=build.actor,
+                url=build.url,
+                started_at=build.started_at,
+                finished_at=build.finished_at,
+            )
+            key = {"pipeline": run.pipeline, "external_id": run.external_id, "attempt": run.attempt}
+            if merge:
+                session.merge(run)
+            elif session.scalars(select(Run).filter_by(**key)).first() is None:
+                session.add(run)
+        session.commit()
+    engine.dispose()
 
-    client = Github(base_url=url, auth=Auth.Token("made-up"), seconds_between_requests=None, retry=None)
-    found = 0
-    for number in range(size):
-        runs = client.get_repo(f"acme/repo-{number:03}").get_workflow_runs()
-        found += sum(run.status == "completed" for run in runs.get_page(0))
-    client.close()
-    return found
+
+def plain(build: Build) -> tuple[Any, ...]:
+    """A build as one would write it by hand."""
+    started_at, finished_at = (at and round(at.timestamp() * 1000) for at in (build.started_at, build.finished_at))
+    return (
+        build.pipeline.key,
+        build.external_id,
+        build.attempt,
+        build.number,
+        build.status,
+        build.outcome,
+        verdict_of(build),
+        build.branch,
+        build.commit,
+        build.trigger,
+        build.actor,
+        build.url,
+        build.queued_at and round(build.queued_at.timestamp() * 1000),
+        started_at,
+        finished_at,
+        finished_at - started_at if started_at and finished_at else None,
+    )
+
+
+def plain_guard() -> str:
+    """Write what differs, and nothing else."""
+    names = "number status outcome verdict branch sha trigger actor url queued_at started_at finished_at duration"
+    return _guard("plain", "pipeline", names.split())
+
+
+def lean_guard() -> str:
+    """The same for this store's table."""
+    return _guard("builds", "pipeline_id", [f'"{name}"' for name in BuildRow._fields])
+
+
+def _guard(table: str, pipeline: str, names: Sequence[str]) -> str:
+    settings = ", ".join(f"{name} = excluded.{name}" for name in names)
+    differs = " OR ".join(f"{table}.{name} IS DISTINCT FROM excluded.{name}" for name in names)
+    return f"ON CONFLICT ({pipeline}, external_id, attempt) DO UPDATE SET {settings} WHERE {differs}"
