@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from domain.alert import AlertKind, AlertState, Delivery, Reason, Severity
+from domain.alert import AlertKind, AlertState, Severity
 from domain.build import Outcome, Status, Verdict
 from domain.window import Summary
 from store.builds import BuildView
@@ -357,78 +357,6 @@ class PipelineDetails(PipelineShape):
     alerts: list[MarkShape]
     metrics: list[str]  # names of figures
     streams_with_tests: list[str]  # branches; "" for a plain job
-
-
-class NotificationShape(TypedDict):
-    """A message about an alert."""
-
-    id: int | None
-    channel: str
-    reason: Reason
-    state: Delivery
-    attempts: int
-    created_at: str
-    sent_at: str | None
-    last_error: str | None
-
-
-class AlertShape(TypedDict):
-    """An alert and who was told, as `buildwatch alerts --json` shows it."""
-
-    id: int | None
-    kind: AlertKind
-    provider: str
-    pipeline: str | None
-    pipeline_id: int | None
-    branch: str | None
-    severity: Severity
-    state: AlertState
-    started_at: str
-    resolved_at: str | None
-    summary: str
-    evidence: dict[str, Any]
-    channels: list[str]
-    acknowledged: dict[str, Any] | None
-    silenced_by: int | str | None
-    hidden_by: int | str | None
-    escalated: list[Any]
-    reminders: int
-    notifications: list[NotificationShape]
-
-
-class AlertPage(TypedDict):
-    """Alerts, newest first."""
-
-    alerts: list[AlertShape]
-    next: str | None
-
-
-class SilenceEnds(TypedDict):
-    """When a silence is over: as soon as one of these has come."""
-
-    at: str | None
-    fixed: bool
-    build: int | None
-    new_bucket: bool
-
-
-class SilenceShape(TypedDict):
-    """A silence, as `buildwatch silence --list --json` shows it."""
-
-    id: int | None
-    match: dict[str, Any]
-    until: SilenceEnds
-    reason: str
-    by: str | None
-    created_at: str
-    ended_at: str | None
-    ended_because: str | None
-
-
-class SilenceList(TypedDict):
-    """Silences."""
-
-    silences: list[SilenceShape]
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from web.answers import NOT_MODIFIED, Revalidated, following_page, told
 from web.asking import LONGEST, LONGEST_SPAN, AlertId, Glob, Limit, Name, NumberCursor, SilenceId, Text, bad
 from web.problems import Fault, ProblemError, answers
 from web.reading import alerts
-from web.shapes import AlertPage, AlertShape, SilenceList, SilenceShape
+from web.reading.alerts import AlertPage, AlertShape, SilenceList, SilenceShape
 from web.site import Silencing, Site
 
 _MOST_BUILDS = 2**53
