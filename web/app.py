@@ -40,10 +40,9 @@ def make_app(
     app = FastAPI(title="buildwatch", version=version("buildwatch"), openapi_url=None)
     describe(app)
     recognition = Recognition(Sessions(site.database, site.now), monotonic)
-    app.include_router(login.router_of(site, recognition))
-    app.include_router(reference.router_of(app.openapi))
-    for router_of in parts:
-        app.include_router(router_of(site))
+    routers = [login.router_of(site, recognition), reference.router_of(app.openapi), *(each(site) for each in parts)]
+    # Included, every route would be made a second time, at the first request.
+    app.router.routes.extend(route for router in routers for route in router.routes)
     add_refusals(app, site)
     app.add_middleware(Gate, site=site, recognition=recognition, limits=limits or Limits(), monotonic=monotonic)
     cors = site.settings().cors
