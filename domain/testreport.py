@@ -1,7 +1,7 @@
 """Test results of one build, in JUnit's words."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 Test = tuple[str, str]
@@ -53,6 +53,7 @@ class TestReport:
     skipped: int
     cases: tuple[TestCase, ...] = ()
     notes: tuple[str, ...] = ()  # what is missing in `cases`, in words for people
+    repeated: int = 0  # of what failed: failures of tests that had failed already, in another file or matrix part
 
     def __post_init__(self) -> None:
         """Refuse counts below zero."""
@@ -66,9 +67,23 @@ class TestReport:
         return self.passed + self.failed + self.skipped
 
     @property
+    def failing_tests(self) -> int:
+        """Tests that failed: one that failed twice counts once."""
+        return max(self.failed - self.repeated, 0)
+
+    @property
     def failing(self) -> tuple[TestCase, ...]:
         """The cases that failed, in their order, as far as cases were read."""
         return tuple(case for case in self.cases if case.status in FAILING)
+
+
+def each_once(report: TestReport) -> TestReport:
+    """The same with each test once among its cases. The counts stay."""
+    cases = tuple(by_test(report.cases).values())
+    if len(cases) == len(report.cases):
+        return report
+    repeated = len(report.failing) - sum(case.status in FAILING for case in cases)
+    return replace(report, cases=cases, repeated=report.repeated + repeated)
 
 
 def by_test(cases: Iterable[TestCase]) -> dict[Test, TestCase]:

@@ -2,11 +2,11 @@
 
 import codecs
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import BinaryIO, Protocol
 
-from domain.testreport import FAILING, TestCase, TestReport, by_test
+from domain.testreport import FAILING, TestCase, TestReport, each_once
 from domain.text import clean
 from parsers.characters import is_unusual, repaired
 from parsers.dotnet_cases import NUnitCases, XUnitNetCases
@@ -135,14 +135,17 @@ def merged(reports: Iterable[TestReport]) -> TestReport:
     show, or a module built twice, are one test, which is as good as its worst case.
     """
     reports = tuple(reports)
-    cases, notes = _bounded(tuple(by_test(case for report in reports for case in report.cases).values()))
-    return TestReport(
+    added = TestReport(
         passed=sum(report.passed for report in reports),
         failed=sum(report.failed for report in reports),
         skipped=sum(report.skipped for report in reports),
-        cases=cases,
-        notes=tuple(dict.fromkeys((*(note for report in reports for note in report.notes), *notes))),
+        cases=tuple(case for report in reports for case in report.cases),
+        repeated=sum(report.repeated for report in reports),
     )
+    once = each_once(added)
+    cases, notes = _bounded(once.cases)
+    notes = tuple(dict.fromkeys((*(note for report in reports for note in report.notes), *notes)))
+    return replace(once, cases=cases, notes=notes)
 
 
 def _bounded(cases: tuple[TestCase, ...]) -> tuple[tuple[TestCase, ...], tuple[str, ...]]:

@@ -22,7 +22,7 @@ def kept(report: TestReport, first: Collection[Test] = ()) -> str:
     """As JSON: the totals, and the cases that failed, so many at most, with messages cut; these tests `first`."""
     failing = map(bounded, report.failing)
     cases = sorted(failing, key=lambda case: case.test not in first) if first else failing
-    return to_json(asdict(replace(report, cases=tuple(islice(cases, MOST_CASES)))))
+    return _text(replace(report, cases=tuple(islice(cases, MOST_CASES))))
 
 
 def report_of(text: str) -> TestReport:
@@ -34,13 +34,21 @@ def report_of(text: str) -> TestReport:
         failed=value["failed"],
         skipped=value["skipped"],
         notes=tuple(value.get("notes", ())),
+        repeated=value.get("repeated", 0),
         cases=tuple(TestCase(**{**case, "status": TestStatus(case["status"])}) for case in cases),
     )
 
 
 def totals_of(text: str) -> str:
     """Of a report that was kept, only the totals."""
-    return to_json(asdict(replace(report_of(text), cases=(), notes=())))
+    return _text(replace(report_of(text), cases=(), notes=()))
+
+
+def _text(report: TestReport) -> str:
+    value = asdict(report)
+    if not report.repeated:
+        del value["repeated"]
+    return to_json(value)
 
 
 def bounded(case: TestCase) -> TestCase:

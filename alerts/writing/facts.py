@@ -88,7 +88,7 @@ def _build(build: Build, background: Background) -> Iterator[tuple[str, str | No
     yield "Noticed", "; ".join(background.hints)
     if build.tests is not None:
         tests = build.tests
-        yield "Tests", f"{plural(tests.failed, 'test')} failed, {tests.passed} passed, {tests.skipped} skipped"
+        yield "Tests", f"{plural(tests.failing_tests, 'test')} failed, {tests.passed} passed, {tests.skipped} skipped"
 
 
 def _duration(took: timedelta | None, usual: timedelta | None) -> str | None:

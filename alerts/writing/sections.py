@@ -30,7 +30,7 @@ def _tests(case: Case, build: Build) -> Iterator[Table]:
     before = case.background.failing_before
     is_new = {each: before is not None and (each.suite, each.name) not in before for each in failed}
     failed.sort(key=lambda each: not is_new[each])
-    new, total = sum(is_new.values()), max(build.tests.failed, len(failed))
+    new, total = sum(is_new.values()), max(build.tests.failing_tests, len(failed))
     title = plural(total, "failing test")
     yield Table(
         title=title if before is None else f"{title}, {new} of them new",

@@ -189,6 +189,16 @@ def test_merged_reports_add_up_and_hold_each_test_once_as_its_worst() -> None:
     assert merged([]) == TestReport(passed=0, failed=0, skipped=0)
 
 
+def test_a_test_that_fails_in_two_files_is_one_failing_test() -> None:
+    linux = read('<testsuite name="s"><testcase name="a"><failure/></testcase><testcase name="b"/></testsuite>')
+    macos = read(
+        '<testsuite name="s"><testcase name="a"><failure/></testcase><testcase name="c"><error/></testcase></testsuite>'
+    )
+    report = merged([linux, macos])
+    assert (report.failed, report.failing_tests) == (3, 2)
+    assert merged([report, linux]).failing_tests == 2
+
+
 def test_of_too_many_merged_tests_the_failing_ones_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parsers.junit._MOST_TESTS", 2)
     first = read('<testsuite name="s"><testcase name="a"/><testcase name="b"/></testsuite>')

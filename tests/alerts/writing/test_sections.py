@@ -11,7 +11,7 @@ from domain.alert import AlertState, Reason
 from domain.build import Outcome
 from domain.details import Changes, Commit
 from domain.message import Cell, Table, Tone
-from domain.testreport import TestCase, TestReport, TestStatus
+from domain.testreport import TestCase, TestReport, TestStatus, each_once
 from tests.support.builders import NOON, alert, build
 
 FAILED = {"last_failed": {"id": 2, "number": 812, "generation": 0}}
@@ -61,6 +61,11 @@ def test_five_are_shown_and_the_rest_is_counted_also_when_it_was_not_read() -> N
     assert len(table.rows) == 5
     assert table.more == 85
     assert table.title == "90 failing tests"
+
+
+def test_a_test_that_failed_in_two_parts_of_a_matrix_counts_once() -> None:
+    (table,) = _sections(each_once(_report("a", "b", "a")))
+    assert (table.title, len(table.rows), table.more) == ("2 failing tests", 2, 0)
 
 
 def test_a_test_without_a_suite_has_its_name_only() -> None:
