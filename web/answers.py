@@ -1,19 +1,45 @@
 """Answers with JSON, and that what a caller has already is not sent again."""
 
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import Callable, Collection, Coroutine
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.responses import StreamingResponse
 from typing_extensions import override
 
+from web.problems import Fault, ProblemError
+
 JSON = "application/json"
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "What `If-None-Match` names is still true."}}
+_NEVER: Final = re.compile(r";\s*q=0(?:\.0*)?\s*(?:;|$)")
 REVALIDATE = "private, no-cache"  # may be kept, and has to be asked for again: builds change at any moment
+
+
+def acceptable(*media_types: str) -> Any:
+    """A dependency: who wants none of these media types gets a 406 that names the header."""
+
+    async def wanted(request: Request) -> None:
+        accepted = request.headers.getlist("accept")
+        if accepted and not any(_takes(header, media_type) for header in accepted for media_type in media_types):
+            said = f"this address answers with {' or '.join(media_types)}"
+            raise ProblemError(406, said, [Fault("header.accept", said)])
+
+    return Depends(wanted)
+
+
+TELLS_JSON = acceptable(JSON)
+
+
+def _takes(header: str, media_type: str) -> bool:
+    """Whether an Accept header has room for a media type; one that nobody can read is no reason to refuse."""
+    given = [each.strip() for each in header.lower().split(",") if each.strip()]
+    fitting = {media_type, f"{media_type.partition('/')[0]}/*", "*/*"}
+    return not given or any(each.partition(";")[0].strip() in fitting and not _NEVER.search(each) for each in given)
 
 
 def told(value: Any, *, following: str | None = None) -> Response:
@@ -22,11 +48,12 @@ def told(value: Any, *, following: str | None = None) -> Response:
     return Response(orjson.dumps(value), media_type=JSON, headers=headers)
 
 
-def following_page(request: Request, cursor: str | None) -> str | None:
-    """The address of the page behind a cursor: the one that was asked for, with that cursor."""
+def following_page(request: Request, cursor: str | None, *, without: Collection[str] = ()) -> str | None:
+    """The address of the page behind a cursor: the one that was asked for, with that cursor and without some."""
     if cursor is None:
         return None
-    others = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    left_out = {"cursor", *without}
+    others = [(name, value) for name, value in request.query_params.multi_items() if name not in left_out]
     return f"{request.url.path}?{urlencode([*others, ('cursor', cursor)])}"
 
 

@@ -19,6 +19,7 @@ from web.api import seeds as seed_routes
 from web.dashboard import pages
 from web.description import describe
 from web.feeds import routes as feeds
+from web.heads import Heads
 from web.intake import ingest, webhooks
 from web.live import sockets as live
 from web.refusals import add_refusals
@@ -44,6 +45,7 @@ def make_app(
     # Included, every route would be made a second time, at the first request.
     app.router.routes.extend(route for router in routers for route in router.routes)
     add_refusals(app, site)
+    app.add_middleware(Heads)
     app.add_middleware(Gate, site=site, recognition=recognition, limits=limits or Limits(), monotonic=monotonic)
     cors = site.settings().cors
     if cors:

@@ -41,7 +41,8 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many.")]
-Offset = Annotated[int, Query(ge=0, le=1_000_000, description="So many are left out first.")]
+Span = Annotated[str, Query(max_length=20, description="A span up to now, like 24h or 7d.")]
+Offset = Annotated[int, Query(ge=0, le=10_000, description="So many are left out first. Further back: `cursor`.")]
 Days = Annotated[int, Query(ge=1, le=365, description="So many days back.")]
 Cursor = Annotated[str | None, Query(max_length=40, description="`next` of the page before.", pattern=_CURSOR.pattern)]
 NumberCursor = Annotated[
@@ -248,17 +249,25 @@ def pipeline_by_id(session: Session, identity: int) -> Known:
     return found[0]
 
 
+def pipelines_named(known: Sequence[Known], name: str) -> list[Known]:
+    """Those that are called so: by full name, with or without their provider, before by name."""
+    for words in (
+        lambda each: f"{each.pipeline.provider}/{each.pipeline.key}",
+        lambda each: each.pipeline.key,
+        lambda each: each.pipeline.name,
+    ):
+        found = [each for each in known if words(each) == name]
+        if found:
+            return found
+    return []
+
+
 def pipeline_named(session: Session, name: str, field_name: str) -> Known:
     """The pipeline that is called so: full name before name. Raises ProblemError when there is none, or several."""
-    known = pipelines.all(session)
-    for found in (
-        [each for each in known if name == f"{each.pipeline.provider}/{each.pipeline.key}"],
-        [each for each in known if each.pipeline.key == name],
-        [each for each in known if each.pipeline.name == name],
-    ):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            choices = ", ".join(f"{each.pipeline.provider}/{each.pipeline.key}" for each in found[:5])
-            raise bad(field_name, f"{len(found)} pipelines are called so: {choices}")
-    raise not_found(f"pipeline {name!r}")
+    found = pipelines_named(pipelines.all(session), name)
+    if not found:
+        raise not_found(f"pipeline {name!r}")
+    if len(found) > 1:
+        choices = ", ".join(f"{each.pipeline.provider}/{each.pipeline.key}" for each in found[:5])
+        raise bad(field_name, f"{len(found)} pipelines are called so: {choices}")
+    return found[0]

@@ -45,6 +45,9 @@ def add_refusals(app: FastAPI, site: Site) -> None:
     async def not_usable(connection: HTTPConnection, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
             raise TypeError(error)
+        if _is_not_json(connection, error):
+            said = "send JSON, with `Content-Type: application/json`"
+            return answer(connection, 415, said, [Fault("header.content-type", said)])
         faults = [fault(each) for each in error.errors()]
         few = ", ".join(dict.fromkeys(each.field for each in faults[:5]))
         return answer(connection, 422, f"cannot be used: {few}", faults)
@@ -85,6 +88,12 @@ def fault(error: Mapping[str, Any]) -> Fault:
     if error.get("type") == "json_invalid":
         place, text = "body", f"is not JSON: {error.get('ctx', {}).get('error', '')}"
     return Fault(place or "body", text)
+
+
+def _is_not_json(connection: HTTPConnection, error: RequestValidationError) -> bool:
+    """Whether a body was left unread because of its media type: curl says that all it sends are forms."""
+    sent = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return isinstance(error.body, bytes) and sent != "application/json" and not sent.endswith("+json")
 
 
 def people_log_in(site: Site) -> bool:

@@ -205,6 +205,12 @@ class BuildDetails(BuildShape):
     attempts: list[AttemptShape]
 
 
+class BuildAnswer(BuildDetails):
+    """And who was told of it, or exactly why nobody was: what `buildwatch explain --json` prints."""
+
+    explain: dict[str, Any] | None
+
+
 class SummaryShape(TypedDict):
     """What happened in a window. Rates are 0 to 1, null without data; durations are seconds."""
 

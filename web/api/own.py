@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from metrics.baseline import Method
 from store.engine import Session
 from web.access.scopes import reader
-from web.answers import NOT_MODIFIED, Revalidated, following_page, told
+from web.answers import NOT_MODIFIED, TELLS_JSON, Revalidated, following_page, told
 from web.api import alerts as api_alerts
 from web.api import releases as api_releases
 from web.asking import (
@@ -22,12 +22,14 @@ from web.asking import (
     Name,
     NumberCursor,
     PipelineId,
+    Span,
     Text,
     labels_in,
     not_found,
     pipeline_by_id,
     window_named,
 )
+from web.paging import Cut, KeyCursor
 from web.problems import answers
 from web.reading import builds, figures, pipelines, windows
 from web.reading.days import before, day_named, last_days
@@ -36,16 +38,16 @@ from web.reading.overview import Asked, overview
 from web.reading.remembered import Remembered
 from web.reading.windows import BucketList, ByLabel, LabelList, WindowShape
 from web.settings import Settings
-from web.shapes import BuildDetails, BuildPage, PipelineDetails, PipelinePage, plain
+from web.shapes import BuildAnswer, BuildPage, PipelineDetails, PipelinePage, plain
 from web.site import Site
-
-Span = Annotated[str, Query(max_length=20, description="A span up to now, like 24h or 7d.")]
 
 
 def router_of(site: Site) -> APIRouter:
     """All of it, over a site."""
     router = APIRouter(
-        dependencies=[Depends(reader)], route_class=Revalidated, responses={**NOT_MODIFIED, **answers(422)}
+        dependencies=[Depends(reader), TELLS_JSON],
+        route_class=Revalidated,
+        responses={**NOT_MODIFIED, **answers(406, 422)},
     )
     _add_pipelines(router, site)
     _add_builds(router, site)
@@ -130,10 +132,12 @@ def _add_builds(router: APIRouter, site: Site) -> None:
         found = site.database.read(lambda session: builds.page(session, asked, site.now(), limit=limit, cursor=cursor))
         return told(found, following=following_page(request, found["next"]))
 
-    @router.get("/api/builds/{identity}", tags=["builds"], response_model=BuildDetails, responses=answers(404))
+    @router.get("/api/builds/{identity}", tags=["builds"], response_model=BuildAnswer, responses=answers(404))
     def one_build(identity: BuildId) -> Response:
-        """Everything about a build: stages, log lines, cause, changes, tests, notes, attempts."""
-        return told(site.database.read(lambda session: builds.details_of(session, identity)))
+        """Everything about a build: stages, log lines, cause, changes, tests, notes, attempts, who was told and why."""
+        found = site.database.read(lambda session: builds.details_of(session, identity))
+        explained = site.explain(identity)
+        return told({**found, "explain": None if explained is None else plain(explained)})
 
     @router.get(
         "/api/builds/{identity}/explain", tags=["builds"], response_model=dict[str, Any], responses=answers(404)
@@ -171,10 +175,10 @@ def _add_windows(router: APIRouter, site: Site) -> None:
         return windows.window_shape(seen, asked.days, builds.shaped(session, seen.recent))
 
     @router.get("/api/buckets", tags=["metrics"], response_model=BucketList)
-    def list_buckets(window: Span = "24h") -> Response:
-        """What builds failed of, the most frequent cause first."""
+    def list_buckets(window: Span = "24h", limit: Limit = 100) -> Response:
+        """What builds failed of, the most frequent cause first; `more` counts the causes that are left out."""
         span = window_named(window, site.now())
-        return told(site.database.read(lambda session: windows.buckets(session, window, span)))
+        return told(site.database.read(lambda session: windows.buckets(session, window, span, limit)))
 
     @router.get("/api/labels", tags=["metrics"], response_model=LabelList)
     def list_labels() -> Response:
@@ -182,10 +186,17 @@ def _add_windows(router: APIRouter, site: Site) -> None:
         return told(site.database.read(lambda session: windows.labels(session, site.now())))
 
     @router.get("/api/labels/{label}", tags=["metrics"], response_model=ByLabel)
-    def one_label(label: Annotated[Text, Path(max_length=LONGEST)], window: Span = "24h") -> Response:
-        """A window by the values of a label, over all pipelines."""
-        span = window_named(window, site.now())
-        return told(site.database.read(lambda session: windows.by_label(session, label, window, span)))
+    def one_label(
+        request: Request,
+        label: Annotated[Text, Path(max_length=LONGEST)],
+        window: Span = "24h",
+        limit: Limit = 100,
+        cursor: KeyCursor = None,
+    ) -> Response:
+        """A window by the values of a label, over all pipelines; the values by name."""
+        span, asked = window_named(window, site.now()), Cut(limit, cursor)
+        found = site.database.read(lambda session: windows.by_label(session, label, window, span, asked))
+        return told(found, following=following_page(request, found["next"]))
 
 
 def _add_service(router: APIRouter, site: Site) -> None:

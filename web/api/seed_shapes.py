@@ -1,7 +1,8 @@
 """A build in the words of each of the systems whose clients are served here."""
 
 from datetime import datetime, tzinfo
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from domain.build import Build
 from store.builds import BuildView
@@ -11,11 +12,56 @@ SOURCE = "source"  # labels of builds that came through /ingest/...
 REPO = "repo"
 
 
-def run_of(view: BuildView) -> dict[str, Any]:
+class RunShape(TypedDict):
+    """A build as a run."""
+
+    id: int
+    pipeline: str
+    status: str  # success, failure, running; cancelled, skipped, unknown
+    started_at: str | None
+    finished_at: str | None
+    duration_sec: float | None
+    branch: str | None
+    commit: str | None
+    triggered_by: str | None
+
+
+class SeedBuild(TypedDict):
+    """A build in the words of the `builds` table of another system."""
+
+    id: int
+    provider: str
+    pipeline: str
+    repo: str | None
+    branch: str | None
+    status: str  # success, failure, in_progress, cancelled; skipped, unknown
+    started_at: str | None
+    completed_at: str | None
+    duration_seconds: float | None
+    url: str | None
+    logs: str | None
+    created_at: str | None
+
+
+class RequestShape(TypedDict):
+    """A regression run, as it is pushed: times are those of the clocks in the reporting zone."""
+
+    request_id: str
+    scheduler: str | None
+    cloud: str | None
+    started_at: str | None
+    ended_at: str | None
+    status: str  # PASSED, FAILED, RUNNING, KILLED, ...
+    reason: str | None
+    subreason: str | None
+    notes: str | None
+
+
+def run_of(view: BuildView) -> RunShape:
     """As /api/events/run and /api/runs show it."""
     build = view.build
     return {
-        "id": build.id,
+        "id": build.id or 0,
         "pipeline": build.pipeline.name,
         "status": word_of(build, view.verdict),
         "started_at": iso(build.started_at),
@@ -27,12 +73,12 @@ def run_of(view: BuildView) -> dict[str, Any]:
     }
 
 
-def build_of(view: BuildView) -> dict[str, Any]:
+def build_of(view: BuildView) -> SeedBuild:
     """As /ingest/github, /ingest/jenkins and /builds show it. `created_at` is when the build was made, not the row."""
     build = view.build
     word = word_of(build, view.verdict)
     return {
-        "id": build.id,
+        "id": build.id or 0,
         "provider": build.labels.get(SOURCE, build.pipeline.provider),
         "pipeline": build.pipeline.name,
         "repo": build.labels.get(REPO),
@@ -47,7 +93,7 @@ def build_of(view: BuildView) -> dict[str, Any]:
     }
 
 
-def request_of(view: BuildView, zone: tzinfo) -> dict[str, Any]:
+def request_of(view: BuildView, zone: tzinfo) -> RequestShape:
     """As /ingest/json takes it: the times without an offset, as the clocks in `zone` show them."""
     build = view.build
     return {

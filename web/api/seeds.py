@@ -1,20 +1,37 @@
 """Routes that clients of other systems know, thin over what is read here: the same words, the same meaning."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from typing_extensions import TypedDict
 
 from metrics.baseline import Method
-from store import outbox, pipelines, providers
+from store import browsing, outbox, pipelines, providers
 from store.browsing import Wanted
+from store.builds import BuildView
 from store.engine import Session
 from web.access.scopes import Anybody, reader
-from web.answers import NOT_MODIFIED, Revalidated, told
-from web.api.seed_shapes import build_of, run_of
-from web.asking import LONGEST, MOST, BuildId, Days, Limit, Offset, Text, not_found, window_named
+from web.answers import NOT_MODIFIED, TELLS_JSON, Revalidated, following_page, told
+from web.api.seed_shapes import RunShape, SeedBuild, build_of, run_of
+from web.asking import (
+    LONGEST,
+    MOST,
+    BuildId,
+    Cursor,
+    Days,
+    Limit,
+    Offset,
+    Span,
+    Text,
+    cursor_of,
+    not_found,
+    pipelines_named,
+    place_of,
+    window_named,
+)
+from web.paging import Cut, KeyCursor
 from web.problems import answers
 from web.reading import builds, scripts, summaries
 from web.reading.scripts import (
@@ -45,37 +62,6 @@ Metric = Annotated[
 ]
 
 
-class RunShape(TypedDict):
-    """A build as a run."""
-
-    id: int
-    pipeline: str
-    status: str  # success, failure, running; cancelled, skipped, unknown
-    started_at: str | None
-    finished_at: str | None
-    duration_sec: float | None
-    branch: str | None
-    commit: str | None
-    triggered_by: str | None
-
-
-class SeedBuild(TypedDict):
-    """A build in the words of the `builds` table of another system."""
-
-    id: int
-    provider: str
-    pipeline: str
-    repo: str | None
-    branch: str | None
-    status: str  # success, failure, in_progress, cancelled; skipped, unknown
-    started_at: str | None
-    completed_at: str | None
-    duration_seconds: float | None
-    url: str | None
-    logs: str | None
-    created_at: str | None
-
-
 class ProviderHealth(TypedDict):
     """A connection."""
 
@@ -104,13 +90,11 @@ class Health(TypedDict):
 
 def router_of(site: Site) -> APIRouter:
     """All of them, over a site."""
-    router = APIRouter()
-    alive = APIRouter(tags=["service"])
+    router = APIRouter(route_class=Revalidated, dependencies=[TELLS_JSON], responses={**NOT_MODIFIED, **answers(406)})
+    alive = APIRouter(tags=["service"], route_class=Revalidated)
     _add_health(alive, site)
     router.include_router(alive)
-    known = APIRouter(
-        dependencies=[Depends(reader)], route_class=Revalidated, responses={**NOT_MODIFIED, **answers(422)}
-    )
+    known = APIRouter(dependencies=[Depends(reader)], route_class=Revalidated, responses=answers(422))
     _add_runs(known, site)
     _add_builds(known, site)
     _add_scripts(known, site)
@@ -165,28 +149,24 @@ def _add_runs(router: APIRouter, site: Site) -> None:
         return told(site.database.read(lambda session: summaries.run_summary(session, site.now(), minutes)))
 
     @router.get("/api/runs", tags=["builds"], response_model=list[RunShape])
-    def list_runs(limit: Limit = 20) -> Response:
-        """The most recent runs: those that run, then those that ended, newest first."""
-        return told(
-            site.database.read(lambda session: [run_of(each) for each in builds.recent(session, Wanted(), limit)])
-        )
+    def list_runs(request: Request, limit: Limit = 20, cursor: Cursor = None) -> Response:
+        """The most recent runs: those that run, then those that ended, newest first. `Link` has the next page."""
+        return _page(site, request, Wanted(), run_of, limit=limit, cursor=cursor)
 
 
 def _add_builds(router: APIRouter, site: Site) -> None:
     @router.get("/metrics/summary", tags=["metrics"], response_model=BuildSummary)
     def build_summary(
-        window: Annotated[str, Query(max_length=20, description="A span up to now, like 24h or 7d.")] = "7d",
+        window: Span = "7d",
     ) -> Response:
         """Rates in percent, the mean duration, and how each pipeline stands now."""
         span = window_named(window, site.now())
         return told(site.database.read(lambda session: summaries.build_summary(session, window, span)))
 
     @router.get("/builds", tags=["builds"], response_model=list[SeedBuild])
-    def list_builds(limit: Limit = 50) -> Response:
-        """The most recent builds: those that run, then those that ended, newest first."""
-        return told(
-            site.database.read(lambda session: [build_of(each) for each in builds.recent(session, Wanted(), limit)])
-        )
+    def list_builds(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
+        """The most recent builds: those that run, then those that ended, newest first. `Link` has the next page."""
+        return _page(site, request, Wanted(), build_of, limit=limit, cursor=cursor)
 
     @router.get("/builds/latest", tags=["builds"], response_model=SeedBuild, responses=answers(404))
     def latest_build(
@@ -196,12 +176,22 @@ def _add_builds(router: APIRouter, site: Site) -> None:
         return told(site.database.read(lambda session: _latest(session, pipeline)))
 
 
+def _page(
+    site: Site,
+    request: Request,
+    wanted: Wanted,
+    shape: Callable[[BuildView], Mapping[str, Any]],
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Response:
+    """An array of builds in somebody's words: the cursor is in the header `Link` alone."""
+    found = site.database.read(lambda session: browsing.page(session, wanted, limit=limit, after=place_of(cursor)))
+    return told([shape(each) for each in found.builds], following=following_page(request, cursor_of(found.next)))
+
+
 def _latest(session: Session, name: str) -> Mapping[str, Any]:
-    ids = [
-        each.id
-        for each in pipelines.all(session)
-        if name in {each.pipeline.name, each.pipeline.key, f"{each.pipeline.provider}/{each.pipeline.key}"}
-    ]
+    ids = [each.id for each in pipelines_named(pipelines.all(session), name)]
     found = builds.recent(session, Wanted(pipelines=ids), 1) if ids else []
     if not found:
         raise not_found(f"a build of the pipeline {name!r}")
@@ -210,26 +200,28 @@ def _latest(session: Session, name: str) -> Mapping[str, Any]:
 
 def _add_scripts(router: APIRouter, site: Site) -> None:
     @router.get("/api/scripts", tags=["builds"], response_model=list[ScriptShape])
-    def list_scripts() -> Response:
-        """All pipelines as scripts, those that ran last first. `success_rate` is percent."""
-        return told(site.database.read(lambda session: scripts.scripts(session, site.now())))
+    def list_scripts(request: Request, limit: Limit = MOST, cursor: KeyCursor = None) -> Response:
+        """All pipelines as scripts, by full name. `success_rate` is percent. `Link` has the next page."""
+        asked = Cut(limit, cursor)
+        found, following = site.database.read(lambda session: scripts.scripts(session, site.now(), asked))
+        return told(found, following=following_page(request, following))
 
     @router.get("/api/executions", tags=["builds"], response_model=list[ExecutionShape], responses=answers(404))
     def list_executions(
+        request: Request,
         *,
         script_path: Script = None,
         limit: Limit = 50,
         offset: Offset = 0,
+        cursor: Cursor = None,
         exit_code: Annotated[int | None, Query(ge=0, le=255, description="0: passed; others: failed.")] = None,
     ) -> Response:
-        """Recent builds as executions."""
-        return told(
-            site.database.read(
-                lambda session: scripts.executions(
-                    session, script=script_path, limit=limit, offset=offset, exit_code=exit_code
-                )
-            )
+        """Builds as executions. `Link` has the next page; unlike `offset` it is moved by no build that comes in."""
+        asked = Cut(limit, cursor)
+        found, following = site.database.read(
+            lambda session: scripts.executions(session, asked, script=script_path, offset=offset, exit_code=exit_code)
         )
+        return told(found, following=following_page(request, following, without=("offset",)))
 
     @router.get("/api/execution/{identity}", tags=["builds"], response_model=ExecutionDetails, responses=answers(404))
     def one_execution(identity: BuildId) -> Response:

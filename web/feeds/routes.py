@@ -13,7 +13,7 @@ from store.pipelines import Known
 from store.standings import Standing
 from web.access.scopes import reader
 from web.answers import NOT_MODIFIED, Revalidated
-from web.asking import LONGEST, PathText, Text
+from web.asking import LONGEST, PathText, Text, pipelines_named
 from web.feeds.atom import MEDIA_TYPE as ATOM
 from web.feeds.atom import atom_feed
 from web.feeds.badges import GREEN, GREY, RED, badge
@@ -79,7 +79,7 @@ def _add_badges(router: APIRouter, site: Site) -> None:
         """A small picture of how a pipeline stands. Where several have a name, whether all of them pass."""
 
         def read(session: Session) -> tuple[Sequence[Known], Sequence[Standing]]:
-            known = named(pipelines.all(session), pipeline)
+            known = pipelines_named(pipelines.all(session), pipeline)
             last = standings.last_settled(session, pipelines=[each.id for each in known], branch=branch)
             return known, list(last.values())
 
@@ -87,19 +87,6 @@ def _add_badges(router: APIRouter, site: Site) -> None:
         left = label or (known[0].pipeline.name if known else pipeline)
         word, colour = _word(last) if known else ("unknown", GREY)
         return Response(badge(left, word, colour), 200 if known else HTTP_404_NOT_FOUND, media_type=SVG)
-
-
-def named(known: Sequence[Known], name: str) -> list[Known]:
-    """The pipelines that are called so: by full name, with or without their provider, else by name."""
-    for words in (
-        lambda each: each.pipeline.key,
-        lambda each: f"{each.pipeline.provider}/{each.pipeline.key}",
-        lambda each: each.pipeline.name,
-    ):
-        found = [each for each in known if words(each) == name]
-        if found:
-            return found
-    return []
 
 
 def base_of(request: Request, site: Site) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from web.access.scopes import Ingester
-from web.api.seed_shapes import build_of, request_of, run_of
+from web.api.seed_shapes import RequestShape, RunShape, SeedBuild, build_of, request_of, run_of
 from web.intake.bodies import Body as Pushed
 from web.intake.bodies import BuildEvent, RegressionRun, RunEvent, context_of, faults_of
 from web.intake.pushing import NotTakenError, Pushing, Taken, Telling
@@ -24,37 +24,6 @@ MOST = 10_000  # items of an array
 REFUSED = answers(400, 401, 403, 413, 415, 422, 503)
 
 P = TypeVar("P", bound=Pushed)
-
-
-class Run(BaseModel):
-    """A run as it is stored."""
-
-    id: int
-    pipeline: str
-    status: str = Field(description="success, failure, running, cancelled, skipped or unknown.")
-    started_at: str | None
-    finished_at: str | None
-    duration_sec: float | None
-    branch: str | None
-    commit: str | None
-    triggered_by: str | None
-
-
-class IngestedBuild(BaseModel):
-    """A build as it is stored."""
-
-    id: int
-    provider: str
-    pipeline: str
-    repo: str | None
-    branch: str | None
-    status: str = Field(description="success, failure, in_progress, cancelled, skipped or unknown.")
-    started_at: str | None
-    completed_at: str | None
-    duration_seconds: float | None
-    url: str | None
-    logs: str | None
-    created_at: str | None
 
 
 class Accepted(BaseModel):
@@ -78,7 +47,7 @@ class IngestedRuns(BaseModel):
     stored: int = Field(description="Items that are in the store now, new or known.")
     changed: int = Field(description="Those of them that brought something new.")
     ids: list[int] = Field(description="Of the builds, in the order of the good items.")
-    runs: list[dict[str, Any]] = Field(description="The good items as they are stored.")
+    runs: list[RequestShape] = Field(description="The good items as they are stored.")
     errors: list[ItemProblem] = Field(description="The bad items: they were left out.")
 
 
@@ -86,7 +55,7 @@ def router_of(site: Site) -> APIRouter:
     """The routes."""
     router, pushing = APIRouter(tags=["ingest"]), Pushing(site)
 
-    @router.post("/api/events/run", response_model=Run, responses=REFUSED)
+    @router.post("/api/events/run", response_model=RunShape, responses=REFUSED)
     def event(body: RunEvent, _: Ingester) -> Response:
         """One run. What is left out is computed; the answer is the run as it is stored.
 
@@ -110,7 +79,7 @@ def router_of(site: Site) -> APIRouter:
             f"/ingest/{source}",
             _source(source),
             methods=["POST"],
-            response_model=IngestedBuild,
+            response_model=SeedBuild,
             responses={**REFUSED, **left},
             summary=f"A build of {source}",
             operation_id=f"ingest_{source}",

@@ -38,10 +38,10 @@ class Day:
         return f"{self.date.day} {self.date.strftime('%b')}"
 
 
-def last_days(now: datetime, settings: Settings) -> list[Day]:
-    """The seven last days, the current one last."""
+def last_days(now: datetime, settings: Settings, count: int = SHOWN) -> list[Day]:
+    """The last days, the current one last."""
     today = reporting_day(now, settings.day_starts_at, settings.zone)
-    return [_day(today - timedelta(days=back), today, settings) for back in reversed(range(SHOWN))]
+    return [_day(today - timedelta(days=back), today, settings) for back in reversed(range(count))]
 
 
 def day_named(name: str | None, now: datetime, settings: Settings) -> Day:

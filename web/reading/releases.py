@@ -1,15 +1,17 @@
 """Releases and modules: labels of pipelines and builds, how they stand now, and how they fared day by day."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from typing_extensions import TypedDict
 
-from domain.build import Outcome, Verdict
+from domain.build import Outcome, Pipeline, Verdict
 from domain.window import Window
 from store import label_standings, pipelines, window_counts, window_groups
 from store.engine import Session
 from store.label_standings import Standing
+from web.asking import not_found
+from web.paging import Cut, Key, cut
 from web.reading.days import Day
 from web.reading.remembered import Remembered
 from web.reading.tally import Tally
@@ -109,45 +111,69 @@ class FailureTrend(TypedDict):
     patterns: list[FailurePattern]
 
 
-def releases(session: Session, window: Window) -> list[ReleaseShape]:
-    """Every release of which builds ended in the window, by name."""
+def releases(session: Session, window: Window, asked: Cut) -> tuple[list[ReleaseShape], str | None]:
+    """A page of the releases of which builds ended in the window, by name, and the cursor of the next."""
     found = _by(label_standings.standings(session, window), RELEASE)
+    shown, following = cut(found, lambda each: (each,), asked, parts=1)
     return [
-        {"release": release, "modules": _values(its, MODULE), **_standing(its)}
-        for release, its in sorted(found.items())
-    ]
+        {"release": each, "modules": _values(found[each], MODULE), **_standing(found[each])} for each in shown
+    ], following
 
 
-def modules(session: Session, window: Window, release: str | None) -> list[ModuleShape]:
-    """Every module of which builds ended in the window, by name."""
-    wanted = _with(label_standings.standings(session, window), {RELEASE: release})
+def modules(session: Session, window: Window, release: str | None, asked: Cut) -> tuple[list[ModuleShape], str | None]:
+    """A page of the modules of which builds ended in the window, by name, and the cursor of the next."""
+    found = _by(_with(label_standings.standings(session, window), {RELEASE: release}), MODULE)
+    shown, following = cut(found, lambda each: (each,), asked, parts=1)
     return [
-        {"module": module, "release": release, "releases": _values(its, RELEASE), **_standing(its)}
-        for module, its in sorted(_by(wanted, MODULE).items())
-    ]
+        {"module": each, "release": release, "releases": _values(found[each], RELEASE), **_standing(found[each])}
+        for each in shown
+    ], following
 
 
-def jobs(session: Session, window: Window, *, release: str | None, module: str | None) -> list[JobShape]:
-    """Every pipeline of which builds of a release and module ended in the window."""
+def modules_of(session: Session, window: Window, release: str, asked: Cut) -> tuple[list[ModuleShape], str | None]:
+    """Those of one release. Raises ProblemError when no build of it ended in the window."""
+    if not _with(label_standings.standings(session, window), {RELEASE: release}):
+        raise not_found(f"the release {release!r}")
+    return modules(session, window, release, asked)
+
+
+def jobs(
+    session: Session, window: Window, asked: Cut, *, release: str | None, module: str | None
+) -> tuple[list[JobShape], str | None]:
+    """A page of the pipelines of which builds of a release and module ended in the window, and the next cursor."""
     wanted = _with(label_standings.standings(session, window), {RELEASE: release, MODULE: module})
     known = {each.id: each.pipeline for each in pipelines.by_ids(session, {each.pipeline for each in wanted})}
-    groups: dict[tuple[int, str | None, str | None], list[Standing]] = {}
+    groups: dict[_Job, list[Standing]] = {}
     for each in wanted:
-        groups.setdefault((each.pipeline, each.labels.get(RELEASE), each.labels.get(MODULE)), []).append(each)
-    found: list[JobShape] = [
-        {
-            "id": number,
-            "provider": known[number].provider,
-            "job": known[number].key,
-            "name": known[number].name,
-            "url": known[number].url,
-            "release": release_of,
-            "module": module_of,
-            **_standing(its),
-        }
-        for (number, release_of, module_of), its in groups.items()
-    ]
-    return sorted(found, key=lambda each: (each["release"] or "", each["module"] or "", each["job"], each["provider"]))
+        groups.setdefault(_Job(each.pipeline, each.labels.get(RELEASE), each.labels.get(MODULE)), []).append(each)
+
+    def key(job: _Job) -> Key:
+        its = known[job.pipeline]
+        return job.release or "", job.module or "", its.key, its.provider
+
+    shown, following = cut(groups, key, asked, parts=4)
+    return [_job(each, known[each.pipeline], groups[each]) for each in shown], following
+
+
+class _Job(NamedTuple):
+    """A pipeline with the builds of a release and module."""
+
+    pipeline: int
+    release: str | None
+    module: str | None
+
+
+def _job(job: _Job, pipeline: Pipeline, standings: Sequence[Standing]) -> JobShape:
+    return {
+        "id": job.pipeline,
+        "provider": pipeline.provider,
+        "job": pipeline.key,
+        "name": pipeline.name,
+        "url": pipeline.url,
+        "release": job.release,
+        "module": job.module,
+        **_standing(standings),
+    }
 
 
 def rates(

@@ -19,7 +19,8 @@ from store.builds import BuildView
 from store.engine import Database, Session
 from store.maintenance import size
 from store.window_counts import Counts
-from web.asking import pipeline_named
+from web.asking import cursor_of, pipeline_named, place_of
+from web.paging import Cut, cut
 from web.reading import figures
 from web.reading.builds import stored
 from web.reading.figures import AggregateShape, BaselineShape, TrendShape, aggregate_shape
@@ -147,11 +148,14 @@ def health(now: datetime) -> ServiceHealth:
     return {"status": "ok", "timestamp": instant(now), "version": version("buildwatch")}
 
 
-def scripts(session: Session, now: datetime) -> list[ScriptShape]:
-    """All pipelines with all that is stored of them, those built last first."""
+def scripts(session: Session, now: datetime, asked: Cut) -> tuple[list[ScriptShape], str | None]:
+    """A page of pipelines by full name with all that is stored of them, and the cursor of the next page."""
+    shown, following = cut(
+        pipelines.all(session), lambda each: (each.pipeline.key, each.pipeline.provider), asked, parts=2
+    )
     counts = window_counts.by_pipeline(session, Window(start=_BEGINNING, end=now + timedelta(days=1)))
     found: list[ScriptShape] = []
-    for known in pipelines.all(session):
+    for known in shown:
         its = counts.get(known.id, Counts())
         found.append(
             {
@@ -166,18 +170,19 @@ def scripts(session: Session, now: datetime) -> list[ScriptShape]:
                 "last_execution": iso(its.last.finished_at) if its.last else None,
             }
         )
-    return sorted(found, key=lambda each: each["last_execution"] or "", reverse=True)
+    return found, following
 
 
 def executions(
-    session: Session, *, script: str | None, limit: int, offset: int, exit_code: int | None
-) -> list[ExecutionShape]:
-    """Builds, newest first. Raises ProblemError for a pipeline that is not known."""
+    session: Session, asked: Cut, *, script: str | None, offset: int, exit_code: int | None
+) -> tuple[list[ExecutionShape], str | None]:
+    """A page of builds, newest first, and the cursor of the next. Raises ProblemError for an unknown pipeline."""
     verdicts: frozenset[Verdict] = frozenset()
     if exit_code is not None:
         verdicts = frozenset({Verdict.PASSED if exit_code == _PASSED else Verdict.FAILED})
     wanted = Wanted(pipelines=_ids(session, script), verdicts=verdicts)
-    return [_execution(each) for each in browsing.page(session, wanted, limit=limit + offset).builds[offset:]]
+    found = browsing.page(session, wanted, limit=asked.limit + offset, after=place_of(asked.cursor))
+    return [_execution(each) for each in found.builds[offset:]], cursor_of(found.next)
 
 
 def _ids(session: Session, script: str | None) -> list[int] | None:

@@ -17,6 +17,7 @@ from store.engine import Session
 from store.test_line import Place
 from store.test_stand import stand
 from web.asking import named_like
+from web.paging import Cut, cut
 from web.reading.builds import case_shape
 from web.shapes import CaseShape, ErrorShape, instant
 
@@ -62,7 +63,8 @@ class TestsShape(TypedDict):
     """Branches whose tests were read."""
 
     streams: list[StreamTests]
-    more: int  # branches that are left out
+    more: int  # branches behind these
+    next: str | None  # their cursor
 
 
 class RunShape(TypedDict):
@@ -99,13 +101,17 @@ class TestHistory(TypedDict):
 
 
 def standing(
-    session: Session, since: datetime, *, pipeline: str | None, branch: str | None, limit: int, only_flaky: bool
+    session: Session, since: datetime, asked: Cut, *, pipeline: str | None, branch: str | None, only_flaky: bool
 ) -> TestsShape:
     """How the tests of each branch stand, of pipelines like this whose reports were read since then."""
     places = _places(session, since, pipeline, branch)
-    streams = [_stream(session, place, name, number, since) for place, name, number in places[:limit]]
-    shown = [each for each in streams if each["flaky"] or not only_flaky]
-    return {"streams": shown, "more": max(len(places) - limit, 0)}
+    shown, following = cut(places, lambda each: tuple(each[0]), asked, parts=3)
+    streams = [_stream(session, place, name, number, since) for place, name, number in shown]
+    return {
+        "streams": [each for each in streams if each["flaky"] or not only_flaky],
+        "more": sum(place > shown[-1][0] for place, _, _ in places) if shown else 0,
+        "next": following,
+    }
 
 
 def _places(

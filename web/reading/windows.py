@@ -11,6 +11,7 @@ from domain.window import Window
 from metrics.windows import rolling
 from store import digest, pipelines, windows
 from store.engine import Session
+from web.paging import Cut, cut
 from web.reading.days import Day
 from web.reading.overview import Changed, Overview, Stream
 from web.reading.tally import Tally
@@ -210,16 +211,18 @@ class BucketList(TypedDict):
     start: str
     end: str
     buckets: list[BucketCount]
+    more: int  # causes that are left out
 
 
-def buckets(session: Session, word: str, window: Window) -> BucketList:
+def buckets(session: Session, word: str, window: Window, limit: int) -> BucketList:
     """What builds of a window failed of."""
     found = sorted(digest.buckets(session, window).items(), key=lambda each: (-each[1], each[0] or ""))
     return {
         "window": word,
         "start": instant(window.start),
         "end": instant(window.end),
-        "buckets": [{"bucket": bucket, "count": count} for bucket, count in found],
+        "buckets": [{"bucket": bucket, "count": count} for bucket, count in found[:limit]],
+        "more": max(len(found) - limit, 0),
     }
 
 
@@ -259,13 +262,16 @@ class ByLabel(TypedDict):
     label: str
     window: str
     values: list[ValueSummary]
+    next: str | None
 
 
-def by_label(session: Session, label: str, word: str, window: Window) -> ByLabel:
-    """One summary for each value of a label, over all pipelines."""
+def by_label(session: Session, label: str, word: str, window: Window, asked: Cut) -> ByLabel:
+    """One summary for each value of a label, over all pipelines. Raises ProblemError for a wrong cursor."""
     found = windows.by_label(session, label, window)
+    shown, following = cut(found.items(), lambda each: (each[0],), asked, parts=1)
     return {
         "label": label,
         "window": word,
-        "values": [{"value": value, "summary": summary_shape(found[value])} for value in sorted(found)],
+        "values": [{"value": value, "summary": summary_shape(summary)} for value, summary in shown],
+        "next": following,
     }
