@@ -242,9 +242,7 @@ def bench_routes(address: str, pid: int, database: Database, rounds: int) -> Non
     warm = ask(client, many)
     report("again, nothing has changed (ms)", warm)
     judge("again", warm)
-    report(
-        "with the tag of the answer before (ms)", ask(client, dict.fromkeys((NOTHING, *GOALS), few), again=True)
-    )
+    report("with the tag of the answer before (ms)", ask(client, dict.fromkeys((NOTHING, *GOALS), few), again=True))
     changed = ask(client, many, changing)
     report("each right after a commit (ms)", changed)
     judge("after a commit", changed)

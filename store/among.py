@@ -1,13 +1,13 @@
 """Many values in one parameter: a statement is compiled once, whatever their number."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Text, any_, bindparam, literal, text
+from sqlalchemy import ColumnElement, Connection, Text, any_, bindparam, literal, text
 from sqlalchemy.types import ARRAY
 
-from store.database import Session
+Session = Connection  # as in store/database.py, which stands on this
 
 _GIVEN: Final = text("(SELECT value FROM json_each(:given))")  # as text: it is put together for every second statement
 
@@ -18,6 +18,18 @@ def among(session: Session, column: ColumnElement[Any], values: Collection[Any])
         given = bindparam("given", orjson.dumps(list(values)).decode(), type_=Text(), unique=True)
         return column.bool_op("IN")(_GIVEN.bindparams(given))
     return column == any_(literal(list(values), ARRAY(column.type)))
+
+
+def listed(session: Session, numbers: Iterable[int]) -> tuple[str, tuple[Any, ...]]:
+    """Numbers in parentheses, for what follows IN or FROM (a column `id`) in a statement to the driver."""
+    if session.dialect.name == "sqlite":
+        return "(SELECT value AS id FROM json_each(?))", (orjson.dumps(list(numbers)).decode(),)
+    return "(SELECT unnest(%s::bigint[]) AS id)", (list(numbers),)
+
+
+def owners(session: Session, only: Collection[int] | None) -> tuple[str, tuple[Any, ...]]:
+    """Pipelines with their column `id`, for what follows FROM: all of them, or only these."""
+    return ("pipelines", ()) if only is None else listed(session, only)
 
 
 def each(session: Session, rows: Sequence[Sequence[Any]], *kinds: str) -> tuple[str, tuple[Any, ...]]:

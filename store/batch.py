@@ -1,12 +1,13 @@
 """One round of an upsert: what is stored of some builds, what was seen of them now, what has to be written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
 from domain.build import Build, Status, Verdict
 from store import sql
+from store.changes import NO_ENDS, Ends
 from store.database import Session
 from store.encode import Seen
 from store.merge import is_rerun, merge, merge_details
@@ -56,6 +57,8 @@ class Batch:
         self._new_details: dict[Identity, Details] = {}
         self._changed: dict[Identity, Seen] = {}
         self._void: list[int] = []  # builds that run again under their attempt number
+        self.touched: list[int] = []  # ids of what was written: other attempts of what has changed, too
+        self.ends = NO_ENDS  # of these, before and after
 
     def write(self) -> list[Change]:
         """Store what is new, and tell what that is, in the order seen."""
@@ -71,7 +74,12 @@ class Batch:
             sql.forget_reports(self._session, self._void)
         if self._new_details:
             sql.write_details(self._session, [(ids[where], each) for where, each in self._new_details.items()])
+        self._touch([ids[where] for where in self._new_details], [self._rows[where] for where in self._new_details])
         return [self._change(where, ids[where], each) for where, each in self._changed.items()]
+
+    def _touch(self, ids: Iterable[int], rows: Iterable[BuildRow]) -> None:
+        self.touched += ids
+        self.ends |= Ends.of(row.finished_at for row in rows)
 
     @property
     def pipelines(self) -> set[int]:
@@ -83,6 +91,7 @@ class Batch:
         first = sql.next_id(self._session)
         sql.insert_rows(self._session, first, [each.row for each in self._seen])
         numbered = list(enumerate(self._seen, first))
+        self._touch((identity for identity, _ in numbered), (each.row for _, each in numbered))
         details = [(identity, each.details) for identity, each in numbered if each.details is not NO_DETAILS]
         if details:
             sql.write_details(self._session, details)
@@ -142,6 +151,7 @@ class Batch:
             for where, (identity, before) in self._stored.items()
             if self._rows[where] is not before
         ]
+        self._touch([], (before for where, (_, before) in self._stored.items() if self._rows[where] is not before))
         new = [where for where in self._rows if where not in ids]
         following = sql.next_id(self._session)
         ids.update(zip(new, count(following), strict=False))
@@ -149,6 +159,8 @@ class Batch:
             sql.insert_rows(self._session, following, [self._rows[where] for where in new])
         if updated:
             sql.update_rows(self._session, updated)
+        self._touch((ids[where] for where in new), (self._rows[where] for where in new))
+        self._touch((identity for identity, _ in updated), (row for _, row in updated))
         return ids
 
     def _change(self, where: Identity, identity: int, each: Seen) -> Change:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import or_, select, update
 
+from store.changes import note_builds
 from store.columns import to_ms
 from store.database import Session
 from store.schema import FAILED, PASSED, build_details, builds, pipelines
@@ -84,7 +85,9 @@ def explained(
 def assign(session: Session, changes: Iterable[Assigned]) -> int:
     """Set the buckets of builds; how many there were to set. What is gone by now is left alone."""
     set_ = 0
-    for one in changes:
+    some = list(changes)
+    note_builds(session, [one.build_id for one in some])
+    for one in some:
         values: Mapping[str, Any] = {"bucket": one.bucket, "bucket_class": one.kind, "reason": one.reason}
         set_ += session.execute(
             update(build_details).where(build_details.c.build_id == one.build_id).values(**values)

@@ -39,7 +39,7 @@ def upsert(
         batch = Batch(session, encoder.encode(builds[start : start + _BATCH]))
         written = batch.write()
         if written:
-            feed.note(session, Kind.BUILD, pipelines=batch.pipelines, ids=[change.id for change in written])
+            feed.note(session, Kind.BUILD, pipelines=batch.pipelines, ids=batch.touched, ends=batch.ends)
         changes += written
     _optimize(session, changes)
     return changes

@@ -17,7 +17,6 @@ from domain.build import Outcome
 from domain.details import Changes, Commit, Stage
 from store import changes, sql
 from store.among import among
-from store.changes import Kind
 from store.columns import from_ms, to_json, to_ms
 from store.database import Session
 from store.dialect import insert_into
@@ -144,11 +143,7 @@ def save(session: Session, build_id: int, found: Findings) -> None:
     merged = merge_details(stored, _row(found), rerun=False)
     if merged != stored:
         sql.write_details(session, [(build_id, merged)])
-        pipeline = session.execute(_PIPELINE, {"id": build_id}).scalars()
-        changes.note(session, Kind.BUILD, pipelines=pipeline, ids=[build_id])
-
-
-_PIPELINE = select(builds.c.pipeline_id).where(builds.c.id == bindparam("id"))
+        changes.note_builds(session, [build_id])
 
 
 def get(session: Session, ids: Collection[int]) -> dict[int, Findings]:

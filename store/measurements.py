@@ -10,6 +10,7 @@ from domain.build import Verdict
 from domain.measurement import BUILT_IN, DURATION, QUEUE, TESTS
 from store import names as words
 from store.among import among
+from store.changes import note_builds
 from store.columns import from_ms, to_ms
 from store.database import Session
 from store.dialect import insert_into
@@ -63,6 +64,7 @@ def record(session: Session, build_id: int, figures: Mapping[str, float]) -> Seq
         keys = [measurements.c.build_id, measurements.c.name_id]
         changed = {"value": statement.excluded.value}
         session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+        note_builds(session, [build_id])
     return [name for name in figures if name not in ids]
 
 

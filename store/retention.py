@@ -9,6 +9,7 @@ from sqlalchemy import Select, Table, bindparam, delete, func, select, update
 
 from domain.alert import AlertState, Delivery
 from store import measurements, test_names
+from store.changes import note_builds
 from store.columns import from_ms, to_ms
 from store.database import Database, Session
 from store.errors import StoreFull
@@ -68,7 +69,7 @@ def newest(session: Session) -> datetime | None:
 def _prune(database: Database, keep: Keep, now: datetime) -> Pruned:
     build_horizon, log_horizon = to_ms(now - keep.builds), to_ms(now - keep.logs)
     logs = _forget(database, _old_logs(log_horizon), _empty_details)  # first: that makes the most room
-    gone = _forget(database, _old_builds(build_horizon), _delete_from(builds))
+    gone = _forget(database, _old_builds(build_horizon), _delete_builds)
     if gone:
         database.transact(measurements.forget_names)
     return Pruned(
@@ -123,6 +124,11 @@ def _delete_from(table: Table) -> Callable[[Session, Sequence[int]], None]:
     return remove
 
 
+def _delete_builds(session: Session, ids: Sequence[int]) -> None:
+    note_builds(session, ids)
+    _delete_from(builds)(session, ids)
+
+
 def _delete_alerts(session: Session, ids: Sequence[int]) -> None:
     session.execute(delete(outbox).where(outbox.c.alert_id.in_(ids)))
     session.execute(delete(alerts).where(alerts.c.id.in_(ids)))
@@ -130,6 +136,7 @@ def _delete_alerts(session: Session, ids: Sequence[int]) -> None:
 
 def _empty_details(session: Session, ids: Sequence[int]) -> None:
     """The totals of tests stay: they are figures, and have a history as long as that of the builds."""
+    note_builds(session, ids)
     stored = select(build_details.c.build_id, build_details.c.tests).where(build_details.c.build_id.in_(ids))
     totals = [
         {"which": row.build_id, "totals": None if row.tests is None else totals_of(row.tests)}

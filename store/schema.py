@@ -398,6 +398,8 @@ changes = Table(
     Column("kind", SmallInteger, nullable=False),  # place in changes.Kind
     Column("pipelines", Text),  # JSON: their ids; null: too many to name, here and below
     Column("ids", Text),  # JSON: of builds or alerts
+    Column("ends_from", BigInteger),  # milliseconds: the earliest end of the builds, before or after; null: none ended
+    Column("ends_to", BigInteger),  # and the latest
 )
 
 # Alembic's own table, declared here so that a new store gets it without importing Alembic.

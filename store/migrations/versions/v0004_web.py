@@ -15,4 +15,6 @@ def upgrade() -> None:
         sa.Column("kind", sa.SmallInteger, nullable=False),
         sa.Column("pipelines", sa.Text),
         sa.Column("ids", sa.Text),
+        sa.Column("ends_from", sa.BigInteger),
+        sa.Column("ends_to", sa.BigInteger),
     )
