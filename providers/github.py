@@ -36,6 +36,7 @@ from providers._github.posted import place_of, posted_run
 from providers._github.quota import Quota
 from providers._github.runs import pipeline_key, pipeline_of, workflow_name
 from providers._github.settings import PUBLIC_API, GitHubEntry, GitHubSettings
+from providers._github.state import CURSOR
 from providers._github.storage import Storage
 from providers._github.survey import Repository, all_repositories, login, probe, repositories_of, workflows_of
 from providers._http import Http
@@ -68,6 +69,7 @@ class GitHub:
         self._watched: dict[str, bool] = {}
         self._sources: dict[str, tuple[LabelSource, ...]] = {}
         self._listed: dict[str, Sequence[Repository]] = {}  # the repositories of owners, as they were listed last
+        self._called: dict[str, str] = {}  # what GitHub calls a repository today, in small letters → what polls it
         self._wanted = Wanted(
             provider=name,
             web_url=settings.web_url,
@@ -171,6 +173,9 @@ class GitHub:
         if "*" in target.key or "?" in target.key:
             repositories_of(self._client, target.key.partition("/")[0], as_app=self._as_app)  # raises what is wrong
             return iter(())
+        called = (cursors.get(CURSOR) or {}).get("repository")
+        if called:
+            self._called[called.casefold()] = target.key
         return RepositoryPoll(self._client, self._wanted, target.key, cursors, now).pages()
 
     def backfill(
@@ -253,7 +258,10 @@ class GitHub:
         return place_of(url, self._settings.web_url, self._target_of)
 
     def _target_of(self, repository: str) -> str | None:
-        """What polls a repository that is called so now; None when nobody watches it."""
+        """What polls a repository that is called so now, in any case; None when nobody watches it."""
+        polled = self._called.get(repository.casefold())
+        if polled is not None:
+            return polled
         entry = next((entry for entry in self._entries if entry.matches_repository(repository)), None)
         return None if entry is None else repository if entry.is_glob else entry.repo
 

@@ -126,15 +126,20 @@ class Schedule:
     def hasten(self, provider: str, key: str) -> bool:
         """Poll a target now, out of turn; what asks for it again within a second is served by the same poll.
 
-        Whether there is such a target.
+        Whether there is such a target. Where none is spelled so, one in another case is meant: GitHub ignores it.
         """
         with self._lock:
-            name = str(Target(provider=provider, key=key, every=timedelta(seconds=1)))
-            if name not in self._targets:
+            name = self._spelled(str(Target(provider=provider, key=key, every=timedelta(seconds=1))))
+            if name is None:
                 return False
             with suppress(JobLookupError):
                 self._scheduler.modify_job(name, next_run_time=datetime.now(UTC) + HASTE)
             return True
+
+    def _spelled(self, name: str) -> str | None:
+        if name in self._targets:
+            return name
+        return next((each for each in self._targets if each.casefold() == name.casefold()), None)
 
     def clock_jumped(self) -> None:
         """Compute every next run anew: the old ones were meant for another time."""

@@ -127,6 +127,8 @@ def test_a_target_is_polled_out_of_turn_once_for_many_that_ask() -> None:
         assert [schedule.hasten("ci", "jobs") for _ in range(5)] == [True] * 5
         assert not schedule.hasten("ci", "other")
         eventually(lambda: len(polled) == 2)
+        assert schedule.hasten("ci", "Jobs")
+        eventually(lambda: len(polled) == 3)
     finally:
         schedule.stop()
-    assert polled == ["ci:jobs"] * 2
+    assert polled == ["ci:jobs"] * 3

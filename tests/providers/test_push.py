@@ -1,15 +1,16 @@
 """Builds that come by themselves: what config.yaml says of them, and the pages and posts of servers they come from."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from domain.build import Build, Pipeline
-from providers._base import KnowsItsPages, Place, Posted, ReadsPosts, TakesPushed
+from providers._base import KnowsItsPages, Place, Posted, ReadsPosts, TakesPushed, Target
 from providers.github import PLUGIN as GITHUB
 from providers.jenkins import PLUGIN as JENKINS
 from providers.push import PLUGIN
-from tests.support.builders import build, pipeline
+from tests.support.builders import NOON, build, pipeline
 
 
 def push(*entries: dict[str, Any]) -> Any:
@@ -55,8 +56,8 @@ def github(*entries: dict[str, Any], **settings: Any) -> Any:
     return GITHUB.provider("gh", GITHUB.settings.model_validate({"kind": "github", **settings}), found)
 
 
-def _web(run: str, attempt: int | None = None) -> Place:
-    return Place(targets=("acme/Web",), within="acme/Web/", external_id=run, attempt=attempt)
+def _web(run: str, attempt: int | None = None, *, key: str = "acme/Web") -> Place:
+    return Place(targets=(key,), within=f"{key}/", external_id=run, attempt=attempt)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,27 @@ def test_what_is_not_watched_is_not_told() -> None:
     provider = github({"repo": "acme/web", "workflow": "nightly.yml"})
     assert provider.posted({"workflow_run": RUN, "repository": REPOSITORY}) is None
     assert provider.posted({"workflow_run": RUN, "repository": {**REPOSITORY, "full_name": "acme/api"}}) is None
+
+
+def test_a_repository_that_was_renamed_is_known_by_its_new_name_once_it_was_polled() -> None:
+    provider = github({"repo": "acme/web"})
+    told = {"workflow_run": RUN, "repository": {**REPOSITORY, "full_name": "Acme/Shop"}}
+    page = "https://github.com/acme/shop/actions/runs/7"
+    assert provider.posted(told) is provider.place_of(page) is None
+    target = Target(provider="gh", key="acme/web", every=timedelta(minutes=1))
+    provider.poll(target, {"repository": {"repository": "acme/shop"}}, NOON)
+    posted = provider.posted(told)
+    assert posted is not None
+    assert posted.build is not None
+    assert (posted.targets, posted.build.pipeline.key) == (("acme/web",), "acme/web/.github/workflows/ci.yml")
+    assert provider.place_of(page) == _web("7", key="acme/web")
+
+
+def test_a_glob_finds_a_repository_in_any_case_once_it_was_polled() -> None:
+    provider = github({"repo": "acme/*"})
+    target = Target(provider="gh", key="Acme/Web", every=timedelta(minutes=1))
+    provider.poll(target, {"repository": {"repository": "Acme/Web"}}, NOON)
+    assert provider.place_of("https://github.com/acme/web/actions/runs/7") == _web("7", key="Acme/Web")
 
 
 def test_other_events_of_a_watched_repository_tell_only_that_something_happened() -> None:
