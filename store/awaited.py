@@ -10,6 +10,7 @@ from sqlalchemy import text, update
 from domain.build import Status
 from domain.stream import Awaited
 from store.among import among
+from store.changes import note_builds
 from store.columns import from_ms
 from store.database import Session
 from store.schema import AWAITED, builds
@@ -44,14 +45,18 @@ _STATUS_FINISHED, _VERDICT_PASSED = 2, 1
 
 def mark(session: Session, ids: Iterable[int]) -> None:
     """These builds are awaited from now on."""
-    wanted = among(session, builds.c.id, list(ids))
-    session.execute(update(builds).where(wanted, builds.c.flags < AWAITED).values(flags=builds.c.flags + AWAITED))
+    wanted = list(ids)
+    those = among(session, builds.c.id, wanted), builds.c.flags < AWAITED
+    session.execute(update(builds).where(*those).values(flags=builds.c.flags + AWAITED))
+    note_builds(session, wanted)
 
 
 def release(session: Session, ids: Iterable[int]) -> None:
     """These builds have settled: their streams show them."""
-    wanted = among(session, builds.c.id, list(ids))
-    session.execute(update(builds).where(wanted, builds.c.flags >= AWAITED).values(flags=builds.c.flags - AWAITED))
+    wanted = list(ids)
+    those = among(session, builds.c.id, wanted), builds.c.flags >= AWAITED
+    session.execute(update(builds).where(*those).values(flags=builds.c.flags - AWAITED))
+    note_builds(session, wanted)
 
 
 def all(session: Session) -> list[Awaited]:  # noqa: A001  (reads well qualified)

@@ -17,6 +17,7 @@ from domain.build import Outcome
 from domain.details import Changes, Commit, Stage
 from store import changes, sql
 from store.among import among
+from store.changes import Kind
 from store.columns import from_ms, to_json, to_ms
 from store.database import Session
 from store.dialect import insert_into
@@ -54,11 +55,13 @@ class Findings:
 
 def add_due(session: Session, ids: Iterable[int], now: datetime) -> int:
     """These builds are to be read; what was tried before in vain is forgotten. Returns how many they are."""
-    rows = [{"build_id": each, "due_at": now, "attempts": 0} for each in ids]
+    wanted = list(ids)
+    rows = [{"build_id": each, "due_at": now, "attempts": 0} for each in wanted]
     if rows:
         statement = insert_into(session, details_due)
         new = {"due_at": statement.excluded.due_at, "attempts": statement.excluded.attempts}
         session.execute(statement.on_conflict_do_update(index_elements=[details_due.c.build_id], set_=new), rows)
+        changes.note(session, Kind.BUILD, ids=wanted)
     return len(rows)
 
 
@@ -125,7 +128,8 @@ def put_off(session: Session, build_id: int, until: datetime, *, failed: bool = 
 
 def done(session: Session, build_id: int) -> None:
     """A build is not to be read any more."""
-    session.execute(delete(details_due).where(details_due.c.build_id == build_id))
+    if session.execute(delete(details_due).where(details_due.c.build_id == build_id)).rowcount:
+        changes.note(session, Kind.BUILD, ids=[build_id])
 
 
 def counts(session: Session) -> tuple[int, int]:
@@ -141,6 +145,8 @@ def save(session: Session, build_id: int, found: Findings) -> None:
     """Store what was read about a build, over what is known of it."""
     stored = sql.select_details(session, [build_id]).get(build_id, NO_DETAILS)
     merged = merge_details(stored, _row(found), rerun=False)
+    if found.read_at is not None and not found.notes:
+        merged = merged._replace(notes=None)  # what could not be read before was read now
     if merged != stored:
         sql.write_details(session, [(build_id, merged)])
         changes.note_builds(session, [build_id])

@@ -9,7 +9,9 @@ from sqlalchemy import delete, func, select, update
 from domain.alert import Delivery, Notification
 from domain.message import Message
 from domain.waiting import FOR_DETAILS
+from store import changes
 from store.among import among
+from store.changes import Kind
 from store.database import Session
 from store.schema import UNSENT, outbox
 
@@ -23,6 +25,7 @@ def for_details(row: Notification, now: datetime) -> bool:
 def rewrite(session: Session, identity: int, message: Message, about: Mapping[str, Any]) -> None:
     """Say something else in a row that nobody can have seen."""
     session.execute(update(outbox).where(outbox.c.id == identity).values(message=message, about=about))
+    changes.note(session, Kind.DELIVERY)
 
 
 def retell(session: Session, identity: int, about: Mapping[str, Any]) -> None:
@@ -44,6 +47,7 @@ def waiting(session: Session, channel: str) -> int:
 def take_back(session: Session, ids: Sequence[int]) -> None:
     """Rows that nobody can have seen are not to be said at all."""
     session.execute(delete(outbox).where(among(session, outbox.c.id, ids)))
+    changes.note(session, Kind.DELIVERY)
 
 
 def let_go(session: Session, ids: Sequence[int], now: datetime, *, company: timedelta, crowd: int) -> frozenset[str]:

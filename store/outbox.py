@@ -15,6 +15,8 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, text, 
 
 from domain.alert import NOTHING, Delivery, Notification, Reason
 from domain.waiting import FOR_DETAILS
+from store import changes
+from store.changes import Kind
 from store.database import Session
 from store.messages import message_of
 from store.outcomes import mark_dead
@@ -53,6 +55,7 @@ def add(session: Session, notifications: Iterable[Notification]) -> int:
     rows = [_values(each) for each in notifications]
     if not rows:
         return 0
+    changes.note(session, Kind.DELIVERY)
     return session.execute(_INSERT, rows).rowcount
 
 
@@ -100,6 +103,8 @@ def retry(session: Session, identity: int, now: datetime) -> bool:
         .where(_together(session, identity), waiting)
         .values(delivery=Delivery.PENDING, next_attempt_at=now, hold_until=None, held=None)
     )
+    if done.rowcount > 0:
+        changes.note(session, Kind.DELIVERY)
     return done.rowcount > 0
 
 

@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, and_, func, insert, literal, or_, select, 
 
 from domain.alert import NOTHING, Delivery
 from domain.waiting import Form
+from store import changes
+from store.changes import Kind
 from store.columns import to_json
 from store.database import Session
 from store.schema import attempts, outbox
@@ -100,7 +102,10 @@ def _release(session: Session, which: ColumnElement[bool]) -> None:
 
 
 def _set(session: Session, which: ColumnElement[bool], **values: Any) -> int:
-    return session.execute(update(outbox).where(which).values(**values)).rowcount
+    done = session.execute(update(outbox).where(which).values(**values)).rowcount
+    if done:
+        changes.note(session, Kind.DELIVERY)
+    return done
 
 
 def _record(

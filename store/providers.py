@@ -1,7 +1,7 @@
 """How well each provider can be read: survives a restart, so that an outage is told once."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,15 +38,18 @@ def all(session: Session) -> list[ProviderHealth]:  # noqa: A001  (reads well qu
 
 
 def save(session: Session, health: ProviderHealth) -> None:
-    """Store the health of a provider."""
-    forget(session, [health.name])
+    """Store the health of a provider. That it answered once more is no news."""
+    known = load(session, health.name)
+    session.execute(delete(providers).where(providers.c.name == health.name))
     session.execute(insert(providers).values(**asdict(health)))
-    changes.note(session, Kind.PROVIDER)
+    if known.last_ok_at is None or replace(known, last_ok_at=health.last_ok_at) != health:
+        changes.note(session, Kind.PROVIDER)
 
 
 def forget(session: Session, names: Iterable[str]) -> None:
     """Forget providers that config.yaml no longer has."""
-    session.execute(delete(providers).where(providers.c.name.in_(list(names))))
+    if session.execute(delete(providers).where(providers.c.name.in_(list(names)))).rowcount:
+        changes.note(session, Kind.PROVIDER)
 
 
 def _from_row(row: Row[*tuple[Any, ...]]) -> ProviderHealth:

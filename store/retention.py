@@ -9,7 +9,7 @@ from sqlalchemy import Select, Table, bindparam, delete, func, select, update
 
 from domain.alert import AlertState, Delivery
 from store import measurements, test_names
-from store.changes import note_builds
+from store.changes import Kind, note, note_builds
 from store.columns import from_ms, to_ms
 from store.database import Database, Session
 from store.errors import StoreFull
@@ -132,6 +132,7 @@ def _delete_builds(session: Session, ids: Sequence[int]) -> None:
 def _delete_alerts(session: Session, ids: Sequence[int]) -> None:
     session.execute(delete(outbox).where(outbox.c.alert_id.in_(ids)))
     session.execute(delete(alerts).where(alerts.c.id.in_(ids)))
+    note(session, Kind.ALERT, ids=ids)
 
 
 def _empty_details(session: Session, ids: Sequence[int]) -> None:
@@ -144,3 +145,4 @@ def _empty_details(session: Session, ids: Sequence[int]) -> None:
     ]
     rows = update(build_details).where(build_details.c.build_id == bindparam("which"))
     session.execute(rows.values(log_excerpt=None, tests=bindparam("totals")), totals)
+    note_builds(session, ids)

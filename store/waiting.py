@@ -25,7 +25,9 @@ from sqlalchemy import (
 
 from domain.alert import NOTHING, AlertState, Delivery, Reason, Scope
 from domain.waiting import FOR_DETAILS, Form, Standing, Told, Waiting
+from store import changes
 from store.among import among
+from store.changes import Kind
 from store.database import Session
 from store.schema import UNSENT, alerts, outbox
 
@@ -195,6 +197,7 @@ def _send(session: Session, which: ColumnElement[bool], now: datetime, **values:
         .where(which)
         .values(delivery=Delivery.SENDING, attempts=outbox.c.attempts + 1, claimed_at=now, **values)
     )
+    changes.note(session, Kind.DELIVERY)
 
 
 def _pending(channel: str, now: datetime) -> Sequence[ColumnElement[bool] | TextClause]:

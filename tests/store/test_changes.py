@@ -1,6 +1,9 @@
 """The change feed: one row for each kind of change in a transaction, none lost, the newest kept."""
 
 import threading
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -8,12 +11,33 @@ from domain.alert import Alert, AlertKind, AlertState, Scope, Severity
 from domain.build import Build, Verdict
 from domain.details import Changes
 from domain.silence import Ends, Silence
-from store import alerts, builds, changes, details, pipelines, providers, silences
+from domain.testreport import TestCase, TestReport, TestStatus
+from domain.waiting import Form
+from store import (
+    alerts,
+    awaited,
+    buckets,
+    builds,
+    changes,
+    details,
+    held,
+    measurements,
+    outbox,
+    outcomes,
+    pipelines,
+    providers,
+    retention,
+    silences,
+    waiting,
+)
+from store import tests as reports
+from store.buckets import Assigned
 from store.changes import Delta, Kind
 from store.database import Database, Session
 from store.details import Findings
 from store.providers import ProviderHealth
-from tests.support.builders import NOON, minutes
+from store.retention import Keep
+from tests.support.builders import NOON, minutes, notification
 from tests.support.builders import builds as series
 
 
@@ -102,24 +126,82 @@ def test_what_is_rolled_back_is_not_told(database: Database) -> None:
     assert news(database).alerts == {alert.id}
 
 
+def kinds(database: Database, *units: object) -> set[Kind]:
+    """What these transactions tell."""
+    seq = database.read(changes.newest)
+    for unit in units:
+        database.transact(unit)  # type: ignore[arg-type]
+    return set(news(database, seq).kinds)
+
+
 def test_everything_that_people_see_is_told(database: Database) -> None:
     [build] = database.transact(lambda session: stored(session, *series("F")))
     silence = Silence(match={"pipeline": "*"}, ends=Ends(at=minutes(9)), reason="x", created_at=NOON)
-
-    def kinds(*units: object) -> set[Kind]:
-        seq = database.read(changes.newest)
-        for unit in units:
-            database.transact(unit)  # type: ignore[arg-type]
-        return set(news(database, seq).kinds)
-
     findings = Findings(bucket="Helm", changes=Changes(commits=(), total=0))
-    assert kinds(lambda session: details.save(session, build, findings)) == {Kind.BUILD}
-    assert kinds(lambda session: details.save(session, build, findings)) == set()
-    assert kinds(lambda session: providers.save(session, ProviderHealth(name="ci"))) == {Kind.PROVIDER}
-    assert kinds(lambda session: silences.add(session, silence)) == {Kind.SILENCE}
-    assert kinds(lambda session: silences.end(session, 77, "gone", NOON)) == set()
-    assert kinds(lambda session: pipelines.set_missing(session, "ci", ["web/deploy"], NOON)) == {Kind.PIPELINE}
-    assert kinds(lambda session: pipelines.rename(session, "ci", "web/deploy", "web/d")) == {Kind.PIPELINE}
+    report = TestReport(passed=0, failed=1, skipped=0, cases=(TestCase(suite="s", name="t", status=TestStatus.FAILED),))
+    other = [Assigned(build_id=build, bucket="Disk", kind="infra", reason="full")]
+    told = partial(kinds, database)
+    assert told(lambda session: details.save(session, build, findings)) == {Kind.BUILD}
+    assert told(lambda session: details.save(session, build, findings)) == set()
+    assert told(lambda session: details.add_due(session, [build], NOON)) == {Kind.BUILD}
+    assert told(lambda session: details.done(session, build)) == {Kind.BUILD}
+    assert told(lambda session: details.done(session, build)) == set()
+    assert told(lambda session: buckets.assign(session, other)) == {Kind.BUILD}
+    assert told(lambda session: reports.record(session, build, report)) == {Kind.BUILD}
+    assert told(lambda session: measurements.record(session, build, {"lines": 7.0})) == {Kind.BUILD}
+    assert told(lambda session: awaited.mark(session, [build])) == {Kind.BUILD}
+    assert told(lambda session: awaited.release(session, [build])) == {Kind.BUILD}
+    assert told(lambda session: silences.add(session, silence)) == {Kind.SILENCE}
+    assert told(lambda session: silences.end(session, 1, "enough", NOON)) == {Kind.SILENCE}
+    assert told(lambda session: silences.end(session, 77, "gone", NOON)) == set()
+    assert told(lambda session: pipelines.set_missing(session, "ci", ["web/deploy"], NOON)) == {Kind.PIPELINE}
+    assert told(lambda session: pipelines.rename(session, "ci", "web/deploy", "web/d")) == {Kind.PIPELINE}
+
+
+def test_how_providers_are_is_told_and_not_that_they_answer_once_more(database: Database) -> None:
+    told = partial(kinds, database)
+    assert told(lambda session: providers.save(session, ProviderHealth(name="ci"))) == {Kind.PROVIDER}
+    assert told(lambda session: providers.save(session, ProviderHealth(name="ci", last_ok_at=NOON))) == {Kind.PROVIDER}
+    later = ProviderHealth(name="ci", last_ok_at=minutes(1))
+    assert told(lambda session: providers.save(session, later)) == set()
+    assert database.read(lambda session: providers.load(session, "ci")) == later
+    assert told(lambda session: providers.save(session, replace(later, failures=1))) == {Kind.PROVIDER}
+    assert told(lambda session: providers.forget(session, ["other"])) == set()
+    assert told(lambda session: providers.forget(session, ["ci"])) == {Kind.PROVIDER}
+
+
+def test_what_becomes_of_messages_is_told(database: Database) -> None:
+    told = partial(kinds, database)
+    alert = database.transact(lambda session: alerts.save(session, firing()))
+    message = notification(alert_id=alert.id or 0)
+    assert told(lambda session: outbox.add(session, [message])) == {Kind.DELIVERY}
+    [row] = database.read(lambda session: waiting.waiting(session, message.channel, minutes(1)))
+    assert told(lambda session: waiting.take(session, [row], Form.SINGLE, NOON)) == {Kind.DELIVERY}
+    assert told(lambda session: outcomes.mark_retry(session, row.id, "no", minutes(2))) == {Kind.DELIVERY}
+    assert told(lambda session: waiting.take_again(session, row.id, NOON)) == {Kind.DELIVERY}
+    assert told(outcomes.recover) == {Kind.DELIVERY}
+    assert told(outcomes.recover) == set()
+    assert told(lambda session: outbox.drop(session, row.id, NOON)) == {Kind.DELIVERY}
+    assert told(lambda session: outbox.retry(session, row.id, NOON)) == {Kind.DELIVERY}
+    assert told(lambda session: outbox.retry(session, 77, NOON)) == set()
+    assert told(lambda session: outcomes.mark_sent(session, row.id, {}, NOON)) == {Kind.DELIVERY}
+    assert told(lambda session: held.rewrite(session, row.id, message.message, {})) == {Kind.DELIVERY}
+    assert told(lambda session: held.take_back(session, [row.id])) == {Kind.DELIVERY}
+
+
+def test_what_is_forgotten_is_told(database: Database) -> None:
+    [build] = database.transact(lambda session: stored(session, *series("F")))
+    database.transact(lambda session: details.save(session, build, Findings(log_excerpt="x")))
+    ended = replace(firing(), state=AlertState.RESOLVED, resolved_at=NOON)
+    alert = database.transact(lambda session: alerts.save(session, ended))
+    seq = database.read(changes.newest)
+    retention.prune(database, Keep(), NOON + timedelta(days=31))
+    logs = news(database, seq)
+    assert (logs.kinds, logs.builds) == ({Kind.BUILD}, {build})
+    retention.prune(database, Keep(), NOON + timedelta(days=500))
+    gone = news(database, logs.seq)
+    assert gone.kinds == {Kind.BUILD, Kind.ALERT}
+    assert (gone.builds, gone.alerts) == (frozenset({build}), frozenset({alert.id or 0}))
 
 
 def test_what_was_read_of_a_build_names_it_and_its_pipeline(database: Database) -> None:
