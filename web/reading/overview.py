@@ -24,6 +24,7 @@ UNKNOWN_CAUSE = ""  # the name of the bucket of failures of which nobody knows w
 _NONE = (0, 0)
 _FEW = 8  # streams that are named in each list of changes
 _MOST_VALUES = 12  # values of a label that are shown
+_RARE = 0.1  # of all builds
 _SHOWN_FIRST = ("cloud", "release", "team", "module")
 
 OUTCOMES = (
@@ -213,13 +214,25 @@ def digest(groups: Iterable[Group]) -> Digest:
 
 
 def label_names(digests: Iterable[Digest]) -> list[str]:
-    """The names of labels, those first that tell builds apart."""
+    """The names of labels, those first that tell builds apart.
+
+    Labels of few builds come last: their rates say little, like those of what is only known of failed builds.
+    """
     values: dict[str, set[str]] = defaultdict(set)
+    builds: Counter[str] = Counter()
+    total = 0
     for each in digests:
+        total += each.tally.total
         for name, its in each.labels.items():
             values[name].update(its)
+            builds[name] += sum(tally.total for tally in its.values())
     place = {name: number for number, name in enumerate(_SHOWN_FIRST)}
-    return sorted(values, key=lambda name: (len(values[name]) < 2, place.get(name, len(place)), name))  # noqa: PLR2004
+
+    def rank(name: str) -> tuple[bool, bool, int, str]:
+        is_rare = builds[name] < total * _RARE
+        return is_rare, len(values[name]) < 2, place.get(name, len(place)), name  # noqa: PLR2004
+
+    return sorted(values, key=rank)
 
 
 def _tally(verdicts: Mapping[Verdict, int]) -> Tally:
