@@ -11,9 +11,10 @@ import orjson
 from sqlalchemy import select
 
 from domain.testhistory import ErrorGroup, Reading, TestChanges, compare, standing
-from domain.testreport import FAILING, Test, TestCase, TestReport, TestStatus, by_test
+from domain.testreport import FAILING, Test, TestCase, TestReport, TestStatus, by_test, each_once
 from store import test_names
 from store.among import among
+from store.changes import note_builds
 from store.columns import to_json
 from store.database import Session
 from store.dialect import insert_into
@@ -33,7 +34,8 @@ def record(session: Session, build_id: int, report: TestReport, *, errors: Seque
     if not known:
         return TestChanges()
     run = known[0]
-    cases = by_test(map(bounded, report.cases))
+    report = each_once(replace(report, cases=tuple(map(bounded, report.cases))))
+    cases = {case.test: case for case in report.cases}
     if run.stream_id is None or not cases:
         _keep_report(session, build_id, report)
         return TestChanges(failing=tuple(sorted(test for test, case in cases.items() if case.status in FAILING)))
@@ -47,6 +49,7 @@ def record(session: Session, build_id: int, report: TestReport, *, errors: Seque
 def _keep_report(session: Session, build_id: int, report: TestReport, first: Collection[Test] = ()) -> None:
     row = insert_into(session, build_details).values(build_id=build_id, tests=kept(report, first))
     session.execute(row.on_conflict_do_update(index_elements=["build_id"], set_={"tests": row.excluded.tests}))
+    note_builds(session, [build_id])
 
 
 def _write(session: Session, build_id: int, cases: Mapping[int, TestCase], errors: Sequence[ErrorGroup]) -> None:

@@ -213,3 +213,13 @@ def test_a_pipeline_with_another_key_has_the_same_tests(database: Database) -> N
     database.transact(lambda session: pipelines.rename(session, "ci", "web/deploy", "web/release"))
     (second,) = stored(database, build(2, Outcome.FAILURE, pipeline=pipeline("web/release")))
     assert names(read(database, second, "FF").still_failing) == "b"
+
+
+def test_a_test_that_failed_twice_in_a_build_is_kept_once(database: Database) -> None:
+    (identity,) = stored(database, build(1, Outcome.FAILURE))
+    cases = [TestCase(suite="s", name=name, status=TestStatus.FAILED) for name in "aba"]
+    report = TestReport(passed=0, failed=3, skipped=0, cases=tuple(cases))
+    database.transact(lambda session: tests.record(session, identity, report))
+    kept = database.read(lambda session: builds.get(session, [identity])[identity].build.tests)
+    assert kept is not None
+    assert (kept.failed, kept.failing_tests, [case.name for case in kept.cases]) == (3, 2, ["a", "b"])
