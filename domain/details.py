@@ -81,3 +81,4 @@ class Details:
     changes: Changes | None = None  # None: not asked for, or not known
     labels: Mapping[str, str] = field(default_factory=_nothing)  # `runner`, and what `labels_from` reads off
     notes: tuple[str, ...] = ()
+    later: bool = False  # some of what could not be read may be read in a while

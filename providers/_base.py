@@ -302,7 +302,7 @@ class TellsDetails(Protocol):
     """A provider that can tell more about a finished build than its result. All methods raise like every other."""
 
     def details(self, build: Build, wanted: Wanted) -> Details:
-        """Stages, logs, tests and changes. A part that cannot be read is a note, never an error.
+        """Stages, logs, tests and changes. A part that cannot be read is a note, and `later`, never an error.
 
         Raises only when nothing at all could be read and a later try may help.
         """

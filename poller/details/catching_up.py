@@ -29,22 +29,37 @@ _FOLLOWED_UP = "followed_up"  # in Alert.handling: the details came late, and th
 _NOW_KNOWN = "What is known now: the details came after the first message."
 
 
-def catch_up(session: Session, build_id: int, configuration: Configuration, now: datetime) -> Told:
-    """Bring what is said about a build up to what is known of it now."""
+def catch_up(
+    session: Session,
+    build_id: int,
+    configuration: Configuration,
+    now: datetime,
+    *,
+    again: datetime | None = None,
+    news: bool = True,
+) -> Told:
+    """Bring what is said about a build up to what is known of it now.
+
+    `again`: when more of it is tried to be read; messages that can wait for that do. `news`: there is anything new.
+    """
     view = builds.get(session, [build_id]).get(build_id)
     if view is None or view.build.stream is None:
         return frozenset()
     found = details.get(session, [build_id]).get(build_id, Findings())
     told: Told = frozenset()
-    for alert, rows in _concerned(session, view.build):
+    for alert, rows in _concerned(session, view.build) if news else ():
         if alert.state is AlertState.FIRING:
             told |= _Late(session, alert, tuple(rows), view.build, found, configuration, now).told()
-    return told | let_go(session, view.build, now)
+    return told | let_go(session, view.build, now, again=again)
 
 
-def let_go(session: Session, build: Build, now: datetime) -> Told:
-    """Nothing more is waited for: the details of a build have come, or will not come in time."""
-    rows = [row for _, its in _concerned(session, build) for row in its if held.for_details(row, now)]
+def let_go(session: Session, build: Build, now: datetime, *, again: datetime | None = None) -> Told:
+    """Nothing more is waited for: the details of a build have come, or will not come in time.
+
+    Of what is tried `again` then: the messages that would not wait so long.
+    """
+    waiting = [row for _, its in _concerned(session, build) for row in its if held.for_details(row, now)]
+    rows = [row for row in waiting if again is None or (row.hold_until or now) <= again]
     ours = [row.id for row in rows if row.id is not None and row.about.get("build") == build.id]
     return held.let_go(session, ours, now, company=COMPANY, crowd=CROWD) if ours else frozenset()
 

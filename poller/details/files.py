@@ -33,6 +33,7 @@ class Files:
     present: set[str] = field(default_factory=set)  # globs of `require` of which a file is there
     broken: dict[str, Gap] = field(default_factory=dict)  # by the glob of `require` that the file is asked for by
     whole: bool = True  # all files have been looked at: what was not found is not there
+    later: bool = False  # they could not be read just now, and may be in a while
 
     @property
     def report(self) -> TestReport | None:

@@ -53,6 +53,7 @@ class Explanation:
     figures: Mapping[str, float] = field(default_factory=dict)
     gaps: Sequence[Gap] | None = None  # of what `require` asks for; None: not looked for
     earlier: tuple[Build, Changes] | None = None  # the first failure in a row, and what had come in until then
+    later: bool = False  # some of what could not be read may be read in a while
 
 
 def read(
@@ -98,6 +99,7 @@ def read(
         figures=files.figures,
         gaps=_gaps(asked, details, files),
         earlier=earlier,
+        later=details.later or files.later,
     )
 
 
@@ -126,7 +128,7 @@ def _files(provider: TellsDetails, asked: Asked, deadline: Callable[[], bool], *
     except ProviderError as error:
         if needed and isinstance(error, Unavailable):
             raise
-        return Files(notes=[f"files not read: {error}"], whole=False)
+        return Files(notes=[f"files not read: {error}"], whole=False, later=isinstance(error, Unavailable))
 
 
 def _more(
@@ -135,20 +137,21 @@ def _more(
     """The server's own test report where files gave none; and changes that should have been read with another build."""
     if asked.reports.parsers and files.report is None:
         own = _quietly(provider, asked.build, Wanted(stages=False, log_bytes=0, tests=True))
-        labels = {**own.labels, **details.labels}
-        details = replace(details, tests=own.tests, labels=labels, notes=(*details.notes, *own.notes))
+        labels, later = {**own.labels, **details.labels}, details.later or own.later
+        details = replace(details, tests=own.tests, labels=labels, notes=(*details.notes, *own.notes), later=later)
     if asked.changed_until is None or asked.since is None:
         return details, None
     wanted = Wanted(stages=False, log_bytes=0, tests=False, since=asked.since)
-    changes = _quietly(provider, asked.changed_until, wanted).changes
-    return details, (asked.changed_until, changes) if changes is not None else None
+    first = _quietly(provider, asked.changed_until, wanted)
+    details = replace(details, later=details.later or first.later)
+    return details, (asked.changed_until, first.changes) if first.changes is not None else None
 
 
 def _quietly(provider: TellsDetails, build: Build, wanted: Wanted) -> Details:
     try:
         return provider.details(build, wanted)
     except ProviderError as error:
-        return Details(notes=(f"not read: {error}",))
+        return Details(notes=(f"not read: {error}",), later=isinstance(error, Unavailable))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

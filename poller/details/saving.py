@@ -32,26 +32,62 @@ class Saved:
     counted: Sequence[Counted] = ()  # the build, when its verdict or outcome is another now
 
 
-def save(session: Session, explanation: Explanation, configuration: Configuration, now: datetime) -> Saved:
+def save(
+    session: Session,
+    explanation: Explanation,
+    configuration: Configuration,
+    now: datetime,
+    *,
+    again: datetime | None = None,
+    patient: bool = True,
+) -> Saved:
     """Store an explanation, and let people know as far as that is news.
 
-    A build that runs again by now, or that is gone, was read in vain: it will be due again when it ends.
+    A build that runs again by now, or that is gone, was read in vain: it will be due again when it ends. What could
+    not be read is tried `again`; messages that have no cause yet wait for that, where somebody is `patient`.
     """
     build_id = explanation.build.id or 0
     view = builds.get(session, [build_id]).get(build_id)
-    details.done(session, build_id)
     if view is None or not _is_the_same(view.build, explanation.build):
+        details.done(session, build_id)
         return Saved()
+    if again is None:
+        details.done(session, build_id)
+    else:
+        details.put_off(session, build_id, again)
+    before = _findings(session, build_id)
     changes = _correct(session, view.build, explanation, configuration, now)
     _store(session, build_id, explanation, now)
     fresh = {change.id for change in changes if change.verdict is not change.before_verdict}
     if explanation.tests is not None:
         fresh.add(build_id)
     told = _judge(session, view.build, fresh, explanation, configuration=configuration, now=now)
+    after = _findings(session, build_id)
+    has_cause = after.log_excerpt is not None or after.bucket is not None
+    told |= catch_up(
+        session,
+        build_id,
+        configuration,
+        now,
+        again=again if patient and not has_cause else None,
+        news=before.read_at is None or _has_news(session, view.build, before, after),
+    )
     return Saved(
-        told=told | catch_up(session, build_id, configuration, now),
+        told=told,
         counted=counted.touched(session, [each.id for each in changes]),
     )
+
+
+def _findings(session: Session, build_id: int) -> Findings:
+    return details.get(session, [build_id]).get(build_id, Findings())
+
+
+def _has_news(session: Session, build: Build, before: Findings, after: Findings) -> bool:
+    """Whether a build that was read before is known better now."""
+    if replace(before, notes=(), read_at=None) != replace(after, notes=(), read_at=None):
+        return True
+    view = builds.get(session, [build.id or 0]).get(build.id or 0)
+    return view is not None and view.build.tests != build.tests
 
 
 def _store(session: Session, build_id: int, explanation: Explanation, now: datetime) -> None:

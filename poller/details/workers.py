@@ -34,6 +34,9 @@ LIMIT = MOST_SECONDS + 120.0  # one more call (30 s), and transactions, may outl
 AT_ONCE = 20  # of a provider that are looked up at once
 IDLE = 30.0  # seconds between two looks when nobody wakes us
 BACK_OFF = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
+AGAIN = (timedelta(seconds=4), timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
+"""What was read in part is read again after so long, where the rest may come."""
+FRESH = timedelta(days=1)  # since a build ended, that its rest may come
 GIVEN_UP = "given up: the server did not answer"
 GIVE_WAY = 0.2  # seconds that polls under way are waited for before the processor is used for long
 STORE_WAIT = 10.0  # seconds until a store that is down is tried again
@@ -72,6 +75,7 @@ class Workers:
         self._polling = polling
         self._redact = redact
         self._saved = saved
+        self._stays = False  # to read later what is not to be had now
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._processor = threading.Lock()
@@ -83,6 +87,7 @@ class Workers:
 
     def start(self) -> None:
         """Begin to read, in threads of their own."""
+        self._stays = True
         for thread in self._threads:
             thread.start()
 
@@ -212,7 +217,7 @@ class Workers:
         provider = self._polling.providers.get(due.provider)
         asked = self._database.read(lambda session: ask(session, due.build_id, configuration))
         if asked is None or not isinstance(provider, TellsDetails):
-            self._database.transact(lambda session: details.done(session, due.build_id))
+            self._drop(due)
             return
         try:
             explanation = read(provider, asked, redact=self._redact, deadline=self._deadline(), turn=self._turn())
@@ -225,8 +230,19 @@ class Workers:
             return
         self._failpoint("after_details")
         if not self._stopping.is_set():
-            self._store(explanation, configuration)
+            self._store(explanation, configuration, self._again(due, explanation))
             self._failpoint("after_saving_details")
+
+    def _drop(self, due: Due) -> None:
+        """Nothing is wanted of it any more, and so nobody waits for it."""
+        now = self._clock.now()
+
+        def unit(session: Session) -> Told:
+            details.done(session, due.build_id)
+            view = builds.get(session, [due.build_id]).get(due.build_id)
+            return let_go(session, view.build, now) if view is not None else frozenset()
+
+        self._saved(Saved(told=self._database.transact(unit)))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -240,10 +256,24 @@ class Workers:
         until = self._clock.monotonic() + MOST_SECONDS
         return lambda: self._stopping.is_set() or self._clock.monotonic() >= until
 
-    def _store(self, explanation: Explanation, configuration: Configuration) -> None:
+    def _again(self, due: Due, explanation: Explanation) -> timedelta | None:
+        """After how long the rest is to be read; None: all was read, or the rest will not come."""
+        ended = explanation.build.finished_at
+        is_fresh = ended is not None and self._clock.now() - ended < FRESH
+        if not (explanation.later and is_fresh) or due.attempts >= len(AGAIN):
+            return None
+        log.info("details read in part, will retry build=%s", due.build_id)
+        return AGAIN[due.attempts]
+
+    def _store(self, explanation: Explanation, configuration: Configuration, again: timedelta | None) -> None:
         now = self._clock.now()
+        then = None if again is None else now + again
+
+        def unit(session: Session) -> Saved:
+            return save(session, explanation, configuration, now, again=then, patient=self._stays)
+
         with self._turn():
-            saved = self._database.transact(lambda session: save(session, explanation, configuration, now))
+            saved = self._database.transact(unit)
         self._saved(saved)
 
     def _failed(self, due: Due, asked: Asked, error: ProviderError) -> None:

@@ -272,13 +272,14 @@ def _placed(facts: Facts) -> str:
 
 def _details(details: Details, zone: tzinfo) -> Iterator[str]:
     """When they were read, what they say in short, and what could not be read."""
-    if details.attempts is not None:
-        tried = f", tried {plural(details.attempts, 'time')} in vain" if details.attempts else ""
-        yield f"details: still to be read{tried}"
-    elif details.read_at is not None:
+    if details.read_at is not None:
         stage = f"stage {details.stage}" if details.stage else None
         found = ", ".join(part for part in (details.cause, stage) if part)
-        yield f"details: read at {moment(details.read_at, zone)}" + (f": {found}" if found else "")
+        more = "; they are to be read again" if details.attempts is not None else ""
+        yield f"details: read at {moment(details.read_at, zone)}" + (f": {found}" if found else "") + more
+    elif details.attempts is not None:
+        tried = f", tried {plural(details.attempts, 'time')} in vain" if details.attempts else ""
+        yield f"details: still to be read{tried}"
     yield from (f"  {note}" for note in details.notes)
 
 

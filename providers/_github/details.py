@@ -9,7 +9,7 @@ from typing import Final
 from domain.build import Build, Outcome
 from domain.details import Changes, Details, Log, Stage
 from domain.text import TITLE_LIMIT, clean
-from providers._base import ProviderError, Wanted
+from providers._base import ProviderError, Unavailable, Wanted
 from providers._github.changes import changes_between
 from providers._github.client import Client
 from providers._github.inquiry import JOBS_ASKED, Cause, asked_about, cause_of, texts_of
@@ -30,7 +30,7 @@ from providers._github.jobs import (
 from providers._github.quota import Forbidden
 from providers._github.reasons import Reason, Worth, reason_of
 from providers._github.runs import outcome_of
-from providers._github.storage import Storage
+from providers._github.storage import Missing, Storage
 
 DETAILS_SECONDS: Final = 60.0
 LOGS_READ: Final = 3  # of one run
@@ -75,6 +75,7 @@ class Examination:
         self._annotations: dict[int, Sequence[Annotation]] = {}
         self._is_mute = False  # annotations cannot be read
         self._notes: list[str] = []
+        self._later = False  # something of it may be read in a while
 
     def details(self) -> Details:
         """Everything that is wanted and can be read; as `runner` the machine of what failed first, or worked longest.
@@ -102,6 +103,7 @@ class Examination:
             changes=self._changes(),
             labels={"runner": runner} if runner else {},
             notes=tuple(self._notes),
+            later=self._later,
         )
 
     def _jobs(self) -> list[Job]:
@@ -203,6 +205,7 @@ class Examination:
         """Why a part was not read. Errors hold no secrets and no links that are permissions."""
         why = f"not permitted (403): the token needs {_NEEDED[part]}" if isinstance(error, Forbidden) else str(error)
         self._notes.append(clean(f"{what or part}: {why}", TITLE_LIMIT))
+        self._later = self._later or isinstance(error, Unavailable | Missing)
 
 
 def _stage(job: Job) -> Stage:

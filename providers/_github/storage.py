@@ -21,7 +21,8 @@ from providers._wire import read_capped, read_end
 _CUT_BEYOND: Final = 4  # times what is wanted; a shorter file is read through where its storage ignores a Range
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _NEW_LINK: Final = frozenset({Trouble.AUTH, Trouble.CONNECTION, Trouble.SERVER_ERROR})  # may help
-_GONE: Final = frozenset({404, 410})
+_MISSING: Final = 404
+_GONE: Final = 410
 _REFUSED: Final = frozenset({400, 401, 403})
 _OK: Final = 200
 _PART: Final = 206
@@ -29,6 +30,10 @@ _NOTHING_TO_CUT: Final = 416
 _TOO_MANY: Final = 429
 
 Found = TypeVar("Found")
+
+
+class Missing(Refused):
+    """404: it is gone, or GitHub has not put it there yet, as in the first seconds after the end of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,7 @@ class Storage:
     def _place(self, path: str) -> str | Tail:
         """The link, or the file itself."""
         answer = self._client.place(path, deadline=self._deadline)
-        if answer.status in _GONE:
-            raise Refused(Trouble.NOT_FOUND, f"gone ({answer.status})")
+        _insist_on_file(answer.status)
         if answer.status == _OK:
             return Tail(answer.body, whole=True)
         return _allowed(answer.url, answer.headers.get("Location", ""))
@@ -192,11 +196,18 @@ def _size(response: Response) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
+def _insist_on_file(status: int) -> None:
+    """Raises Missing or Refused where a status says that there is none."""
+    if status == _MISSING:
+        raise Missing(Trouble.NOT_FOUND, f"gone ({status})")
+    if status == _GONE:
+        raise Refused(Trouble.NOT_FOUND, f"gone ({status})")
+
+
 def _check(response: Response) -> None:
     """Raises what a status other than 200 means."""
     status, url = response.status_code, response.url or ""
-    if status in _GONE:
-        raise Refused(Trouble.NOT_FOUND, f"gone ({status})")
+    _insist_on_file(status)
     if status in _REFUSED:
         raise Refused(Trouble.AUTH, f"its storage refuses the link ({status})")
     if status == _TOO_MANY:  # of the storage: nothing about GitHub's own limits

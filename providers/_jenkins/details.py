@@ -93,6 +93,7 @@ class _Found:
             changes=self.changes,
             labels={RUNNER: self.runner} if self.runner else {},
             notes=tuple(self.notes),
+            later=self.later is not None,
         )
 
 

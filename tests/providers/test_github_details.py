@@ -235,6 +235,7 @@ def test_a_log_that_is_gone_is_a_note(scene: Scene, state: str, status: int) -> 
     found = scene.failed(job)
     assert found.logs == ()
     assert found.notes == (f"log of test (3.12): gone ({status})",)
+    assert found.later is (status == 404)  # right after the end of a run it is not there yet
 
 
 def test_a_log_that_the_token_may_not_read_is_a_note(scene: Scene) -> None:
@@ -242,6 +243,7 @@ def test_a_log_that_the_token_may_not_read_is_a_note(scene: Scene) -> None:
     scene.server.fault(faults.answer(403), path=LOGS)
     found = scene.github.details(build, Wanted())
     assert found.notes == ("log of test: not permitted (403): the token needs Actions: read",)
+    assert not found.later
 
 
 def test_an_empty_log_is_none(scene: Scene) -> None:
@@ -387,6 +389,7 @@ def test_a_rate_limit_in_the_middle_is_a_note(scene: Scene) -> None:
     found = scene.github.details(build, Wanted())
     assert found.failing_stage == "test: Run make test"
     assert found.notes[0].startswith("log of test: GitHub's rate limit is reached")
+    assert found.later
 
 
 def test_polling_asks_for_no_more_than_before(scene: Scene) -> None:

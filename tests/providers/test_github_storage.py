@@ -16,7 +16,7 @@ from providers._base import ProviderError, Refused, Trouble, Unavailable, Wanted
 from providers._github.auth import FixedToken
 from providers._github.client import Client
 from providers._github.quota import Quota
-from providers._github.storage import Storage
+from providers._github.storage import Missing, Storage
 from providers._http import BYTE_CAP, Http
 from simulator import faults
 from simulator.server import Exchange
@@ -159,12 +159,12 @@ def test_a_busy_storage_says_nothing_about_the_limits_of_github(mock: responses.
     assert (str(error), error.retry_after, error.provider_wide) == ("its storage is busy (429)", 7.0, False)
 
 
-@pytest.mark.parametrize("status", [404, 410])
-def test_a_file_that_is_gone_is_gone(mock: responses.RequestsMock, status: int) -> None:
+@pytest.mark.parametrize(("status", "kind"), [(404, Missing), (410, Refused)])
+def test_a_file_that_is_gone_is_gone(mock: responses.RequestsMock, status: int, kind: type[Refused]) -> None:
     moved(mock, BLOB)
     mock.get(BLOB, status=status)
     error = troubled(storage())
-    assert (type(error), error.trouble, str(error)) == (Refused, Trouble.NOT_FOUND, f"gone ({status})")
+    assert (type(error), error.trouble, str(error)) == (kind, Trouble.NOT_FOUND, f"gone ({status})")
     assert len(mock.calls) == 2
 
 

@@ -325,6 +325,10 @@ def test_each_part_that_cannot_be_read_is_a_note_and_the_others_are_told(scene: 
         scene.server.fault(fault, path=path)
     found = scene.details("web")
     assert found.notes == ("stages: HTTP 500", "log: HTTP 403", "tests: not JSON")
+    assert found.later
+    scene.server.heal()
+    scene.server.fault(faults.answer(403), path="*/progressiveText")
+    assert not scene.details("web").later
     assert found.changes is not None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from domain.build import Build
@@ -97,15 +98,18 @@ class ExplainedDesk(Desk):
         found = self.database.read(lambda session: details.due(session, ["ci"], self.now, 10_000))
         return [each.build_id for each in found]
 
-    def explains(self, *ids: int) -> Saved:
-        """Read these builds, by default all that are due, and store what was found. Returns the last outcome."""
+    def explains(self, *ids: int, again: datetime | None = None) -> Saved:
+        """Read these builds, by default all that are due, and store what was found. Returns the last outcome.
+
+        `again`: when what could not be read is tried again.
+        """
         saved = Saved()
         for build_id in ids or self.due():
             asked = self.database.read(lambda session, each=build_id: ask(session, each, self.configuration))
             assert asked is not None
             explanation = read(self.teller, asked)
             saved = self.database.transact(
-                lambda session, given=explanation: save(session, given, self.configuration, self.now)
+                lambda session, given=explanation: save(session, given, self.configuration, self.now, again=again)
             )
         return saved
 

@@ -105,6 +105,39 @@ def test_details_without_substance_are_not_worth_a_message(desk: ExplainedDesk) 
     assert [row.reason for row in desk.rows()] == [Reason.FIRST]
 
 
+def test_a_message_without_a_cause_waits_for_what_is_read_again_in_time(desk: ExplainedDesk) -> None:
+    full, desk.teller.usual = desk.teller.usual, Details(failing_stage="Build", later=True)
+    desk.builds("PF")
+    desk.explains(again=desk.now + timedelta(seconds=4))
+    (row,) = desk.rows()
+    assert (row.message.headline, row.hold_until) == ("🔴 deploy / main failed: stage Build", desk.now + WAIT)
+    desk.pass_by(seconds=4)
+    desk.teller.usual = full
+    desk.explains()
+    assert len(due_rows(desk)) == 1
+    assert "Compile Error" in last(desk).message.headline
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("", 20), (COMPILE, 4)])
+def test_a_message_goes_when_the_rest_will_not_come_in_time_or_would_say_less(
+    desk: ExplainedDesk, text: str, seconds: int
+) -> None:
+    desk.teller.usual = Details(failing_stage="Build", later=True, logs=log(text) if text else ())
+    desk.builds("PF")
+    desk.explains(again=desk.now + timedelta(seconds=seconds))
+    assert len(due_rows(desk)) == 1
+
+
+def test_what_is_read_again_and_tells_nothing_new_is_no_news(desk: ExplainedDesk) -> None:
+    editing(desk)
+    desk.builds("PF")
+    for channel in ("desk", "bot"):
+        desk.explains(2, again=desk.now)
+        send(desk, channel)
+    desk.explains()
+    assert [(row.channel, row.reason) for row in desk.rows()] == [("desk", Reason.FIRST), ("bot", Reason.FIRST)]
+
+
 def test_another_cause_of_a_later_failure_is_told_at_once(desk: ExplainedDesk) -> None:
     desk.builds("PF")
     desk.explains()

@@ -186,6 +186,7 @@ def test_files_that_cannot_be_listed_do_not_hide_the_log(desk: ExplainedDesk) ->
     found = explained(desk)
     assert found.findings.bucket == "Compile Error"
     assert found.findings.notes == ("files not read: no list of build 2",)
+    assert found.later
     with pytest.raises(Unavailable):
         explained(desk, "P")
 

@@ -8,15 +8,17 @@ import pytest
 from domain.build import Build, Outcome
 from domain.details import Details
 from domain.waiting import FOR_DETAILS
-from poller.details.workers import BACK_OFF
+from poller.details.workers import AGAIN, BACK_OFF, FRESH
 from providers._base import Refused, Trouble, Unavailable, Wanted
 from store import details
 from store.engine import Database
 from tests.support.builders import build, pipeline
+from tests.support.configurations import loaded
 from tests.support.daemon import eventually
 from tests.support.hands import Hands
-from tests.support.teller import ExplainedDesk, Teller
+from tests.support.teller import COMPILE, ExplainedDesk, Teller, log
 
+IN_PART = Details(failing_stage="Build", notes=("log: HTTP 503",), later=True)
 DOWN = Unavailable(Trouble.TIMEOUT, "ci.example.com does not answer")
 
 
@@ -148,3 +150,54 @@ def test_what_was_read_for_a_build_that_runs_again_is_dropped(desk: ExplainedDes
     assert read(desk, hands) == 1
     assert teller.asked
     assert desk.database.read(lambda session: details.get(session, [2])) == {}
+
+
+def test_what_was_read_in_part_is_read_again_a_few_times(desk: ExplainedDesk, hands: Hands) -> None:
+    desk.teller.usual = IN_PART
+    for wait in AGAIN:
+        assert read(desk, hands) == 1
+        assert attempts(desk) == (1, 1)
+        assert notes(desk) == IN_PART.notes
+        assert read(desk, hands) == 0
+        hands.pass_by(wait.total_seconds())
+    read(desk, hands)
+    assert attempts(desk) == (0, 0)
+    assert notes(desk) == IN_PART.notes
+
+
+def test_the_rest_that_comes_is_stored_and_no_more_is_noted(desk: ExplainedDesk, hands: Hands) -> None:
+    desk.teller.usual = IN_PART
+    read(desk, hands)
+    hands.pass_by(AGAIN[0].total_seconds())
+    desk.teller.usual = Details(failing_stage="Build", logs=log(COMPILE))
+    assert read(desk, hands) == 1  # by new threads, as after a restart
+    assert (attempts(desk), notes(desk)) == ((0, 0), ())
+    found = desk.database.read(lambda session: details.get(session, [2]))[2]
+    assert (found.bucket, found.failing_stage) == ("Compile Error", "Build")
+
+
+def test_the_rest_of_an_old_build_will_not_come(desk: ExplainedDesk, hands: Hands) -> None:
+    desk.teller.usual = IN_PART
+    hands.pass_by(FRESH.total_seconds())
+    read(desk, hands)
+    assert (attempts(desk), notes(desk)) == ((0, 0), IN_PART.notes)
+
+
+def test_a_message_waits_for_the_rest_only_while_somebody_is_here_to_read_it(desk: ExplainedDesk, hands: Hands) -> None:
+    desk.teller.usual = IN_PART
+    read(desk, hands)  # as `buildwatch poll --once` does
+    (row,) = desk.rows()
+    assert row.hold_until == hands.wall
+
+
+def test_a_message_waits_no_more_when_details_are_switched_off(
+    desk: ExplainedDesk, hands: Hands, tmp_path: Path
+) -> None:
+    (row,) = desk.rows()
+    assert row.hold_until == hands.wall + timedelta(seconds=20)
+    text = (tmp_path / "config.yaml").read_text()
+    desk.configuration = loaded(tmp_path / "config.yaml", f"{text}details: off\n")
+    assert read(desk, hands) == 1
+    assert desk.teller.asked == []
+    (row,) = desk.rows()
+    assert row.hold_until == hands.wall
