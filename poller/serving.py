@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from domain.silence import Ends
+from domain.text import clean
 from poller.config import Configuration
 from poller.intake.ingest import Ingested, ingest
 from poller.running.clock import Clock
@@ -20,6 +21,7 @@ from web.site import Silencing, Site
 T = TypeVar("T")
 
 PUSHED = "push"  # the target of builds that came by themselves: it has no cursors
+PATTERN = 1_000  # characters
 NEWS = timedelta(hours=1)  # what finished longer ago when a pipeline is first heard of is its baseline
 
 
@@ -127,7 +129,7 @@ class Serving:
             build=wanted.until_build,
             new_bucket=wanted.until_new_bucket,
         )
-        match = {name: value for name in ("pipeline", "branch") if (value := getattr(wanted, name))}
+        match = self._match(wanted)
         if bool(match) == (wanted.alert is not None):
             raise ValueError("a silence is about a pipeline, or about an alert")
 
@@ -141,9 +143,22 @@ class Serving:
             raise RuntimeError("a stored silence has a number")
         return identity
 
-    def _unsilence(self, silence: int) -> None:
+    def _match(self, wanted: Silencing) -> dict[str, Any]:
+        """The conditions, as `buildwatch silence` writes them. Raises ValueError."""
+        if wanted.provider and wanted.provider not in self.configuration().providers:
+            raise ValueError(f'there is no provider "{clean(wanted.provider)}"')
+        found = {
+            "provider": wanted.provider,
+            "pipeline": clean(wanted.pipeline or "", PATTERN),  # as the names that it is compared with
+            "branch": clean(wanted.branch or "", PATTERN),
+            "labels": {clean(name): clean(value, PATTERN) for name, value in wanted.labels.items()},
+            "kind": None if wanted.kind is None else str(wanted.kind),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def _unsilence(self, silence: int, by: str) -> None:
         now = self.clock.now()
-        self._transact(lambda session: handling.unsilence(session, silence, now, by="the dashboard"))
+        self._transact(lambda session: handling.unsilence(session, silence, now, by=by))
 
     def _transact(self, unit: Callable[[Session], T]) -> T:
         try:

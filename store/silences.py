@@ -43,9 +43,12 @@ def get(session: Session, ids: Iterable[int]) -> dict[int, Silence]:
     return {row.id: _from_row(row) for row in rows}
 
 
-def listing(session: Session, *, limit: int = 200) -> list[Silence]:
-    """The newest, newest first, those that are over too."""
-    rows = session.execute(select(silences).order_by(silences.c.id.desc()).limit(limit))
+def listing(session: Session, *, limit: int = 200, before: int | None = None, unended: bool = False) -> list[Silence]:
+    """The newest, newest first, those that are over too; of those older than the one with the number `before`."""
+    query = select(silences).order_by(silences.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(silences.c.id < before)
+    rows = session.execute(query.where(_OPEN) if unended else query)
     return [_from_row(row) for row in rows]
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.alert import AlertKind
 from providers._base import Page, Provider
 from store.engine import Database
+from web.reading.remembered import Remembered
 from web.settings import Access, Scope, Settings, Token, User
 
 __all__ = ["Access", "Scope", "Settings", "Silencing", "Site", "Token", "User"]
@@ -20,7 +22,10 @@ class Silencing:
     by: str
     alert: int | None = None
     pipeline: str | None = None  # glob
-    branch: str | None = None
+    branch: str | None = None  # glob
+    provider: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)  # globs
+    kind: AlertKind | None = None
     lasting: timedelta | None = None
     until_fixed: bool = False
     until_new_bucket: bool = False
@@ -42,6 +47,7 @@ class Site:
     acknowledge: Callable[[int, str, str | None], None]  # alert, by, reason; raises ValueError with words for people
     unacknowledge: Callable[[int], None]
     silence: Callable[[Silencing], int]
-    unsilence: Callable[[int], None]
+    unsilence: Callable[[int, str], None]  # silence, by
     providers: Callable[[], Mapping[str, Provider]] = field(default=dict)  # those in use, by name
     poll_now: Callable[[str, str], bool] = field(default=lambda _provider, _key: False)  # is such a target polled here?
+    remembered: Remembered = field(default_factory=Remembered)  # of the store, by everything that shows it

@@ -1,5 +1,6 @@
 """What people do with alerts: acknowledge and silence them. The same functions for the command line and the web."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,6 +10,7 @@ from alerts.decision import decision
 from alerts.policies.handled import acknowledged
 from alerts.policies.silence import about, covers
 from domain.alert import Alert, AlertState, Reason
+from domain.globs import matches
 from domain.silence import Ends, Silence
 from domain.text import clean
 from poller.config import Configuration
@@ -85,6 +87,11 @@ def silence(
         raise CannotHandleError("a silence needs to know what it is about: a pipeline, or an alert")
     if not why:
         raise CannotHandleError("a silence needs a reason, for those who wonder")
+    for pattern in (match.get("pipeline"), match.get("branch"), *match.get("labels", {}).values()):
+        try:
+            matches(pattern or "", "")
+        except re.error as error:  # kept, it would be in the way of every alert
+            raise CannotHandleError(f'"{_line(pattern, _NAME_LIMIT)}" is not a pattern: {error}') from error
     if ends.at is not None and ends.at <= now:
         raise CannotHandleError("the silence would be over already")
     new = Silence(match=match, ends=ends, reason=why, author=_line(author or "", _NAME_LIMIT) or None, created_at=now)

@@ -68,10 +68,10 @@ def test_people_silence_an_alert_or_a_pipeline_and_end_it(desk: Desk, site: Site
     found = desk.silence(number)
     assert dict(found.match) == {"pipeline": "web/*", "branch": "main"}
     assert (found.reason, found.author, found.ends.at) == ("move", "ada", desk.now + timedelta(hours=4))
-    site.unsilence(number)
-    assert desk.silence(number).ended_because == "ended by the dashboard"
+    site.unsilence(number, "bob")
+    assert desk.silence(number).ended_because == "ended by bob"
     with pytest.raises(ValueError, match="is over already"):
-        site.unsilence(number)
+        site.unsilence(number, "bob")
     other = site.silence(Silencing(reason="known", by="ada", alert=firing(desk), until_fixed=True))
     assert desk.silence(other).ends.fixed
 

@@ -1,23 +1,51 @@
 """What fires, and what people do about it: acknowledge, silence."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from domain.alert import AlertKind, AlertState, Severity
 from domain.duration import parse_duration
+from domain.globs import matches
 from web.access.scopes import Admin, Caller
 from web.answers import NOT_MODIFIED, Revalidated, following_page, told
-from web.asking import LONGEST, LONGEST_SPAN, AlertId, Glob, Limit, Name, NumberCursor, SilenceId, Text, bad
+from web.asking import (
+    LONGEST,
+    LONGEST_SPAN,
+    MOST_LABELS,
+    AlertId,
+    Glob,
+    Limit,
+    Name,
+    NumberCursor,
+    SilenceId,
+    Text,
+    bad,
+)
 from web.problems import Fault, ProblemError, answers
 from web.reading import alerts
-from web.reading.alerts import AlertPage, AlertShape, SilenceList, SilenceShape
+from web.reading.alerts import AlertPage, AlertShape, SilencePage, SilenceShape
 from web.site import Silencing, Site
 
+T = TypeVar("T")
+
 _MOST_BUILDS = 2**53
+_BY = "Who; default: who is calling. A person who has logged in is that person, and a token is named behind it."
+
+
+def _usable(pattern: str) -> str:
+    try:
+        matches(pattern, "")
+    except re.error as error:
+        raise ValueError(f"is not a pattern: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[Text, Field(min_length=1, max_length=LONGEST), AfterValidator(_usable)]
 
 
 class Acknowledging(BaseModel):
@@ -26,7 +54,7 @@ class Acknowledging(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Text | None = Field(default=None, max_length=LONGEST, description="Shown in the messages.")
-    by: Text | None = Field(default=None, max_length=LONGEST, description="Who; default: who is calling.")
+    by: Text | None = Field(default=None, max_length=LONGEST, description=_BY)
 
 
 class NewSilence(BaseModel):
@@ -35,12 +63,15 @@ class NewSilence(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     reason: Text = Field(min_length=1, max_length=LONGEST, description="Why: those who wonder will read it.")
-    by: Text | None = Field(default=None, max_length=LONGEST, description="Who; default: who is calling.")
+    by: Text | None = Field(default=None, max_length=LONGEST, description=_BY)
     alert: int | None = Field(default=None, ge=1, le=2**31 - 1, description="What this alert is about ...")
-    pipeline: Text | None = Field(
-        default=None, min_length=1, max_length=LONGEST, description="... or a pipeline: a name or a glob."
+    pipeline: Pattern | None = Field(default=None, description="... or what meets these: a pipeline, by name or glob,")
+    branch: Pattern | None = Field(default=None, description="a branch, by name or glob,")
+    provider: Text | None = Field(default=None, min_length=1, max_length=LONGEST, description="a connection,")
+    labels: dict[Pattern, Pattern] = Field(
+        default_factory=dict, max_length=MOST_LABELS, description="labels with their values or globs,"
     )
-    branch: Text | None = Field(default=None, min_length=1, max_length=LONGEST, description="A name or a glob.")
+    kind: AlertKind | None = Field(default=None, description="a kind of alert.")
     lasting: Text | None = Field(
         default=None, alias="for", max_length=20, description="So long from now: 4h, 2d.", examples=["4h"]
     )
@@ -77,7 +108,7 @@ def _add_alerts(router: APIRouter, site: Site) -> None:
             lambda session: alerts.page(
                 session,
                 limit=limit,
-                before=None if cursor is None else min(int(cursor), 2**31 - 1),
+                before=_number(cursor),
                 states=state or [AlertState.FIRING],
                 kinds=kind or (),
                 severities=severity or (),
@@ -101,7 +132,7 @@ def _add_alerts(router: APIRouter, site: Site) -> None:
     def acknowledge(identity: AlertId, caller: Admin, body: Acknowledging | None = None) -> Response:
         """Somebody looks after an alert: no reminders, no escalation."""
         said = body or Acknowledging()
-        return _done(identity, lambda: site.acknowledge(identity, said.by or _who(caller), said.reason))
+        return _done(identity, lambda: site.acknowledge(identity, _who(caller, said.by), said.reason))
 
     @router.delete(
         "/api/alerts/{identity}/ack", tags=["alerts"], response_model=AlertShape, responses=answers(404, 409)
@@ -112,18 +143,23 @@ def _add_alerts(router: APIRouter, site: Site) -> None:
 
     def _done(identity: int, act: Callable[[], None]) -> Response:
         site.database.read(lambda session: alerts.one(session, identity))
-        _conflicts(act)
+        _conflicts(act, "path.identity")
         return told(site.database.read(lambda session: alerts.one(session, identity)))
 
 
 def _add_silences(router: APIRouter, site: Site) -> None:
-    @router.get("/api/silences", tags=["alerts"], response_model=SilenceList, responses=NOT_MODIFIED)
+    @router.get("/api/silences", tags=["alerts"], response_model=SilencePage, responses=NOT_MODIFIED)
     def list_silences(
+        request: Request,
         *,
         all: Annotated[bool, Query(description="Also those that are over.")] = False,  # noqa: A002
+        limit: Limit = 100,
+        cursor: NumberCursor = None,
     ) -> Response:
-        """Silences that hold; with `all` the newest 200."""
-        return told({"silences": site.database.read(lambda session: alerts.silence_list(session, all=all))})
+        """Silences that hold, or all of them, newest first."""
+        before = _number(cursor)
+        found = site.database.read(lambda session: alerts.silence_page(session, all=all, limit=limit, before=before))
+        return told(found, following=following_page(request, found["next"]))
 
     @router.post(
         "/api/silences",
@@ -138,7 +174,7 @@ def _add_silences(router: APIRouter, site: Site) -> None:
         if body.alert is not None:
             alert = body.alert
             site.database.read(lambda session: alerts.one(session, alert))
-        identity = _conflicts(lambda: site.silence(wanted))
+        identity = _conflicts(lambda: site.silence(wanted), "body")
         response = told(site.database.read(lambda session: alerts.one_silence(session, identity)))
         response.status_code = 201
         response.headers["Location"] = f"/api/silences/{identity}"
@@ -157,29 +193,40 @@ def _add_silences(router: APIRouter, site: Site) -> None:
     @router.delete(
         "/api/silences/{identity}", tags=["alerts"], response_model=SilenceShape, responses=answers(404, 409)
     )
-    def unsilence(identity: SilenceId, _: Admin) -> Response:
+    def unsilence(identity: SilenceId, caller: Admin) -> Response:
         """End a silence now: what still fires is told."""
         site.database.read(lambda session: alerts.one_silence(session, identity))
-        _conflicts(lambda: site.unsilence(identity))
+        _conflicts(lambda: site.unsilence(identity, _who(caller)), "path.identity")
         return told(site.database.read(lambda session: alerts.one_silence(session, identity)))
 
 
-def _who(caller: Caller) -> str:
-    return caller.name or "the API"
+def _who(caller: Caller, by: str | None = None) -> str:
+    """Who is recorded: nobody who is known goes by another name alone."""
+    if not caller.name or not by:
+        return caller.name or by or "the API"
+    return caller.name if caller.is_person else f"{by} ({caller.name})"
+
+
+def _number(cursor: str | None) -> int | None:
+    return None if cursor is None else min(int(cursor), 2**31 - 1)
 
 
 def _wanted(body: NewSilence, caller: Caller) -> Silencing:
     """What the site is asked for. Raises ProblemError naming the field."""
-    if (body.alert is None) is (body.pipeline is None and body.branch is None):
-        raise bad("alert", "give an alert, or a pipeline (or a branch), and not both", where="body")
+    conditions = (body.pipeline, body.branch, body.provider, body.labels, body.kind)
+    if (body.alert is not None) is any(conditions):
+        raise bad("alert", "give an alert, or a pipeline (or other conditions), and not both", where="body")
     if not (body.lasting or body.until_fixed or body.until_new_bucket or body.until_build):
         raise bad("for", "a silence needs an end: for, until_fixed, until_new_bucket or until_build", where="body")
     return Silencing(
         reason=body.reason,
-        by=body.by or _who(caller),
+        by=_who(caller, body.by),
         alert=body.alert,
         pipeline=body.pipeline,
         branch=body.branch,
+        provider=body.provider,
+        labels=body.labels,
+        kind=body.kind,
         lasting=_lasting(body.lasting),
         until_fixed=body.until_fixed,
         until_new_bucket=body.until_new_bucket,
@@ -199,9 +246,9 @@ def _lasting(text: str | None) -> timedelta | None:
     return found
 
 
-def _conflicts(act: Callable[[], Any]) -> Any:
+def _conflicts(act: Callable[[], T], field: str) -> T:
     """Do it; what cannot be done now is a conflict, in the words for people."""
     try:
         return act()
     except ValueError as error:
-        raise ProblemError(409, str(error), [Fault("path.identity", str(error))]) from error
+        raise ProblemError(409, str(error), [Fault(field, str(error))]) from error

@@ -123,7 +123,7 @@ def _add_silencing(router: APIRouter, pages: Pages) -> None:
     @router.post("/silences/{silence}/end", status_code=303, responses=refused)
     def unsilence(request: Request, caller: Admin, silence: Number, back: Field = "/alerts") -> Response:
         """It is over: what fires is told."""
-        return _done(pages, request, caller, back, lambda: site.unsilence(_fits(silence)))
+        return _done(pages, request, caller, back, lambda: site.unsilence(_fits(silence), _who(caller, "")))
 
 
 def _page(

@@ -85,10 +85,11 @@ class SilenceShape(TypedDict):
     ended_because: str | None
 
 
-class SilenceList(TypedDict):
-    """Silences."""
+class SilencePage(TypedDict):
+    """Silences, newest first."""
 
     silences: list[SilenceShape]
+    next: str | None
 
 
 def page(
@@ -180,9 +181,14 @@ def _notification(notification: Notification) -> NotificationShape:
     }
 
 
-def silence_list(session: Session, *, all: bool) -> list[SilenceShape]:  # noqa: A002  (the CLI's word)
-    """Those that hold; with `all` the newest, those that are over too."""
-    return [_silence(each) for each in (silences.listing if all else silences.unended)(session)]
+def silence_page(session: Session, *, all: bool, limit: int, before: int | None) -> SilencePage:  # noqa: A002
+    """Those that hold, or all of them (the words of `buildwatch silence --list`), newest first."""
+    found = silences.listing(session, limit=limit + 1, before=before, unended=not all)
+    more = len(found) > limit
+    return {
+        "silences": [_silence(each) for each in found[:limit]],
+        "next": str(found[limit - 1].id) if more else None,
+    }
 
 
 def one_silence(session: Session, identity: int) -> SilenceShape:
