@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts.policies.routing import destinations
+from alerts.decision import decision
+from alerts.policies.routing import Subject, destinations
 from domain.alert import Alert, AlertState, Delivery, Notification, Reason, Scope
 from domain.build import Build
 from domain.testreport import TestStatus
 from poller.config import Configuration
 from poller.telling.matter import Matter, brief_matter_of, matter_of
-from poller.telling.subject import subject_of
-from poller.telling.tell import speak, written
+from poller.telling.subject import subject_of, wrong_number
+from poller.telling.tell import speak, tell, written
+from poller.telling.withholding import is_withheld
 from store import alerts, builds, details, held, outbox
 from store.details import Findings
 from store.engine import Session
@@ -50,6 +52,8 @@ def catch_up(
     for alert, rows in _concerned(session, view.build) if news else ():
         if alert.state is AlertState.FIRING:
             told |= _Late(session, alert, tuple(rows), view.build, found, configuration, now).told()
+    if news:
+        told |= _tell_whom_they_name(session, view.build, found, configuration, now)
     return told | let_go(session, view.build, now, again=again)
 
 
@@ -64,10 +68,34 @@ def let_go(session: Session, build: Build, now: datetime, *, again: datetime | N
     return held.let_go(session, ours, now, company=COMPANY, crowd=CROWD) if ours else frozenset()
 
 
+def _tell_whom_they_name(
+    session: Session, build: Build, found: Findings, configuration: Configuration, now: datetime
+) -> Told:
+    """Alerts that no route took until it was known what the details tell of their build."""
+    told: Told = frozenset()
+    for alert in alerts.of_scope(session, _scope(build)):
+        is_open = alert.state is AlertState.FIRING and not (alert.channels or alert.evidence.get("baseline"))
+        if not is_open or is_withheld(alert) or wrong_number(alert) != build.id:
+            continue
+        subject, routes = subject_of(alert, build.pipeline, build), configuration.routes
+        if destinations(routes, subject) and not destinations(routes, _without_details(subject, build, found)):
+            told |= tell(session, decision(alert, Reason.FIRST), build.pipeline, configuration, now)
+    return told
+
+
+def _without_details(subject: Subject, build: Build, found: Findings) -> Subject:
+    """What was known of it before the details of its build had come."""
+    labels = {name: value for name, value in subject.labels.items() if name not in found.labels}
+    return replace(subject, bucket=None, labels={**build.pipeline.labels, **labels})
+
+
+def _scope(build: Build) -> Scope:
+    return Scope(provider=build.pipeline.provider, pipeline=build.pipeline.key, branch=build.stream)
+
+
 def _concerned(session: Session, build: Build) -> list[tuple[Alert, list[Notification]]]:
     """The alerts of a build's stream of which something is said, or to be said, about this build."""
-    scope = Scope(provider=build.pipeline.provider, pipeline=build.pipeline.key, branch=build.stream)
-    known = {alert.id: alert for alert in alerts.of_scope(session, scope) if alert.id is not None}
+    known = {alert.id: alert for alert in alerts.of_scope(session, _scope(build)) if alert.id is not None}
     said = outbox.of_alerts(session, list(known)) if known else {}
     return [(known[of], rows) for of, rows in said.items() if any(row.about.get("build") == build.id for row in rows)]
 
@@ -118,7 +146,7 @@ class _Late:
         pipeline, routes = self.build.pipeline, self.configuration.routes
         subject = subject_of(self.alert, pipeline, self.build)
         wanted = destinations(routes, subject)
-        before = destinations(routes, replace(subject, bucket=None))
+        before = destinations(routes, _without_details(subject, self.build, self.found))
         if wanted == before or not self.alert.channels:
             return
         seen = not all(_unseen(row) for row in self.rows)

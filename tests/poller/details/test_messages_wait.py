@@ -331,3 +331,42 @@ def test_a_pull_request_is_explained_and_nobody_is_told(desk: ExplainedDesk) -> 
     found = desk.database.read(lambda session: builds.get(session, [2]))
     assert found[2].build.bucket == "Compile Error"
     assert desk.rows() == []
+
+
+CAUSE = "{match: {bucket: Compile Error}, to: [wall]}"
+RUNNER = "{match: {labels: {runner: agent-7}}, to: [wall]}"
+
+
+@pytest.mark.parametrize("route", [CAUSE, RUNNER])
+def test_who_is_told_may_depend_on_what_details_say(database: Database, tmp_path: Path, route: str) -> None:
+    desk = ExplainedDesk(database, tmp_path)
+    desk.with_text(tmp_path, "routes:\n", f"routes:\n  - {route}\n")
+    desk.teller.usual = replace(desk.teller.usual, labels={"runner": "agent-7"})
+    desk.builds("PF")
+    assert [row.channel for row in desk.rows()] == ["desk"]
+    desk.explains()
+    assert [row.channel for row in desk.rows()] == ["wall"]
+
+
+@pytest.mark.parametrize("route", [CAUSE, RUNNER])
+def test_whom_only_the_details_name_is_told_when_they_come(database: Database, tmp_path: Path, route: str) -> None:
+    desk = ExplainedDesk(database, tmp_path)
+    desk.with_text(tmp_path, "  - {to: [desk]}\n", f"  - {route}\n")
+    desk.teller.usual = replace(desk.teller.usual, labels={"runner": "agent-7"})
+    desk.builds("PF")
+    assert desk.rows() == []
+    assert desk.explains().told == {"wall"}
+    assert [(row.channel, row.reason) for row in desk.rows()] == [("wall", Reason.FIRST)]
+    assert "Compile Error" in last(desk, "wall").message.headline
+    desk.builds("FP")
+    desk.explains()
+    assert [(row.channel, row.reason) for row in desk.rows()][1:] == [("wall", Reason.RESOLVED)]
+
+
+def test_what_was_so_at_first_contact_is_left_to_its_summary(database: Database, tmp_path: Path) -> None:
+    desk = ExplainedDesk(database, tmp_path)
+    desk.with_text(tmp_path, "  - {to: [desk]}\n", f"  - {CAUSE}\n")
+    desk.comes(build(1, Outcome.FAILURE, finished_at=desk.now - timedelta(days=1)))
+    desk.explains()
+    assert [alert.channels for alert in desk.alerts()] == [()]
+    assert desk.rows() == []
