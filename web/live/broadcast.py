@@ -25,6 +25,7 @@ from web.site import Site
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds, with the store
+ASK_AGAIN = 1.0  # second after the store was found to be away: who joins until then is told so at once
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class Pace:
     looks: float = 0.25  # for what another process commits
     gap: float = 0.4  # between two messages: with the look, the work and the sending everybody knows within a second
     refresh: float = 60.0  # a summary changes with time alone, as builds leave its window
+    session: float = 3600.0  # whoever logged in connects again after this: by then the session may be over
     patience: float = 10.0  # with a client that takes nothing
     most: int = 600  # clients: the server takes 1,000 connections, and pages are asked for, too
 
@@ -154,6 +156,7 @@ class _Following:
     seq: int | None = None  # up to where everybody has been told
     summary: str | None = None  # as it is at `seq`
     refreshed: float = 0.0  # loop time
+    away: tuple[float, StoreError] | None = None  # since when (loop time), and why, the store cannot be asked
     stop: Callable[[], None] = lambda: None
 
 
@@ -192,31 +195,45 @@ class Broadcast:
 
     async def catch_up(self, since: int) -> News:
         """What a listener that has joined missed since a number that it was told. Raises StoreError."""
-        await self._start()
-        return await self._ask(lambda session: self._look(session, since, wants_summary=False))
+        await self.greet()
+        following = self._followed()
+        async with following.lock:
+            return await self._joining(following, lambda session: self._look(session, since, wants_summary=False))
 
     async def greet(self) -> News:
         """How far it has come for a listener that has joined: it is told what comes after. Raises StoreError."""
-        await self._start()
-        return await self._ask(lambda session: News(seq=changes.newest(session), delta=None))
+        following = self._followed()
+        async with following.lock:
+            if following.seq is None:
+                following.seq = await self._joining(following, changes.newest)
+            return News(seq=following.seq, delta=None)
 
     async def summary(self) -> News:
-        """The summary for a listener that has joined; of those who come together it is worked out for the first."""
+        """The summary for a listener that has joined; of those who come together it is worked out for the first.
+
+        Raises StoreError.
+        """
         following = self._followed()
         async with following.lock:
             if following.summary is None:
-                news = await self._ask(lambda session: self._look(session, None, wants_summary=True))
+                look = partial(self._look, since=None, wants_summary=True)
+                news = await self._joining(following, look)
                 following.summary = news.summary
                 following.seq = news.seq if following.seq is None else following.seq
                 return news
             return News(seq=following.seq or 0, delta=None, summary=following.summary)
 
-    async def _start(self) -> None:
-        """Note where it begins before anybody is greeted: what comes after that is told."""
-        following = self._followed()
-        async with following.lock:
-            if following.seq is None:
-                following.seq = await self._ask(changes.newest)
+    async def _joining(self, following: _Following, unit: Callable[[Session], T]) -> T:
+        """Ask for one who joins, with the lock. While the store is away a crowd does not wait for it one by one."""
+        if following.away is not None and following.loop.time() < following.away[0] + ASK_AGAIN:
+            raise following.away[1]
+        try:
+            found = await self._ask(unit)
+        except StoreError as error:
+            following.away = following.loop.time(), error
+            raise
+        following.away = None
+        return found
 
     def _followed(self) -> _Following:
         if self._following is None:
@@ -263,12 +280,15 @@ class Broadcast:
                 if not failing:
                     log.warning("live updates wait, the store is not available, will retry error=%s", error)
                 failing = True
+                following.away = following.loop.time(), error
                 await asyncio.sleep(self.pace.gap)
                 continue
             except Exception:
                 log.exception("live updates failed, will retry")
                 await asyncio.sleep(self.pace.refresh)
                 continue
+            if failing:
+                log.info("live updates go on, the store is available again")
             failing = False
             if news is not None:
                 for listener in tuple(following.listeners):

@@ -20,9 +20,10 @@ from fastapi.websockets import WebSocketDisconnect
 from store.engine import Session
 from store.errors import StoreError
 from web.access.gate import away
-from web.access.scopes import Reader
+from web.access.scopes import Caller, Reader
 from web.live.broadcast import Broadcast, ChangeListener, Full, Listener, Pace, SummaryListener
 from web.problems import problem
+from web.reading.remembered import Remembered
 from web.reading.summaries import run_summary
 from web.site import Site
 
@@ -30,12 +31,13 @@ PROTOCOL = "buildwatch"  # beside `bearer.TOKEN`: see web.access.recognition
 TRY_AGAIN_LATER = 1013
 SERVICE_RESTART = 1012
 MINUTES = 1440
+BETWEEN = 0.02  # seconds between two messages of a client that are read: nothing is expected from them
 LARGEST_SEQ = 2**53
 
 
 def router_of(site: Site, pace: Pace | None = None) -> APIRouter:
     """The routes."""
-    broadcast = Broadcast(site, lambda session: update(session, site.now()), pace or Pace())
+    broadcast = Broadcast(site, lambda session: update(session, site.remembered, site.now()), pace or Pace())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -49,27 +51,31 @@ def router_of(site: Site, pace: Pace | None = None) -> APIRouter:
     @router.websocket("/ws/metrics")
     async def follow_metrics(websocket: WebSocket, caller: Reader) -> None:
         """The summary, now and at every change."""
-        del caller
-        await _serve(websocket, broadcast, SummaryListener(), site)
+        await _serve(websocket, broadcast, SummaryListener(), site, caller=caller)
 
     @router.websocket("/api/live")
     async def follow_changes(
         websocket: WebSocket, caller: Reader, since: Annotated[int | None, Query(ge=0, le=LARGEST_SEQ)] = None
     ) -> None:
         """What changes, by number."""
-        del caller
-        await _serve(websocket, broadcast, ChangeListener(), site, since)
+        await _serve(websocket, broadcast, ChangeListener(), site, caller=caller, since=since)
 
     return router
 
 
-def update(session: Session, now: datetime) -> str:
+def update(session: Session, remembered: Remembered, now: datetime) -> str:
     """The message with the summary that GET /api/metrics/summary answers."""
-    return orjson.dumps({"type": "metrics_update", "payload": run_summary(session, now, MINUTES)}).decode()
+    return orjson.dumps({"type": "metrics_update", "payload": run_summary(session, remembered, now, MINUTES)}).decode()
 
 
 async def _serve(
-    websocket: WebSocket, broadcast: Broadcast, listener: Listener, site: Site, since: int | None = None
+    websocket: WebSocket,
+    broadcast: Broadcast,
+    listener: Listener,
+    site: Site,
+    *,
+    caller: Caller,
+    since: int | None = None,
 ) -> None:
     try:
         broadcast.join(listener)
@@ -89,7 +95,8 @@ async def _serve(
     try:
         # Browsers need to have one of the protocols accepted that they offered.
         await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)
-        await talk(websocket, broadcast, listener, greeting, site)
+        until = broadcast.pace.session if caller.csrf is not None else None
+        await talk(websocket, broadcast, listener, greeting, site, until=until)
     finally:
         broadcast.leave(listener)
 
@@ -105,13 +112,22 @@ async def _greeting(broadcast: Broadcast, listener: Listener, since: int | None)
 
 
 async def talk(
-    websocket: WebSocket, broadcast: Broadcast, listener: Listener, greeting: str | None, site: Site
+    websocket: WebSocket,
+    broadcast: Broadcast,
+    listener: Listener,
+    greeting: str | None,
+    site: Site,
+    *,
+    until: float | None = None,
 ) -> None:
-    """Until the client goes, takes nothing for too long, or may not listen any more."""
+    """Until the client goes, takes nothing for too long, or has to show again that it may listen.
+
+    That is when the tokens and people of `web.auth` are others, and after `until` seconds.
+    """
     tasks = {
-        asyncio.ensure_future(_hear(websocket)),
+        asyncio.ensure_future(hear(websocket)),
         asyncio.ensure_future(_tell(websocket, listener, greeting, broadcast.pace.patience)),
-        asyncio.ensure_future(_watch_access(site, broadcast.pace.refresh)),
+        asyncio.ensure_future(_watch_access(site, broadcast.pace.refresh, until)),
     }
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -126,10 +142,13 @@ async def talk(
                 await websocket.close(code)
 
 
-async def _hear(websocket: WebSocket) -> None:
-    """What the client says is ignored; returns when it has gone. Pongs are only read while somebody reads."""
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
+async def hear(websocket: WebSocket) -> None:
+    """What the client says is ignored, and not read faster than this; returns when it has gone.
+
+    Pongs are only read while somebody reads: who says too much has no time for them, and is dropped.
+    """
+    while (await websocket.receive())["type"] != "websocket.disconnect":  # noqa: ASYNC110  (a pause, not a poll)
+        await asyncio.sleep(BETWEEN)
 
 
 async def _tell(websocket: WebSocket, listener: Listener, greeting: str | None, patience: float) -> int | None:
@@ -148,9 +167,11 @@ async def _tell(websocket: WebSocket, listener: Listener, greeting: str | None, 
         text = None
 
 
-async def _watch_access(site: Site, every: float) -> int:
-    """Returns when it is another question who may listen: whoever still may connects again."""
+async def _watch_access(site: Site, every: float, until: float | None) -> int:
+    """Returns when it is a question again who may listen: whoever still may connects again."""
     access = site.settings().access
-    while site.settings().access == access:  # noqa: ASYNC110  (nobody tells us)
-        await asyncio.sleep(every)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(until):
+            while site.settings().access == access:  # noqa: ASYNC110  (nobody tells us)
+                await asyncio.sleep(every)
     return SERVICE_RESTART
