@@ -16,7 +16,8 @@ DESCRIPTION = """
 Builds of Jenkins, GitHub Actions and everything that is pushed here: read, measured, fed and followed.
 
 Errors are `application/problem+json` and name the fields that cannot be used. Times are UTC, ISO 8601 with `Z`.
-Lists have a cursor; answers that can be revalidated have an `ETag`. A WebSocket pushes at `/ws` and `/ws/metrics`.
+Lists have a cursor: `next` in the body, or the header `Link` where the body is an array. What can be asked with GET can
+be asked with HEAD, and answers that can be revalidated have an `ETag`. A WebSocket pushes at `/ws` and `/ws/metrics`.
 Each operation names the scope that it needs: `read`, `ingest` or `admin`, each of which includes the ones before it.
 """
 TAGS = {
@@ -32,6 +33,11 @@ TAGS = {
     "service": "Whether it works.",
     "access": "Logging in and out.",
 }
+PAGES = frozenset({"dashboard", "access"})
+"""Tags of what people look at: what goes wrong there is told on a page."""
+
+_WORDS = {"401": "Unauthorized", "403": "Forbidden", "415": "Not sent as JSON"}
+
 NEEDS = {reader: Scope.READ, ingester: Scope.INGEST, admin: Scope.ADMIN}
 
 
@@ -88,14 +94,21 @@ def _document(app: FastAPI) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], scope: Scope | None) -> None:
     responses = operation["responses"]
     statuses = {"422"} if "422" in responses else set()
+    if "application/json" in operation.get("requestBody", {}).get("content", {}):
+        statuses |= {"415"}
     if scope is not None:
         operation["security"] = [{"token": []}, {"session": []}]
         operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{scope}`.".strip()
         statuses |= {"401", "403"}
     for status in sorted(statuses):
         if status == "422" or status not in responses:
-            responses[status] = _problem({"401": "Unauthorized", "403": "Forbidden"}.get(status, "Cannot be used"))
+            responses[status] = _problem(_WORDS.get(status, "Cannot be used"))
     responses.setdefault("default", _problem("Any other error"))
+    for status, response in responses.items():
+        if status.startswith("3"):
+            response.pop("content", None)  # all that these say is in the headers
+        elif not status.startswith("2") and PAGES.intersection(operation.get("tags", ())):
+            response["content"].setdefault("text/html", {"schema": {"type": "string"}})
 
 
 def _problem(description: str) -> dict[str, Any]:

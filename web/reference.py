@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import Request
 
 from web.access.scopes import Reader
+from web.answers import Revalidated
 from web.plain_pages import page
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -44,7 +45,7 @@ class Operation:
 
 def router_of(document: Callable[[], Mapping[str, Any]]) -> APIRouter:
     """The two addresses. `document` is asked for at the first request: making it takes a moment."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, route_class=Revalidated)
 
     @router.get("/openapi.json")
     def openapi(_: Reader) -> Response:

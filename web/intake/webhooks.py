@@ -276,9 +276,9 @@ _ANY_OBJECT: Mapping[str, Any] = {
 def _object(body: bytes, content_type: str) -> Mapping[str, Any]:
     """The JSON object; GitHub can be told to send it as a form. Raises ProblemError."""
     text = body
-    if content_type.startswith("application/x-www-form-urlencoded"):
-        text = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10).get("payload", [""])[0].encode()
     try:
+        if content_type.startswith("application/x-www-form-urlencoded"):
+            text = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10).get("payload", [""])[0].encode()
         found = orjson.loads(text)
     except (ValueError, UnicodeError):
         raise ProblemError(400, "the body is not JSON", [Fault("body", "is not JSON")]) from None
