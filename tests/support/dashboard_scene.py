@@ -1,15 +1,17 @@
 """A store that has something to show on every page, and one in which every name is hostile."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from domain.alert import Delivery
 from domain.build import Build, Outcome, Pipeline
 from domain.details import Changes, Commit, Stage
 from domain.testreport import TestCase, TestReport, TestStatus
 from domain.text import clean
 from providers._base import Page
-from store import details, measurements, tests
+from store import details, measurements, outbox, outcomes, tests
 from store.engine import Session
 from tests.support.builders import NOON, build, pipeline
 from tests.support.hostile import HOSTILE
@@ -51,6 +53,22 @@ def fill(site: Site) -> list[int]:
     ids = ingested(site, line(core, "P" * 30 + "FF"))
     site.database.transact(lambda session: _explain(session, ids[-1], "Helm"))
     return ids
+
+
+def deliver(site: Site) -> list[int]:
+    """One message of each alert that fires was sent; of the first one, another channel refused it. The alerts' ids."""
+
+    def told(session: Session) -> list[int]:
+        found = outbox.listing(session)[::-1]
+        for each in found:
+            outcomes.mark_sent(session, each.id or 0, {"ts": "1.2"}, NOON)
+        first = found[0]
+        outbox.add(session, [replace(first, channel="mail", delivery=Delivery.PENDING, id=None)])
+        [refused] = [each for each in outbox.listing(session) if each.channel == "mail"]
+        outcomes.mark_dead(session, refused.id or 0, "550 5.1.1 no such mailbox", NOON)
+        return sorted({each.alert_id for each in found})
+
+    return site.database.transact(told)
 
 
 def _explain(session: Session, build_id: int, word: str) -> None:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from domain.build import Outcome
 from store import alerts, silences
 from tests.support.builders import NOON, build, pipeline
-from tests.support.dashboard_scene import STACK, fill, fill_hostile, ingested, line
+from tests.support.dashboard_scene import STACK, deliver, fill, fill_hostile, ingested, line
 from web.site import Site
 
 PAGES = ("/", "/?kiosk=1", "/details", "/pipelines", "/alerts", "/tests", "/analysis")
@@ -65,11 +65,20 @@ def test_every_page_of_an_empty_store_says_so_calmly(client: TestClient, path: s
 
 
 @pytest.mark.parametrize(
-    "path", ["/builds/999", "/builds/0", f"/builds/{10**30}", "/pipelines/999", f"/pipelines/{10**30}"]
+    "path",
+    [
+        "/builds/999",
+        "/builds/0",
+        f"/builds/{10**30}",
+        "/pipelines/999",
+        f"/pipelines/{10**30}",
+        "/alerts/999",
+        f"/alerts/{10**30}",
+    ],
 )
 def test_what_is_not_there_is_a_page_that_says_so(client: TestClient, path: str) -> None:
     page = shown(client, path, 404)
-    assert "there is no" in page.text
+    assert "there is no" in page.text.casefold()
 
 
 @pytest.mark.parametrize(
@@ -206,6 +215,45 @@ def test_builds_are_filtered_in_the_address(client: TestClient, site: Site, quer
     assert "core" not in page.text
 
 
+def test_a_pipeline_that_is_asked_for_by_number_is_named(client: TestClient, site: Site) -> None:
+    fill(site)
+    page = shown(client, "/details?pipeline=3&q=core")
+    assert "core \N{MULTIPLICATION SIGN}" in " ".join(page.text.split())
+    assert "?q=core" in page.links
+    assert "edge" not in page.text
+
+
+def test_columns_that_no_build_has_are_left_out(client: TestClient, site: Site) -> None:
+    nothing: dict[str, None] = {"branch": None, "commit": None, "actor": None, "trigger": None}
+    ingested(site, line(pipeline("pushed"), "PP", **nothing))
+    head = shown(client, "/details").text
+    assert "Finished" in head
+    assert not [each for each in ("Commit", "Triggered by") if each in head]
+    ingested(site, line(pipeline("polled"), "P"))
+    assert "Commit" in shown(client, "/details").text
+
+
+def test_what_is_older_than_a_day_has_a_date(client: TestClient, site: Site) -> None:
+    ingested(site, line(pipeline(), "P", end=24 * 60 + 10))
+    text = shown(client, "/details").text
+    assert "19 Nov, 17:20" in text
+    assert "1d ago" not in text
+
+
+def test_the_zone_of_all_times_is_named(client: TestClient, site: Site) -> None:
+    fill(site)
+    text = " ".join(shown(client, "/").text.split())
+    assert "Fri 20 Nov, 10:00 → Sat 21 Nov, 10:00 Asia/Kolkata" in text
+    assert "As of Fri 20 Nov, 17:30 (Asia/Kolkata)" in text
+
+
+def test_labels_that_few_builds_have_are_not_what_the_page_begins_with(client: TestClient, site: Site) -> None:
+    ingested(site, line(pipeline("a", labels={"team": "web"}), "P" * 60, every=10))
+    ingested(site, line(pipeline("b"), "FF", labels={"runner": "one"}))
+    ingested(site, line(pipeline("c"), "F", labels={"runner": "two"}))
+    assert "By team" in " ".join(shown(client, "/").text.split())
+
+
 def test_pipelines_that_fail_come_first(client: TestClient, site: Site) -> None:
     fill(site)
     text = shown(client, "/pipelines").text
@@ -245,6 +293,42 @@ def test_tests_that_fail_are_listed_with_where(client: TestClient, site: Site) -
     assert "core" in text
     assert "1 failing" in text
     assert "No test reports yet" in shown(client, "/tests?q=docs").text
+
+
+def test_an_alert_has_a_page_with_all_that_was_said_about_it(client: TestClient, site: Site) -> None:
+    fill(site)
+    refused = deliver(site)[-1]
+    page = shown(client, f"/alerts/{refused}")
+    text = " ".join(page.text.split())
+    assert "core main" in text
+    assert "failing firing 2 failed in a row since #31" in text
+    assert "Began 1h ago 16:20" in text
+    assert "desk first message sent now 17:30" in text
+    assert "mail first message 550 5.1.1 no such mailbox not delivered" in text
+    assert [each for each in page.links if each.startswith("/builds/")]
+    assert f"/alerts/{refused}/acknowledge" in page.links
+    assert f"/alerts/{refused}" in shown(client, "/").links
+
+
+def test_the_page_of_a_build_says_who_was_told(client: TestClient, site: Site) -> None:
+    build_id = fill(site)[-1]
+    assert "desk first message waits for desk since" in " ".join(shown(client, f"/builds/{build_id}").text.split())
+    alert = deliver(site)[-1]
+    page = shown(client, f"/builds/{build_id}")
+    text = " ".join(page.text.split())
+    assert f"Sent to desk at 2026-11-20 17:30 IST (alert {alert})" in text
+    assert "desk first message sent now 17:30" in text
+    assert "mail first message given up for mail after 1 try: 550 5.1.1 no such mailbox not delivered" in text
+    assert f"/alerts/{alert}" in page.links
+
+
+def test_an_alert_that_is_over_asks_for_nothing(client: TestClient, site: Site) -> None:
+    ingested(site, line(pipeline(), "PF", end=120))
+    ingested(site, [build(9, Outcome.SUCCESS, pipeline=pipeline(), started_at=NOON, finished_at=NOON)])
+    [link] = {each for each in shown(client, "/alerts").links if re.fullmatch(r"/alerts/\d+", each)}
+    page = shown(client, link)
+    assert "Lasted 2h" in " ".join(page.text.split())
+    assert "form" not in page.tags
 
 
 def test_an_alert_is_acknowledged_by_a_form_and_back(client: TestClient, site: Site) -> None:
@@ -337,7 +421,7 @@ def failed(client: TestClient, path: str) -> int:
 
 def test_the_theme_is_there_before_the_first_paint(client: TestClient) -> None:
     client.cookies.set("theme", "dark")
-    assert '<html lang="en" data-theme="dark">' in client.get("/", headers=HTML).text
+    assert ' data-theme="dark"' in client.get("/", headers=HTML).text
     client.cookies.set("theme", '"><script>')
     assert "<script>" not in client.get("/", headers=HTML).text
 

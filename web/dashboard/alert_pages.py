@@ -35,6 +35,15 @@ def add(router: APIRouter, pages: Pages) -> None:
         """What fires, what is silenced, what was wrong before."""
         return _page(pages, request, caller)
 
+    @router.get("/alerts/{alert}", summary="An alert")
+    def alert(request: Request, caller: Reader, alert: Number) -> Response:
+        """What is wrong, since when, who was told, and what to do with it."""
+        now = pages.site.now()
+        found = pages.read(lambda session: shown.one(session, _fits(alert), now))
+        if found is None:
+            raise ProblemError(404, f"there is no alert {alert}: it never was, or it is older than what is kept")
+        return pages.show(request, caller, "alert.html", each=found, lasting=LASTING, may_act=caller.may(Scope.ADMIN))
+
     _add_acknowledging(router, pages)
     _add_silencing(router, pages)
 

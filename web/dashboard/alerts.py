@@ -1,18 +1,19 @@
 """Alerts and silences, with what pages show beside them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from alerts.policies.handled import acknowledged, acknowledgement, notes
 from alerts.policies.silence import conditions, holds, labels_of, until
-from domain.alert import Alert, AlertKind, AlertState, Notification
+from domain.alert import Alert, AlertKind, AlertState
 from domain.build import Build
 from domain.silence import Silence
-from store import alerts, builds, pipelines, silences
+from store import alert_pages, alerts, builds, pipelines, silences
 from store.builds import BuildView
 from store.engine import Session
 from store.pipelines import Known
+from web.dashboard.messages import Line, of_notifications
 
 WORDS = {
     AlertKind.FAILURE: "failing",
@@ -47,7 +48,7 @@ class Shown:
     build: Build | None  # the newest that it fires for
     acknowledged_by: str | None
     silence: Silence | None  # that keeps it from being told
-    notifications: Sequence[Notification] = ()
+    said: Sequence[Line] = ()
 
     @property
     def where(self) -> str:
@@ -109,9 +110,12 @@ def ended(session: Session, now: datetime, limit: int) -> list[Shown]:
 
 
 def one(session: Session, identity: int, now: datetime) -> Shown | None:
-    """An alert by its number."""
-    found = alerts.get(session, [identity])
-    return _shown(session, list(found.values()), now)[0] if found else None
+    """An alert by its number, with what was said about it."""
+    found = alert_pages.views(session, [identity])
+    if not found:
+        return None
+    [shown] = _shown(session, [found[0].alert], now)
+    return replace(shown, said=of_notifications(found[0].notifications))
 
 
 def all_silences(session: Session, now: datetime, zone: tzinfo, limit: int) -> list[ShownSilence]:

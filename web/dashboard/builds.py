@@ -1,8 +1,7 @@
 """One build in full, and lists of builds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from alerts.writing.suspects import suspects
 from domain.message import Table
@@ -76,9 +75,3 @@ def behind(session: Session, wanted: Wanted, after: Place | None) -> Behind:
     """The next page of builds."""
     found = browsing.page(session, wanted, limit=PAGE, after=after)
     return Behind(builds=found.builds, next=found.next)
-
-
-def messages(explained: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """The messages about a build, of all its alerts, from what `explain` says."""
-    alerts = explained.get("alerts", ()) if explained else ()
-    return [{**message, "alert": alert} for alert in alerts for message in alert.get("messages", ())]

@@ -10,9 +10,9 @@ from domain.build import Verdict
 from web.dashboard.alerts import WORDS
 from web.dashboard.analysis import Figure
 from web.dashboard.pipelines import Whole
+from web.dashboard.rendering import is_time
 
 _MOST_MARKS = 40
-_SECONDS = ("seconds", "duration", "time")
 _OF_DURATION = frozenset({AlertKind.DURATION, AlertKind.STUCK})
 
 
@@ -67,14 +67,14 @@ def figures(found: Figure) -> str | None:
         band=[baseline.low, baseline.high, baseline.value] if baseline else None,
         line=line,
         marks=[],
-        unit="seconds" if any(word in found.name for word in _SECONDS) else "number",
+        unit="seconds" if is_time(found.name) else "number",
         name=found.name,
     )
 
 
 def _marks(alerts: Iterable[Alert], since: float) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = [
-        {"x": each.started_at.timestamp(), "word": WORDS[each.kind], "id": each.id}
+        {"x": each.started_at.timestamp(), "word": WORDS[each.kind]}
         for each in alerts
         if each.started_at.timestamp() >= since
     ]

@@ -1,6 +1,6 @@
 """The dashboard: every page is whole as it comes from here; scripts only keep it current."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from store.browsing import Place, Wanted
 from store.engine import Session
 from store.pipelines import Known
 from web.access.scopes import Reader
-from web.dashboard import alert_pages, alerts, analysis, assets, builds, charts, tests
+from web.dashboard import alert_pages, alerts, analysis, assets, builds, charts, messages, tests
 from web.dashboard import pipelines as piped
 from web.dashboard.showing import Pages
 from web.problems import Fault, ProblemError
@@ -65,7 +65,7 @@ def _add_overview(router: APIRouter, pages: Pages) -> None:
 
         def read(session: Session) -> tuple[overview.Overview, list[alerts.Shown]]:
             return (
-                overview.overview(session, pages.remembered, asked),
+                overview.overview(session, pages.site.remembered, asked),
                 alerts.firing(session, now),
             )
 
@@ -94,9 +94,10 @@ def _add_details(router: APIRouter, pages: Pages) -> None:
         day = days.day_named(window, now, settings) if window else None
         chosen = _status(status, outcome)
 
-        def read(session: Session) -> builds.Behind:
+        def read(session: Session) -> tuple[builds.Behind, Known | None]:
+            called = _called(pipelines.all(session), pipeline) if pipeline else None
             wanted = Wanted(
-                pipelines=_called(session, pipeline) if pipeline else None,
+                pipelines=None if called is None else [each.id for each in called],
                 branch=branch or None,
                 labels=labels_in(request),
                 bucket=reason,
@@ -105,13 +106,16 @@ def _add_details(router: APIRouter, pages: Pages) -> None:
                 until=day.window.end if day and not (day.is_current and reason is None) else None,
                 **chosen,
             )
-            return builds.behind(session, wanted, _place(after))
+            numbered = [each for each in called or () if str(each.id) == pipeline]
+            return builds.behind(session, wanted, _place(after)), next(iter(numbered), None)
 
+        found, meant = pages.read(read)
         return pages.show(
             request,
             caller,
             "details.html",
-            found=pages.read(read),
+            found=found,
+            meant=meant,
             reason=reason,
             day=day,
             days=days.last_days(now, settings),
@@ -163,7 +167,7 @@ def _add_build(router: APIRouter, pages: Pages) -> None:
             "build.html",
             found=found,
             explained=explained,
-            messages=builds.messages(explained),
+            said=list(messages.of_explanation(explained)),
         )
 
 
@@ -235,19 +239,17 @@ def _status(status: str | None, outcome: str | None) -> Mapping[str, Any]:
     return STATUSES[status]
 
 
-def _called(session: Session, name: str) -> list[int]:
+def _called(known: Iterable[Known], name: str) -> list[Known]:
     """The pipelines with this number, key or name."""
-    return [each.id for each in pipelines.all(session) if name in {str(each.id), each.pipeline.key, each.pipeline.name}]
+    return [each for each in known if name in {str(each.id), each.pipeline.key, each.pipeline.name}]
 
 
 def _chosen(known: list[Known], name: str | None) -> Known | None:
     """The pipeline with this number, key or name; the first one without a name."""
-    if not name:
-        return known[0] if known else None
-    found = [each for each in known if name in {str(each.id), each.pipeline.key, each.pipeline.name}]
-    if not found:
+    found = _called(known, name) if name else known[:1]
+    if name and not found:
         raise ProblemError(404, "there is no such pipeline")
-    return found[0]
+    return next(iter(found), None)
 
 
 def _pipeline(session: Session, identity: int) -> Known:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -13,6 +13,7 @@ from web.dashboard import drawing
 from web.dashboard.assets import Assets
 
 DASH = "\u2013"
+DAY = timedelta(days=1)
 
 
 def environment(assets: Assets) -> Environment:
@@ -32,8 +33,7 @@ def environment(assets: Assets) -> Environment:
         "outside": outside,
         "short": short,
         "number": number,
-        "path": path,
-        "length": len,
+        "is_time": is_time,
     }
     made.globals |= {
         "asset": assets.url,
@@ -56,12 +56,26 @@ def stands_at(moment: datetime, zone: tzinfo) -> str:
     return moment.astimezone(zone).strftime("%a %d %b, %H:%M")
 
 
-def ago(moment: datetime, now: datetime) -> str:
-    """`5m ago`: the largest unit is enough; the whole time stands in the title."""
+def ago(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """`5m ago`, and after a day the date: the largest unit is enough, the whole time stands in the title."""
     past = now - moment
+    if past >= DAY:
+        return dated(moment, now, zone)
     if past < timedelta(seconds=1):
         return "now"
     return f"{format_duration(timedelta(seconds=int(past.total_seconds()))).split()[0]} ago"
+
+
+def dated(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """`18 Nov, 09:05`, and of another year `18 Nov 2025`."""
+    there = moment.astimezone(zone)
+    rest = there.strftime("%b, %H:%M" if there.year == now.astimezone(zone).year else "%b %Y")
+    return f"{there.day} {rest}"
+
+
+def clock(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """`17:30`, beside what `ago` says; nothing where that is a date already."""
+    return moment.astimezone(zone).strftime("%H:%M") if now - moment < DAY else ""
 
 
 def took(length: timedelta | float | None) -> str:
@@ -103,9 +117,9 @@ def number(value: float) -> str:
     return f"{value:,.4g}".replace(",", "\u202f") if abs(value) < 1000 else f"{value:,.0f}".replace(",", "\u202f")  # noqa: PLR2004
 
 
-def path(text: str) -> str:
-    """A text as one part of a path."""
-    return quote(text, safe="")
+def is_time(name: str) -> bool:
+    """Whether a measurement is a length of time in seconds, as its name says."""
+    return any(word in name for word in ("seconds", "duration", "time"))
 
 
 def query(given: Mapping[str, Any], **changes: Any) -> str:

@@ -11,8 +11,7 @@ from fastapi.responses import HTMLResponse
 from store.engine import Session
 from web.access.scopes import Caller
 from web.dashboard.assets import Assets
-from web.dashboard.rendering import ago, environment, stands_at
-from web.reading.remembered import Remembered
+from web.dashboard.rendering import ago, clock, environment, stands_at
 from web.site import Site
 
 T = TypeVar("T")
@@ -24,7 +23,6 @@ class Pages:
 
     site: Site
     assets: Assets = field(default_factory=Assets)
-    remembered: Remembered = field(default_factory=Remembered)
     templates: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,13 +38,15 @@ class Pages:
             layout="fragment.html" if "x-fragment" in request.headers else "base.html",
             given=dict(request.query_params),
             here=request.url.path,
+            version=self.assets.version,
             kiosk=request.query_params.get("kiosk") == "1",
             theme=theme if theme in {"dark", "light"} else "",
             visitor=caller,
             csrf=caller.csrf or "",
             now=now,
             zone=zone,
-            ago=lambda moment: ago(moment, now),
+            ago=lambda moment: ago(moment, now, zone),
+            clock=lambda moment: clock(moment, now, zone),
             stands_at=lambda moment: stands_at(moment, zone),
         )
         return _answer(request, text, status)

@@ -1,5 +1,6 @@
 // Lines over time with what is usual as a band and alerts as marks. Colours come from the style sheet.
 import uPlot from "./vendor/uplot.js";
+import { told } from "./small.js";
 import { took } from "./words.js";
 
 const drawn = new WeakMap();
@@ -32,7 +33,7 @@ function colours(figure) {
   const probe = document.createElement("span");
   figure.append(probe);
   const found = {};
-  for (const name of ["ink", "dim", "line", "accent", "fill-good", "fill-bad", "fill-unstable"]) {
+  for (const name of ["ink", "dim", "line", "accent", "bad", "fill-good", "fill-bad", "fill-unstable"]) {
     probe.style.color = `var(--${name})`;
     found[name] = getComputedStyle(probe).color;
   }
@@ -47,8 +48,16 @@ const STEPS = [0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 90
 
 function day(at, step) {
   const moment = new Date(at * 1000);
-  if (step >= 86400) return moment.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
-  return moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  return told(moment, step >= 86400 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" });
+}
+
+// The same moment as a date whose own clock shows what the clocks of the zone do: uPlot sets its ticks by it.
+function inZone(at) {
+  try {
+    return uPlot.tzDate(new Date(at * 1000), document.documentElement.dataset.zone);
+  } catch {
+    return new Date(at * 1000);
+  }
 }
 
 const SHOWN = {
@@ -66,15 +75,16 @@ function build(figure, data) {
     {
       width: figure.clientWidth || 300,
       height: heightOf(figure),
+      tzDate: inZone,
       cursor: { y: false, points: { size: 7 } },
       legend: { live: true },
       scales: { x: { time: true }, y: { range: (_, low, high) => range(data, low, high) } },
       axes: [
         { ...axis, space: 70, values: (_, all, __, ___, step) => all.map((at) => day(at, step)) },
-        { ...axis, size: 70, incrs: data.unit === "seconds" ? STEPS : undefined, values: (_, all) => all.map(say) },
+        { ...axis, size: 70, incrs: data.unit === "seconds" ? STEPS : undefined, values: (_, all) => all.map((value) => (data.unit === "share" && value > 1 ? "" : say(value))) },
       ],
       series: [
-        { label: "Time", value: (_, at) => (at == null ? "–" : new Date(at * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })) },
+        { label: "Time", value: (_, at) => (at == null ? "–" : told(new Date(at * 1000), { dateStyle: "medium", timeStyle: "short" })) },
         {
           label: data.name,
           stroke: points ? faded(colour.accent, 0.55) : colour.accent,
@@ -86,12 +96,18 @@ function build(figure, data) {
       hooks: {
         drawClear: [(plot) => background(plot, data, colour)],
         draw: [(plot) => foreground(plot, data, colour, points)],
-        ready: [(plot) => follow(plot, data)],
+        ready: [(plot) => follow(plot, data), newest],
+        setLegend: [newest],
       },
     },
     [data.x, data.y],
     figure,
   );
+}
+
+// Where no pointer is the legend tells of the newest.
+function newest(plot) {
+  if (plot.legend.idx == null && plot.data[0].length) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
 }
 
 function range(data, low, high) {
@@ -117,17 +133,34 @@ function background(plot, data, colour) {
 function foreground(plot, data, colour, points) {
   const { ctx, bbox } = plot;
   ctx.save();
-  for (const mark of data.marks) {
-    const x = plot.valToPos(mark.x, "x", true);
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    stroke(ctx, colour["fill-bad"], [3, 3], x, bbox.top, x, bbox.top + bbox.height);
-  }
+  marks(plot, data.marks, colour);
   if (data.line) {
     const [from, to] = [data.x[0], data.x.at(-1)].map((x) => plot.valToPos(x, "x", true));
     stroke(ctx, colour["fill-unstable"], [], from, plot.valToPos(data.line[0], "y", true), to, plot.valToPos(data.line[1], "y", true));
   }
   if (points) dots(plot, data, colour);
   ctx.restore();
+}
+
+// Alerts: a line where each began, and its name where there is room for it.
+function marks(plot, some, colour) {
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio || 1;
+  let free = bbox.left;
+  ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+  ctx.fillStyle = colour.bad;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "bottom";
+  for (const mark of [...some].sort((one, other) => one.x - other.x)) {
+    const x = plot.valToPos(mark.x, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    stroke(ctx, colour["fill-bad"], [3, 3], x, bbox.top, x, bbox.top + bbox.height);
+    const width = ctx.measureText(mark.word).width;
+    const from = Math.min(x, bbox.left + bbox.width - width);
+    if (from < free) continue;
+    ctx.fillText(mark.word, from, bbox.top - 2 * ratio);
+    free = from + width + 8 * ratio;
+  }
 }
 
 function dots(plot, data, colour) {

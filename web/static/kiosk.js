@@ -1,14 +1,26 @@
-// A screen on the wall: one part after the other. What is broken comes back every other time.
+// A screen on the wall: one part after the other. While anything is broken that comes back every other time.
 
 export function rotate() {
-  const slides = [...document.querySelectorAll(".slides[data-rotate] > .slide")];
-  if (slides.length < 2) return;
-  const seconds = Number(slides[0].parentElement.dataset.rotate) || 15;
+  const place = document.querySelector(".slides[data-rotate]");
+  if (!place) return;
+  const slides = [...place.children];
+  const broken = document.getElementById("broken");
   let at = 0;
-  const show = () => slides.forEach((each, place) => (each.hidden = place !== at));
-  show();
-  setInterval(() => {
-    at = (at + 1) % slides.length;
+  let turn = 0;
+  const show = () => slides.forEach((each, number) => (each.hidden = number !== at));
+  const isWell = () => broken.classList.contains("all-well");
+  const next = () => {
+    const others = slides.length - 1;
+    if (others && (isWell() || !at)) at = 1 + (turn++ % others);
+    else at = 0;
     show();
-  }, seconds * 1000);
+  };
+  const begin = () => {
+    at = 0;
+    if (isWell()) next();
+    else show();
+  };
+  begin();
+  new MutationObserver(begin).observe(broken, { attributeFilter: ["class"] });
+  setInterval(next, (Number(place.dataset.rotate) || 15) * 1000);
 }

@@ -3,71 +3,40 @@
 import { h, render } from "./vendor/preact.js";
 import { signal } from "./vendor/signals.js";
 import htm from "./vendor/htm.js";
+import { connect, state, words } from "./connection.js";
 import { morph } from "./morph.js";
 import { heard } from "./small.js";
 
 const html = htm.bind(h);
 const POLL = 30_000;
-const SOON = 120; // milliseconds: changes that come together are shown together
-const LONGEST = 15_000;
+const SOON = 50; // milliseconds: changes that come together are shown together
+const UPDATED = "buildwatch has been updated.";
 
-const state = signal("connecting"); // live, reconnecting, connecting
 const trouble = signal(""); // why the page could not be read again
-
-const WORDS = { live: "Live", reconnecting: "Reconnecting", connecting: "Connecting" };
+const isWall = () => document.documentElement.classList.contains("kiosk");
 
 function Status() {
-  return html`<span class="dot dot-${state.value}" aria-hidden="true"></span>${WORDS[state.value]}`;
+  return html`<span class="dot dot-${state.value}" aria-hidden="true"></span>${words()}`;
 }
 
 function Toast({ again }) {
   if (!trouble.value) return null;
+  const reload = () => location.reload();
+  if (trouble.value === UPDATED) return html`<div class="toast"><span>${UPDATED}</span><button onClick=${reload}>Reload</button></div>`;
   return html`<div class="toast"><span>${trouble.value}</span><button onClick=${again}>Try again</button></div>`;
 }
 
 export function live(refreshed) {
-  if (!document.querySelector("[data-live]") && !document.getElementById("live")) return;
   const place = document.getElementById("live");
-  if (place) render(html`<${Status} />`, place);
-  const toasts = document.getElementById("toasts");
+  if (!place) return;
+  render(html`<${Status} />`, place);
   const refresh = refresher(refreshed);
-  if (toasts) render(html`<${Toast} again=${refresh} />`, toasts);
-  connect(refresh);
+  // Nobody stands at a wall to try again: its state says what is wrong.
+  if (!isWall()) render(html`<${Toast} again=${refresh} />`, document.getElementById("toasts"));
+  connect(refresh, (wasLong) => (wasLong && isWall() ? location.reload() : refresh()));
   setInterval(() => state.value !== "live" && refresh(), POLL);
   setInterval(() => state.value === "live" && refresh(), 5 * POLL); // what time alone changes
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
-}
-
-function connect(refresh) {
-  let wait = 500;
-  let first = true;
-  const open = () => {
-    const address = new URL("/api/live", location.href);
-    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(address);
-    socket.onopen = () => {
-      wait = 500;
-      state.value = "live";
-      if (!first) refresh(); // what happened meanwhile
-      first = false;
-    };
-    socket.onmessage = (event) => isNews(event.data) && refresh();
-    socket.onclose = () => {
-      state.value = "reconnecting";
-      setTimeout(open, wait + Math.random() * 500);
-      wait = Math.min(wait * 2, LONGEST);
-    };
-  };
-  open();
-}
-
-function isNews(text) {
-  try {
-    const type = JSON.parse(text).type;
-    return type === "change" || type === "reset";
-  } catch {
-    return false;
-  }
 }
 
 // One request at a time; whatever comes meanwhile asks for one more.
@@ -83,8 +52,7 @@ function refresher(refreshed) {
     }
     running = true;
     try {
-      await read(refreshed);
-      trouble.value = "";
+      trouble.value = (await read(refreshed)) ? "" : UPDATED;
     } catch (error) {
       trouble.value = `This page could not be refreshed (${error.message}).`;
     } finally {
@@ -96,26 +64,31 @@ function refresher(refreshed) {
     }
   };
   return () => {
-    if (document.visibilityState === "hidden" && !document.documentElement.classList.contains("kiosk")) return;
+    if (document.visibilityState === "hidden" && !isWall()) return;
     due ||= setTimeout(run, SOON);
   };
 }
 
+// Whether the page still is the one of this version of buildwatch.
 async function read(refreshed) {
   const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Fragment": "1" }, redirect: "manual" });
   if (response.type === "opaqueredirect") return location.reload(); // the session is over
   if (!response.ok) throw new Error(`the server answers ${response.status}`);
   heard(response);
   const there = new DOMParser().parseFromString(await response.text(), "text/html");
-  const main = document.getElementById("main");
+  const [main, wanted] = [document.getElementById("main"), there.getElementById("main")];
+  const isSame = main.dataset.version === wanted.dataset.version;
+  if (!isSame && isWall()) location.reload();
   for (const fresh of there.querySelectorAll("[data-live][id]")) {
     const known = document.getElementById(fresh.id);
     if (known) morph(known, fresh);
   }
-  const here = [...main.querySelectorAll("[data-live][id]")].map((each) => each.id).join();
-  const wanted = [...there.querySelectorAll("[data-live][id]")].map((each) => each.id).join();
-  if (here !== wanted) morph(main, there.getElementById("main")); // a part is new, or gone
-  const broken = there.querySelector("#broken .count");
-  if (here.includes("broken")) document.title = (broken ? `(${broken.textContent}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+  if (parts(main) !== parts(wanted)) morph(main, wanted); // a part is new, or gone
+  const broken = there.querySelector("#broken .count, #firing .count");
+  const count = Number(broken?.textContent || 0);
+  if (there.querySelector("#broken, #firing")) document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\(\d+\) /, "");
   refreshed();
+  return isSame;
 }
+
+const parts = (main) => [...main.querySelectorAll("[data-live][id]")].map((each) => each.id).join();

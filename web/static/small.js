@@ -25,11 +25,13 @@ export function themes() {
   show();
 }
 
-const UNITS = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
+const DAY = 86400;
+const UNITS = [[3600, "h"], [60, "m"], [1, "s"]];
 
 export function times() {
   for (const each of document.querySelectorAll("time[datetime]")) {
     const past = Math.floor((Date.now() - Date.parse(each.dateTime)) / 1000 - skew());
+    if (past >= DAY) continue; // the server has written the date
     const unit = UNITS.find(([size]) => past >= size);
     const text = unit ? `${Math.floor(past / unit[0])}${unit[1]} ago` : "now";
     if (each.textContent !== text && past >= 0) each.textContent = text;
@@ -50,5 +52,15 @@ export function remember() {
     const key = `buildwatch.${field.dataset.remember}`;
     field.value ||= localStorage.getItem(key) || "";
     field.addEventListener("change", () => localStorage.setItem(key, field.value));
+  }
+}
+
+// What the clocks of the configured zone show, like the times that the server writes.
+export function told(moment, how) {
+  const zone = document.documentElement.dataset.zone;
+  try {
+    return new Intl.DateTimeFormat("en-GB", { ...how, timeZone: zone }).format(moment);
+  } catch {
+    return new Intl.DateTimeFormat("en-GB", how).format(moment); // a zone that this browser does not know
   }
 }

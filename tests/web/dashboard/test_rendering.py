@@ -1,11 +1,11 @@
 """How values are shown in pages."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta, timezone
 
 import pytest
 
 from tests.support.builders import NOON
-from web.dashboard.rendering import ago, number, outside, points, query, share, took
+from web.dashboard.rendering import ago, clock, is_time, number, outside, points, query, share, took
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,21 @@ def test_figures_have_groups_and_no_more_digits_than_say_something(value: float,
 
 
 def test_times_and_lengths_are_short() -> None:
-    assert [ago(NOON, NOON), ago(NOON - timedelta(minutes=90), NOON)] == ["now", "1h ago"]
+    assert [ago(NOON - timedelta(minutes=each), NOON, UTC) for each in (0, 90)] == ["now", "1h ago"]
     assert [took(None), took(90.0), took(timedelta(seconds=1))] == ["\u2013", "1m 30s", "1s"]
     assert [points(None), points(0.021), points(-0.021)] == ["\u2013", "+2.1", "\u22122.1"]
+
+
+def test_what_is_older_than_a_day_has_a_date_in_the_zone() -> None:
+    zone = timezone(timedelta(hours=5, minutes=30))
+    old = [ago(NOON - timedelta(days=each), NOON, zone) for each in (1, 19, 400)]
+    assert old == ["19 Nov, 17:30", "1 Nov, 17:30", "16 Oct 2025"]
+    assert [clock(NOON - timedelta(hours=each), NOON, zone) for each in (1, 25)] == ["16:30", ""]
+
+
+@pytest.mark.parametrize(("name", "is_it"), [("duration_seconds", True), ("tests_failed", False), ("boot time", True)])
+def test_lengths_of_time_are_known_by_their_names(name: str, *, is_it: bool) -> None:
+    assert is_time(name) is is_it
 
 
 def test_a_query_keeps_what_was_given_and_takes_away_what_is_none() -> None:
