@@ -1,19 +1,24 @@
 """Builds that are pushed: what the clients of the seed documents send, as it stands there, and what it becomes."""
 
+import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from domain.build import Outcome, Status
 from providers._base import Page, ReadsPosts
 from store.engine import Database
+from store.errors import StoreError
 from tests.support.builders import NOON
 from tests.support.hostile import HOSTILE
 from tests.support.pushes import CONFIG, Desk, desk
+from web.intake.bodies import BuildEvent, RegressionRun, RunEvent
 
 RUN = """
   {
@@ -312,6 +317,19 @@ def test_the_build_of_seed_004_is_answered_with_what_its_table_holds(at: Desk) -
     assert len(at.builds()) == 1
 
 
+def test_a_run_of_github_that_nobody_polls_is_known_by_its_page_and_its_attempts(at: Desk) -> None:
+    page = "https://github.com/org/repository/actions/runs/12345"
+    body = {"pipeline": "ci", "repo": "org/repository", "branch": "main", "status": "failure", "url": page}
+    first = at.post("/ingest/github", body).json()["id"]
+    assert at.post("/ingest/github", body).json()["id"] == first  # sent again, as the answer was lost
+    again = {**body, "status": "success"}
+    second = at.post("/ingest/github", {**again, "attempt": 2}).json()["id"]
+    assert second != first
+    assert at.post("/ingest/github", {**again, "url": f"{page}/attempts/2"}).json()["id"] == second
+    (build,) = at.builds()  # of several attempts the last one counts
+    assert (build.id, build.attempt, build.outcome) == (second, 2, Outcome.SUCCESS)
+
+
 def test_a_jenkins_build_that_nobody_polls_is_stored(at: Desk) -> None:
     body = {"pipeline": "nightly", "status": "in_progress", "url": "https://elsewhere.example.com/job/nightly/7/"}
     assert at.post("/ingest/jenkins", body).json()["status"] == "in_progress"
@@ -450,6 +468,85 @@ def test_an_array_may_be_empty_and_must_not_be_endless(at: Desk) -> None:
     assert at.post("/ingest/json", []).json()["stored"] == 0
     assert at.post("/ingest/json", {"request_id": "1"}).status_code == 422
     assert at.post("/ingest/json", [0] * 10_001).status_code == 422
+
+
+def test_an_array_of_ten_thousand_is_stored_at_once(at: Desk) -> None:
+    (good,) = json.loads(REGRESSIONS)
+    items = [{**good, "request_id": number} for number in range(10_000)]
+    items[17]["status"] = "HAPPY"
+    found = at.post("/ingest/json", items).json()
+    assert (found["stored"], len(set(found["ids"]))) == (9999, 9999)
+    assert [each["index"] for each in found["errors"]] == [17]
+
+
+@pytest.mark.parametrize("own", [{"run_id": "7"}, {"started_at": "2026-11-20T11:00:00Z"}])
+def test_the_same_body_of_many_at_once_is_one_build_and_one_message(own: dict[str, str], at: Desk) -> None:
+    barrier, answers = Barrier(8), []
+
+    def push() -> None:
+        barrier.wait(10)
+        answers.append(at.post("/api/events/run", event(status="failure", **own)).json()["id"])
+
+    threads = [Thread(target=push) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [at.builds()[0].id] * 8
+    assert len(at.builds()) == len(at.said()) == 1
+
+
+def test_nothing_is_answered_before_it_is_stored(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = event(run_id="7", status="failure")
+
+    def dies(_: object) -> object:
+        raise StoreError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "transact", lambda _, unit: dies(unit))
+        answer = at.client.post("/api/events/run", json=body)
+    assert (answer.status_code, at.builds(), at.said()) == (503, [], [])
+    at.post("/api/events/run", body)
+    at.post("/api/events/run", body)  # the first answer was lost
+    assert len(at.builds()) == len(at.said()) == 1
+
+
+NONSENSE = (
+    "\0", "\ud800x", "x" * 300_000, "\u202eabc", 1e400, float("nan"), -1, 10**30, -(10**30), True, [], {}, [[[]]],
+    None, "", " ", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59",
+    "2030-01-01", "2025-W01-1", "1e3", 2**63, 2**31, 0, 1.5, "=1+1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "needed"),
+    [
+        ("/api/events/run", RunEvent, {"pipeline": "p", "status": "failure"}),
+        ("/ingest/github", BuildEvent, {"pipeline": "p", "status": "failure"}),
+        ("/ingest/json", RegressionRun, {"request_id": "1", "status": "failure"}),
+    ],
+)
+def test_nonsense_in_any_field_is_stored_harmless_or_refused_by_its_name(
+    path: str, model: type[BaseModel], needed: dict[str, str], at: Desk
+) -> None:
+    for name, value in itertools.product(model.model_fields, NONSENSE):
+        is_map = name in {"labels", "measurements"}
+        for given in (value, {"key": value}, {str(value): 1.0}) if is_map else (value,):
+            body: Any = {**needed, name: given}
+            answer = send(at, path, json.dumps([body] if path == "/ingest/json" else body))
+            assert answer.status_code in {200, 422}, (name, given, answer.text)
+            if answer.status_code != 200:
+                assert any(f".{name}" in each["field"] for each in answer.json()["errors"]), (name, answer.text)
+
+
+@pytest.mark.parametrize("raw", ["[" * 100_000, '{"a":' * 50_000, "[1e999", "null", "", '"\\ud800"', "\udcff"])
+def test_a_body_that_is_no_object_is_refused(raw: str, at: Desk) -> None:
+    for path in ("/api/events/run", "/ingest/github", "/ingest/jenkins", "/ingest/json"):
+        answer = at.client.post(
+            path, content=raw.encode(errors="surrogateescape"), headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code in {400, 422}
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_the_same_request_twice_in_an_array_is_one_build(at: Desk) -> None:

@@ -1,5 +1,6 @@
 """The bodies in which builds are pushed, one for each kind of client, and what they tell."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from web.words import moment, standing_of
 
 REGRESSION = "regression"  # what the pipelines of /ingest/json are called
 _LONGEST = timedelta(days=36)
+_RUN_PAGE = re.compile(r"/actions/runs/(?P<run>[0-9]{1,20})(?:/attempts/(?P<attempt>[1-9][0-9]{0,3}))?(?:[/?#]|$)")
 _MOST_LABELS = 30
 _MOST_MEASUREMENTS = 100
 
@@ -57,7 +59,9 @@ class Body(BaseModel):
         default=None, description="http or https, else left out."
     )
     run_id: Id | None = None
-    attempt: Annotated[int, Field(ge=1, le=10_000)] | None = Field(default=None, description="Of the run_id.")
+    attempt: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Of the run_id, or of the run of GitHub that the url shows."
+    )
     title: Word | None = None
     labels: Annotated[dict[Name, Word], Field(max_length=_MOST_LABELS)] = Field(default_factory=dict)
     measurements: Annotated[dict[Name, Number], Field(max_length=_MOST_MEASUREMENTS)] = Field(
@@ -162,16 +166,16 @@ class BuildEvent(Body):
         _ordered("completed_at", self.started_at, self.completed_at, info.context)
         return self
 
-    def telling(self, context: Mapping[str, Any], *, source: str, external_id: str | None = None) -> Telling:
-        """What it tells, when it comes from a `source` and no server that is polled knows it better.
+    def telling(self, context: Mapping[str, Any], *, source: str) -> Telling:
+        """What it tells, when no server that is polled knows it better. `source` is github or jenkins.
 
-        Args:
-            context: As for all bodies.
-            source: github or jenkins.
-            external_id: What its URL says of its id.
+        The page of a run of GitHub says which run it is, and perhaps which attempt.
         """
         shared = _shared(self, context)
-        shared["external_id"] = shared["external_id"] or external_id
+        page = _RUN_PAGE.search(shared["url"] or "")
+        if page is not None and shared["external_id"] is None:
+            shared["external_id"] = page["run"]
+            shared["attempt"] = self.attempt or (int(page["attempt"]) if page["attempt"] else None)
         shared["labels"] = {SOURCE: source, **({REPO: clean(self.repo)} if self.repo else {}), **shared["labels"]}
         name = clean(self.pipeline)
         return Telling(

@@ -142,18 +142,23 @@ def _build(site: Site, pushing: Pushing, body: BuildEvent, source: str) -> Respo
 def _runs(site: Site, pushing: Pushing, items: list[Any], request: Request) -> Response:
     settings = site.settings()
     context = context_of(site.now(), settings.zone)
-    good: list[Telling] = []
+    told: list[tuple[int, Telling]] = []
     bad: list[tuple[int, str, str]] = []
     for index, item in enumerate(items):
         try:
-            telling = RegressionRun.model_validate(item, context=context).telling(context, settings.log_url)
+            run = RegressionRun.model_validate(item, context=context)
         except ValidationError as error:
             bad += [(index, field, text) for field, text in faults_of(error, f"body.{index}")]
-            continue
-        if pushing.refuses(telling.pipeline):
-            bad.append((index, f"body.{index}.pipeline", f'no entry of `pipelines:` takes "{telling.pipeline}"'))
         else:
-            good.append(telling)
+            told.append((index, run.telling(context, settings.log_url)))
+    refused = pushing.refused({telling.pipeline for _, telling in told})
+    good = [telling for _, telling in told if telling.pipeline not in refused]
+    bad += [
+        (index, f"body.{index}.pipeline", f'no entry of `pipelines:` takes "{telling.pipeline}"')
+        for index, telling in told
+        if telling.pipeline in refused
+    ]
+    bad.sort(key=lambda each: each[0])
     if bad and not good:
         raise _unusable((field, text) for _, field, text in bad)
     taken = _take(pushing, good)

@@ -6,7 +6,7 @@ without an id of its own gets one of its start and its commit. So the same body,
 """
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -81,32 +81,21 @@ class Pushing:
         Raises NotTakenError, before anything is stored, and StoreError.
         """
         with self._lock:
-            now = self._site.now()
-            drafts = [self._draft(each, now) for each in tellings]
+            now, takers = self._site.now(), self._takers()
+            drafts = [_draft(each, takers, now) for each in tellings]
             builds, split = self._site.database.read(lambda session: _builds(session, tellings, drafts, now))
             changed = self._ingest([build for build, is_news in builds if is_news], split)
         identities = [_identity(build) for build, _ in builds]
         views = self._site.database.read(lambda session: pushed.stored(session, identities))
         return [Taken(view=views[each], changed=views[each].build.id in changed) for each in identities]
 
-    def refuses(self, pipeline: str) -> bool:
-        """Whether no entry takes a pipeline with this key."""
-        probe = Telling(pipeline=pipeline, status=Status.RUNNING)
-        try:
-            self._draft(probe, self._site.now())
-        except NotTakenError:
-            return True
-        return False
+    def refused(self, keys: Iterable[str]) -> set[str]:
+        """Those of these pipelines that no entry takes."""
+        now, takers = self._site.now(), self._takers()
+        return {key for key in keys if not _is_taken(Telling(pipeline=key, status=Status.RUNNING), takers, now)}
 
-    def _draft(self, telling: Telling, now: datetime) -> Build:
-        """As it would be if nothing were known of it: with the provider that takes it, its name and its labels."""
-        draft = make_build(telling, None, now)
-        takers = [each for each in self._site.providers().values() if isinstance(each, TakesPushed)]
-        for provider in takers or (self._implied,):
-            found = provider.received(draft)
-            if found is not None:
-                return found
-        raise NotTakenError(f'no entry of `pipelines:` takes pushed builds of "{telling.pipeline}"')
+    def _takers(self) -> Sequence[TakesPushed]:
+        return [each for each in self._site.providers().values() if isinstance(each, TakesPushed)] or [self._implied]
 
     def _ingest(self, builds: Sequence[Build], split: Collection[tuple[str, str]]) -> set[int]:
         """Oldest first, a page for each provider; ids of what is new or different."""
@@ -119,6 +108,24 @@ class Pushing:
             page = Page(pipelines=list(met.values()), builds=its, ended=ended)
             changed.update(self._site.ingest(page, provider))
         return changed
+
+
+def _draft(telling: Telling, takers: Sequence[TakesPushed], now: datetime) -> Build:
+    """As it would be if nothing were known of it: with the provider that takes it, its name and its labels."""
+    draft = make_build(telling, None, now)
+    for provider in takers:
+        found = provider.received(draft)
+        if found is not None:
+            return found
+    raise NotTakenError(f'no entry of `pipelines:` takes pushed builds of "{telling.pipeline}"')
+
+
+def _is_taken(telling: Telling, takers: Sequence[TakesPushed], now: datetime) -> bool:
+    try:
+        _draft(telling, takers, now)
+    except NotTakenError:
+        return False
+    return True
 
 
 def _builds(
@@ -184,11 +191,12 @@ def make_build(telling: Telling, before: Build | None, now: datetime) -> Build:
 def _times(telling: Telling, before: Build | None, now: datetime) -> tuple[datetime, datetime | None]:
     """When it began, and when it ended if it has: as told, as known, computed from each other, or now."""
     is_over = telling.status is Status.FINISHED
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as exact as the store
     finished = telling.finished_at if is_over else None
     started = telling.started_at or (before.started_at if before else None)
     if started is None and is_over and telling.duration is not None:
         started = (finished or now) - telling.duration
-    started = started or telling.queued_at or finished or now.replace(microsecond=now.microsecond // 1000 * 1000)
+    started = started or telling.queued_at or finished or now
     if not is_over or finished is not None:
         return started, finished
     if telling.duration is not None:
