@@ -19,14 +19,16 @@ from poller.details.workers import Workers
 from poller.housekeeping import prune
 from poller.intake.ingest import Ingested
 from poller.listening import Listening
-from poller.record import in_a_line, record_configuration, record_standing, record_start
+from poller.record import in_a_line, record_configuration, record_standing, record_start, record_web
 from poller.reload import Reload
 from poller.running.clock import Clock, JumpDetector
 from poller.running.failpoint import Failpoints
+from poller.running.holding import Holding
 from poller.running.notify import Systemd
 from poller.running.progress import Progress
 from poller.running.redaction import Redaction
 from poller.running.signals import Signals
+from poller.running.watchdog import Watchdog
 from poller.serving import NO_VIEWS, Serving, Views
 from poller.startup import tell_return
 from poller.timing.timers import TICK, Timers
@@ -41,7 +43,7 @@ from store import counted
 from store import providers as stored_providers
 from store.engine import Database, Session
 from store.errors import StoreError
-from store.lock import LockHeld, StoreLock, hold
+from store.lock import StoreLock
 from store.providers import ProviderHealth
 
 T = TypeVar("T")
@@ -75,14 +77,15 @@ class Daemon:
         self, surroundings: Surroundings, configuration: Configuration, database: Database, lock: StoreLock
     ) -> None:
         self._around = surroundings
-        self._lock = lock
         self._clock = surroundings.clock
         self._configuration = configuration
         self._database = database
         self._systemd = Systemd(surroundings.environ)
         self.signals = Signals(self._systemd)
         self._failpoint = Failpoints.of(surroundings.environ)
+        self._lock = Holding(database, lock, self.signals.ask_to_stop)
         self._progress = Progress(self._clock.monotonic)
+        self._watchdog = Watchdog(self._systemd, self._progress, self._clock)
         self._hidden = Redaction(configuration.secrets)
         self._connections = connect(configuration)
         self._dispatcher = Dispatcher(
@@ -131,7 +134,6 @@ class Daemon:
         )
         self.web = Listening(serving)
         self._reload = Reload(configuration, load=surroundings.load, build=self._apply, clock=self._clock)
-        self._next_ping = 0.0
         self._next_note = 0.0
         self._heartbeat = Heartbeat(self._clock, self._polling, self._progress)
         self._return_due = True  # that the daemon was away may have to be told
@@ -145,10 +147,10 @@ class Daemon:
     def run(self) -> int:
         """Until SIGTERM. The caller holds the store's lock. Returns the exit status.
 
-        Raises CannotListenError, and StoreCorrupt when the store turns out to be damaged: writing may lose data.
+        Raises StoreCorrupt when the store turns out to be damaged: writing may lose data.
         """
         self.signals.install()
-        self.web.use(self._configuration.web)
+        self.web.begin(self._configuration.web)
         orphans = self._dispatcher.recover()
         if orphans:
             log.warning("messages under way when the last run ended will be tried again messages=%s", orphans)
@@ -160,8 +162,8 @@ class Daemon:
         self._progress.expect("schedule", within=SCHEDULE_ALIVE)
         self._schedule.start()
         self._details.start()
-        self.web.wait()
         self._systemd.ready(self._status())
+        self.web.answer()
         log.info("watching providers=%s channels=%s", len(self._connections.providers), len(self._connections.channels))
         try:
             while not (self.signals.stop or self._database.damage):
@@ -186,18 +188,8 @@ class Daemon:
         self._reload.look(asked=asked)
         if asked:
             self._systemd.ready(self._status())
-        self._watchdog()
-
-    def _watchdog(self) -> None:
-        every = self._systemd.watchdog_every
-        if not every or self._clock.monotonic() < self._next_ping:
-            return
-        overdue = self._progress.overdue()
-        if overdue:
-            log.error("no progress, the watchdog gets no ping overdue=%s", ", ".join(overdue))
-        else:
-            self._systemd.ping()
-        self._next_ping = self._clock.monotonic() + min(every, 10.0)
+        self._watchdog.look()
+        self.web.look()
 
     def _apply(self, new: Configuration) -> None:
         """Swap to a new configuration. Everything that can fail comes first."""
@@ -252,7 +244,7 @@ class Daemon:
     def _look_after(self) -> None:
         """Every five seconds: what time alone can change."""
         self._progress.expect("schedule", within=SCHEDULE_ALIVE)
-        if self.signals.stop or not self._hold():
+        if self.signals.stop or not self._lock.still():
             return
         self._systemd.status(self._status())
         try:
@@ -264,23 +256,6 @@ class Daemon:
         except StoreError as error:
             log.warning("store not available, will retry error=%s", error)
             self._look_again()
-
-    def _hold(self) -> bool:
-        """Whether the lock is ours. A restart of PostgreSQL takes it away, and we take it back."""
-        if self._lock.still_held():
-            return True
-        self._lock.release()
-        try:
-            self._lock = hold(self._database, owner="buildwatch run")
-        except LockHeld as other:
-            log.critical("the lock on the store was lost and is somebody else's now: leaving error=%s", other)
-            self.signals.ask_to_stop()
-            return False
-        except StoreError as error:
-            log.warning("store not available, will retry error=%s", error)
-            return False
-        log.warning("the lock on the store was lost and is ours again")
-        return True
 
     def _look_again(self) -> None:
         """What was looked at could not be written: it is not seen yet."""
@@ -354,10 +329,13 @@ class Daemon:
         if self._clock.monotonic() < self._next_note:
             return
         self._next_note = self._clock.monotonic() + NOTE_EVERY
-        targets = self._schedule.targets()
-        self._write(
-            lambda session, now: record_standing(session, self._dispatcher.statuses(), self._polling, targets, now)
-        )
+        targets, web = self._schedule.targets(), self.web.standing()
+
+        def unit(session: Session, now: datetime) -> None:
+            record_standing(session, self._dispatcher.statuses(), self._polling, targets, now)
+            record_web(session, web, now)
+
+        self._write(unit)
 
     def _recount(self) -> None:
         """Fill the live windows from the store: at the start, and when the clock was set."""
@@ -375,6 +353,8 @@ class Daemon:
 
     def _status(self) -> str:
         text = in_a_line(self._polling, self._schedule.targets(), self._live, self._clock.now())
+        if self.web.trouble:
+            text += f", {self.web.trouble}"
         return text + (", config.yaml is broken: the old configuration is in use" if self._reload.broken else "")
 
     def _leave(self) -> bool:

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from metrics.live import DAY, Live
 from poller.config import Configuration
@@ -20,6 +21,7 @@ from store.engine import Session
 DAEMON = "daemon"
 CONFIGURATION = "configuration"
 CHANNELS = notes.CHANNELS
+WEB = "web"
 
 
 def record_start(session: Session, configuration: Configuration, now: datetime) -> None:
@@ -59,6 +61,13 @@ def record_standing(
     polls = {str(target): polling.memory_of(target).last_poll for target in targets}
     moments = {name: moment.isoformat() for name, moment in polls.items() if moment}
     notes.put(session, POLLS, _of_unlisted(session, polling, targets) | moments, now)
+
+
+def record_web(session: Session, standing: Mapping[str, Any], now: datetime) -> None:
+    """Where the web server of the daemon listens, and why it does not answer when it should: {"url", "trouble"}."""
+    note = notes.get(session, WEB)
+    if note is None or note.value != standing:
+        notes.put(session, WEB, standing, now)
 
 
 def _of_unlisted(session: Session, polling: Polling, targets: list[Target]) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """The web application: everything that is served, put together."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
@@ -11,7 +13,7 @@ from web import reference
 from web.access import login
 from web.access.gate import Gate, Limits
 from web.access.recognition import Recognition
-from web.access.scopes import CSRF_HEADER
+from web.access.scopes import CSRF_HEADER, open_paths
 from web.access.sessions import Sessions
 from web.api import export
 from web.api import own as api
@@ -38,15 +40,31 @@ def make_app(
     monotonic: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The application over a site. `web.cors` is read now, all other settings at every request."""
-    app = FastAPI(title="buildwatch", version=version("buildwatch"), openapi_url=None)
+    routers = [each(site) for each in parts]
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for router in routers:
+                await stack.enter_async_context(router.lifespan_context(app))
+            yield
+
+    app = FastAPI(title="buildwatch", version=version("buildwatch"), openapi_url=None, lifespan=lifespan)
     describe(app)
     recognition = Recognition(Sessions(site.database, site.now), monotonic)
-    routers = [login.router_of(site, recognition), reference.router_of(app.openapi), *(each(site) for each in parts)]
+    routers += [login.router_of(site, recognition), reference.router_of(site, app.openapi)]
     # Included, every route would be made a second time, at the first request.
     app.router.routes.extend(route for router in routers for route in router.routes)
     add_refusals(app, site)
     app.add_middleware(Heads)
-    app.add_middleware(Gate, site=site, recognition=recognition, limits=limits or Limits(), monotonic=monotonic)
+    app.add_middleware(
+        Gate,
+        site=site,
+        recognition=recognition,
+        open_paths=cache(lambda: open_paths(app)),
+        limits=limits or Limits(),
+        monotonic=monotonic,
+    )
     cors = site.settings().cors
     if cors:
         app.add_middleware(

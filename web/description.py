@@ -4,11 +4,10 @@ import threading
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
-from web.access.scopes import admin, ingester, reader
+from web.access.scopes import scope_of
 from web.problems import MEDIA_TYPE, REFERENCE, FieldProblem, Problem
 from web.settings import Scope
 
@@ -38,8 +37,6 @@ PAGES = frozenset({"dashboard", "access"})
 
 _WORDS = {"401": "Unauthorized", "403": "Forbidden", "415": "Not sent as JSON"}
 
-NEEDS = {reader: Scope.READ, ingester: Scope.INGEST, admin: Scope.ADMIN}
-
 
 def describe(app: FastAPI) -> None:
     """Have the application describe itself so, in `app.openapi()`."""
@@ -52,14 +49,6 @@ def describe(app: FastAPI) -> None:
             return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-
-
-def scope_of(dependant: Dependant) -> Scope | None:
-    """The scope that a route needs; None when everybody may ask."""
-    own = NEEDS.get(dependant.call) if dependant.call is not None else None
-    found = [own, *map(scope_of, dependant.dependencies)]
-    needed = [scope for scope in found if scope is not None]
-    return max(needed, key=list(Scope).index) if needed else None
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

@@ -1,22 +1,19 @@
 """The two pages that need neither a script nor the store: logging in, and what went wrong."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
-from web.problems import title
+from web.problems import Fault, problem, title
 
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
-
-
-def wants_page(connection: HTTPConnection) -> bool:
-    """Whether a browser asks for something to look at."""
-    return connection.scope.get("method") in {"GET", "HEAD"} and is_browser(connection)
 
 
 def is_browser(connection: HTTPConnection) -> bool:
@@ -40,3 +37,16 @@ def error_page(status: int, detail: str, *, headers: dict[str, str] | None = Non
     """What went wrong, in words."""
     text = page("error.html", status=status, title=title(status), detail=detail)
     return HTMLResponse(text, status, headers=headers)
+
+
+def answer(
+    connection: HTTPConnection,
+    status: int,
+    detail: str,
+    faults: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """What went wrong: a page where a browser asks, else a problem body."""
+    if is_browser(connection):
+        return error_page(status, detail, headers=dict(headers or {}))
+    return problem(status, detail, faults, headers)

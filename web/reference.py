@@ -12,6 +12,7 @@ from starlette.requests import Request
 from web.access.scopes import Reader
 from web.answers import Revalidated
 from web.plain_pages import page
+from web.site import Site
 
 METHODS = ("get", "post", "put", "patch", "delete")
 DEEPEST = 6  # levels of an example
@@ -43,7 +44,7 @@ class Operation:
     curl: str
 
 
-def router_of(document: Callable[[], Mapping[str, Any]]) -> APIRouter:
+def router_of(site: Site, document: Callable[[], Mapping[str, Any]]) -> APIRouter:
     """The two addresses. `document` is asked for at the first request: making it takes a moment."""
     router = APIRouter(include_in_schema=False, route_class=Revalidated)
 
@@ -56,7 +57,7 @@ def router_of(document: Callable[[], Mapping[str, Any]]) -> APIRouter:
     def docs(request: Request, _: Reader) -> Response:
         """For people."""
         found = document()
-        base = str(request.base_url).rstrip("/")
+        base = (site.settings().url or str(request.base_url)).rstrip("/")
         groups = [(tag, operations) for tag in found["tags"] if (operations := _of(found, tag["name"], base))]
         return HTMLResponse(page("docs.html", info=found["info"], groups=groups))
 

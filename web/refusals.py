@@ -16,8 +16,9 @@ from starlette.responses import Response
 
 from store.errors import StoreError
 from web.access.gate import away, dress
-from web.plain_pages import error_page, wants_page
-from web.problems import Fault, problem
+from web.access.scopes import SAFE
+from web.plain_pages import answer, is_browser
+from web.problems import Fault
 from web.site import Site
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ def add_refusals(app: FastAPI, site: Site) -> None:
     async def refused(connection: HTTPConnection, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise TypeError(error)
-        if error.status_code == HTTPStatus.UNAUTHORIZED and wants_page(connection) and people_log_in(site):
+        is_page = is_browser(connection) and connection.scope.get("method") in SAFE
+        if error.status_code == HTTPStatus.UNAUTHORIZED and is_page and people_log_in(site):
             return RedirectResponse(f"/login?next={quote(_asked(connection), safe='')}", 303)
         detail = str(error.detail)
         if detail == _phrase(error):
@@ -66,19 +68,6 @@ def add_refusals(app: FastAPI, site: Site) -> None:
     app.add_exception_handler(RequestValidationError, not_usable)
     app.add_exception_handler(StoreError, store_away)
     app.add_exception_handler(Exception, broken)
-
-
-def answer(
-    connection: HTTPConnection,
-    status: int,
-    detail: str,
-    faults: Sequence[Fault] = (),
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """A page where a browser asks for one, else a problem body."""
-    if wants_page(connection):
-        return error_page(status, detail, headers=dict(headers or {}))
-    return problem(status, detail, faults, headers)
 
 
 def fault(error: Mapping[str, Any]) -> Fault:

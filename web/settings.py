@@ -51,7 +51,7 @@ class Access:
     tokens: tuple[Token, ...] = ()
     users: tuple[User, ...] = ()
     proxy_header: str | None = None  # a trusted proxy names the person in it
-    proxies: tuple[Network, ...] = THIS_MACHINE  # from where that header is believed
+    proxies: tuple[Network, ...] = ()  # from where that header and X-Forwarded-* are believed
     proxy_scope: Scope = Scope.ADMIN  # of the people it names
 
     @property

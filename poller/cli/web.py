@@ -21,6 +21,7 @@ from web.settings import Settings, is_loopback
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 LOOK = 1.0  # seconds between two looks at config.yaml
+STARTING = 20.0  # seconds after which systemd is told that we run, although nothing is answered yet
 
 
 @app.command()
@@ -64,7 +65,10 @@ def web(
         signals.install()
         reload = Reload(current, load=lambda: load_configuration(config), build=use, clock=clock)
         listening.use(begin)
-        listening.wait()
+        listening.answer()
+        until = clock.monotonic() + STARTING
+        while not (listening.wait(LOOK) or signals.stop or clock.monotonic() > until):
+            pass
         systemd.ready(f"serving {listening.url}")
         try:
             while not signals.stop:

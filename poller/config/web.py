@@ -119,8 +119,10 @@ class Auth(Part):
     proxy_header: Annotated[str, AfterValidator(_checked_header)] | None = Field(
         default=None, description="A proxy that people pass names them in this header: X-Forwarded-User."
     )
-    proxies: tuple[Proxy, ...] = Field(
-        default=THIS_MACHINE, description="From where that header is believed; default: this machine."
+    proxies: tuple[Proxy, ...] | None = Field(
+        default=None,
+        description="Proxies that are believed, also what they say in X-Forwarded-For, -Host and -Proto. "
+        "Default: this machine where there is a proxy_header, else none.",
     )
     proxy_scope: Scope = Field(default=Scope.ADMIN, description="What the people it names may do.")
 
@@ -163,6 +165,12 @@ def web_from(entry: WebEntry, zone: ZoneInfo, day_starts_at: time) -> Settings:
     )
 
 
+def _proxies(auth: Auth) -> tuple[Network, ...]:
+    if auth.proxies is None:
+        return THIS_MACHINE if auth.proxy_header is not None else ()
+    return auth.proxies
+
+
 def _access(auth: Auth | None) -> Access | None:
     if auth is None:
         return None
@@ -170,7 +178,7 @@ def _access(auth: Auth | None) -> Access | None:
         tokens=tuple(Token(name=each.name, token=each.token, scope=each.scope) for each in auth.tokens),
         users=tuple(User(name=each.name, password=each.password, scope=each.scope) for each in auth.users),
         proxy_header=auth.proxy_header,
-        proxies=auth.proxies,
+        proxies=_proxies(auth),
         proxy_scope=auth.proxy_scope,
     )
 

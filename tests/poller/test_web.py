@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.support.process import DaemonProcess
 from web.listening import listen
 
 TOKEN = "canary-0123456789abcdef"
+PATIENCE = 30.0  # seconds: who asks a server that is still starting waits for it
 RUN = {"pipeline": "web", "status": "failure", "branch": "main", "commit": "5184f9", "triggered_by": "octocat"}
 
 
@@ -26,8 +28,20 @@ def ask(url: str, body: Any = None, token: str | None = None) -> Any:
     request.add_header("Content-Type", "application/json")
     if token is not None:
         request.add_header("Authorization", f"Bearer {token}")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.load(answer)
+
+
+def allowed(url: str, origin: str) -> bool:
+    """Whether pages of that origin may ask."""
+    request = urllib.request.Request(url, headers={"Origin": origin})
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        return answer.headers.get("Access-Control-Allow-Origin") == origin
+
+
+def free_port() -> int:
+    with listen("127.0.0.1", 0) as found:
+        return int(found.getsockname()[1])
 
 
 def url_in(log: str) -> str:
@@ -65,14 +79,16 @@ def test_the_server_comes_goes_and_moves_with_the_configuration(config: Path) ->
         eventually(lambda: daemon.daemon.web.url)
         first = daemon.daemon.web.url
         assert ask(f"{first}/health")["ok"]
-        config.write_text(text.replace("'127.0.0.1:0'", "'127.0.0.1:0', simulate: true, cors: [https://a.example]"))
-        eventually(lambda: daemon.daemon.web.url not in {first, None})
+        config.write_text(text.replace("'127.0.0.1:0'", "'127.0.0.1:0', cors: [https://a.example]"))
+        eventually(lambda: allowed(f"{first}/health", "https://a.example"))
         with listen("127.0.0.1", 0) as taken:
-            second = daemon.daemon.web.url
             config.write_text(text.replace("127.0.0.1:0", f"127.0.0.1:{taken.getsockname()[1]}"))
             eventually(lambda: daemon.daemon._reload.broken)
             assert "another program listens there already" in str(daemon.daemon._reload.broken)
-            assert ask(f"{second}/health")["ok"]
+            assert ask(f"{first}/health")["ok"]
+        config.write_text(text.replace("127.0.0.1:0", f"127.0.0.1:{free_port()}"))
+        eventually(lambda: daemon.daemon.web.url not in {first, None})
+        assert ask(f"{daemon.daemon.web.url}/health")["ok"]
         config.write_text(text.partition("\nweb:")[0])
         eventually(lambda: daemon.daemon.web.url is None)
 
@@ -91,13 +107,63 @@ def test_it_answers_when_systemd_hears_ready_and_ends_with_the_daemon(config: Pa
         assert "Traceback" not in daemon.log()
 
 
-def test_a_port_that_is_taken_ends_the_start_with_a_line(config: Path) -> None:
+def test_the_daemon_works_while_its_port_is_taken_and_has_it_later(
+    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("poller.listening.AGAIN", 0.2)
+    taken = listen("127.0.0.1", 0)
+    port = taken.getsockname()[1]
+    text = config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}")
+    config.write_text(text)
+    with running(config) as daemon:
+        eventually(daemon.daemon.first_round_done)
+        assert daemon.daemon.web.url is None
+        assert "another program listens there already: set another port in `web.listen`" in str(
+            daemon.daemon.web.trouble
+        )
+        assert "another program listens there already" in daemon.daemon._status()
+        assert "it is tried again" in caplog.text
+        config.write_text(text + "log: {level: debug}\n")  # a change of something else is none of the web's business
+        eventually(lambda: daemon.daemon._configuration.log.level == "debug")
+        assert daemon.daemon._reload.broken is None
+        taken.close()
+        eventually(lambda: daemon.daemon.web.url == f"http://127.0.0.1:{port}")
+        assert ask(f"{daemon.daemon.web.url}/health")["ok"]
+        assert daemon.daemon.web.trouble is None
+
+
+def test_alone_a_port_that_is_taken_ends_the_start_with_a_line(config: Path) -> None:
+    open_database(f"sqlite:///{config.parent / 'store.db'}").close()
     with listen("127.0.0.1", 0) as taken:
         config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{taken.getsockname()[1]}"))
-        with DaemonProcess(config) as daemon:
-            assert daemon.process.wait(30) == 69
-            assert "another program listens there already: set another port in `web.listen`" in daemon.log()
-            assert "Traceback" not in daemon.log()
+        with DaemonProcess(config, command="web") as alone:
+            assert alone.process.wait(60) == 69
+            assert "another program listens there already: set another port in `web.listen`" in alone.log()
+            assert "Traceback" not in alone.log()
+
+
+def test_a_reload_locks_the_door_without_a_restart_and_a_broken_key_changes_nothing(config: Path) -> None:
+    text = config.read_text()
+    locked = text.replace(":0'}", f":0', auth: {{tokens: [{{name: ci, token: {TOKEN}}}]}}}}")
+    with running(config) as daemon:
+        eventually(lambda: daemon.daemon.web.url)
+        url = daemon.daemon.web.url
+        assert ask(f"{url}/builds") is not None
+        config.write_text(locked)
+        eventually(lambda: status_of(f"{url}/builds") == 401)
+        assert ask(f"{url}/builds", token=TOKEN) is not None
+        config.write_text(text.replace("'127.0.0.1:0'", "'0.0.0.0:0'"))  # open to everybody: refused
+        eventually(lambda: "other machines reach 0.0.0.0" in str(daemon.daemon._reload.broken))
+        assert status_of(f"{url}/builds") == 401
+        assert daemon.daemon.web.url == url
+
+
+def status_of(url: str) -> int:
+    try:
+        ask(url)
+    except urllib.error.HTTPError as error:
+        return error.code
+    return 200
 
 
 def test_without_the_key_nothing_of_the_web_is_loaded(config: Path) -> None:

@@ -17,10 +17,9 @@ from store.engine import Database
 from store.errors import StoreUnavailable
 from tests.support.site import premises, site_over
 from web.access.gate import Limits
-from web.access.scopes import Admin, Anybody, Ingester, Reader, anybody
+from web.access.scopes import Admin, Anybody, Ingester, Reader, anybody, scope_of
 from web.app import PARTS, make_app
-from web.description import scope_of
-from web.settings import Access, Scope, Settings, Token, User
+from web.settings import THIS_MACHINE, Access, Scope, Settings, Token, User
 
 ADDRESS = "http://127.0.0.1:8080"
 EVERYWHERE = "0.0.0.0"  # noqa: S104
@@ -287,7 +286,7 @@ def test_the_cookie_is_secure_where_people_come_over_tls(visit: Open) -> None:
     assert "Secure" in answer.headers["set-cookie"]
 
 
-PROXIED = Access(proxy_header="X-Remote-User", proxy_scope=Scope.READ)
+PROXIED = Access(proxy_header="X-Remote-User", proxy_scope=Scope.READ, proxies=THIS_MACHINE)
 
 
 def test_a_proxy_is_believed_where_it_is_trusted(visit: Open) -> None:
@@ -415,7 +414,8 @@ def test_what_cannot_be_used_is_named(visit: Open) -> None:
             }
         ],
     }
-    assert client.post("/try/ingest", content=b"{").json()["errors"][0]["field"] == "body"
+    broken = client.post("/try/ingest", content=b"{", headers={"Content-Type": "application/json"})
+    assert broken.json()["errors"][0]["field"] == "body"
 
 
 def test_what_is_not_there_is_told_in_the_form_that_was_asked_for(visit: Open) -> None:

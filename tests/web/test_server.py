@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+import web.asgi
 import web.server
 from poller.listening import Listening
 from poller.serving import Serving
@@ -60,7 +61,7 @@ def get(url: str) -> Any:
 
 def test_it_answers_and_ends_within_two_seconds_whoever_is_connected(serve: Serve) -> None:
     server = serve()
-    server.wait()
+    assert server.wait(20)
     assert get(f"{server.url}/openapi.json")["info"]["title"] == "buildwatch"
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))):
@@ -86,7 +87,7 @@ def test_a_server_that_stumbles_starts_again(
     with caplog.at_level(logging.ERROR):
         server = serve(stumbling)
         eventually(lambda: len(tries) == 3)
-        server.wait()
+        assert server.wait(20)
     assert get(f"{server.url}/openapi.json")
     assert [record.message for record in caplog.records] == [
         "web server stumbled, starts again seconds=0.01",
@@ -113,9 +114,9 @@ def test_the_address_is_shown_as_a_browser_takes_it() -> None:
 
 
 def test_who_connects_and_says_nothing_is_left_alone(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web.server, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(web.asgi, "HEAD_SECONDS", 0.2)
     server = serve()
-    server.wait()
+    assert server.wait(20)
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as silent:
         silent.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
@@ -125,7 +126,7 @@ def test_who_connects_and_says_nothing_is_left_alone(serve: Serve, monkeypatch: 
 
 def test_a_body_that_does_not_come_is_not_waited_for(serve: Serve) -> None:
     server = serve(lambda site: make_app(site, parts=(), limits=Limits(body_seconds=0.2)))
-    server.wait()
+    assert server.wait(20)
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as slow:
         slow.sendall(
@@ -142,6 +143,7 @@ def test_a_reload_moves_the_server_only_when_its_place_changes(sqlite_database: 
     try:
         listening.use(None)
         assert listening.url is None
+        listening.answer()
         here = replace(given.settings, port=0)
         listening.use(here)
         first = listening.url
@@ -152,7 +154,7 @@ def test_a_reload_moves_the_server_only_when_its_place_changes(sqlite_database: 
                 listening.use(replace(here, port=taken.getsockname()[1]))
             assert listening.url == first
         listening.use(replace(here, cors=("https://board.example.com",)))
-        listening.wait()
+        assert listening.wait(20)
         assert listening.url
         listening.use(None)
         assert listening.url is None

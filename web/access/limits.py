@@ -34,8 +34,10 @@ class Buckets:
             return (1 - bucket.tokens) / self._rate
 
     def wait(self, caller: str) -> float:
-        """The same without taking one."""
+        """The same without taking one; nobody is remembered for it."""
         with self._lock:
+            if caller not in self._buckets:
+                return 0.0
             bucket = self._filled(caller)
             return 0.0 if bucket.tokens >= 1 else (1 - bucket.tokens) / self._rate
 

@@ -60,11 +60,11 @@ def router_of(site: Site, recognition: Recognition) -> APIRouter:
         )
         return answer
 
-    @router.post("/logout", status_code=303, responses=answers(401, 403))
-    def log_out(request: Request, _: Reader) -> Response:
+    @router.post("/logout", status_code=303, responses=answers(401, 403, 503))
+    def log_out(request: Request, caller: Reader) -> Response:
         """End the session."""
         cookie = request.cookies.get(COOKIE)
-        if cookie:
+        if cookie and caller.csrf is not None:
             recognition.sessions.end(cookie)
         answer = RedirectResponse("/", 303, headers={"Clear-Site-Data": '"cache"'})
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")

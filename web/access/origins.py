@@ -1,5 +1,6 @@
 """From where a request comes: which address it was sent to, which page sent it, who stands between."""
 
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -45,7 +46,7 @@ def is_same_origin(connection: HTTPConnection, settings: Settings) -> bool:
 def is_behind_proxy(connection: HTTPConnection, settings: Settings) -> bool:
     """Whether a proxy that is trusted passes this on."""
     access = settings.access
-    if access is None or access.proxy_header is None or connection.client is None:
+    if access is None or not access.proxies or connection.client is None:
         return False
     peer = address_of(connection.client.host)
     return peer is not None and any(peer in network for network in access.proxies)
@@ -58,6 +59,12 @@ def client_of(connection: HTTPConnection, settings: Settings) -> str:
         if address_of(seen) is not None:
             return seen
     return connection.client.host if connection.client is not None else ""
+
+
+def neighbourhood(client: str) -> str:
+    """Who is counted as one: an address; of IPv6 the /64, of which one machine has every address it likes."""
+    address = address_of(client)
+    return f"{address.packed[:8].hex()}/64" if isinstance(address, IPv6Address) else client
 
 
 def is_https(connection: HTTPConnection, settings: Settings) -> bool:

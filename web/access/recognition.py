@@ -11,14 +11,15 @@ from starlette.requests import HTTPConnection
 
 from domain.text import clean
 from web.access.limits import Buckets
-from web.access.origins import client_of, is_behind_proxy
-from web.access.scopes import Caller
+from web.access.origins import client_of, is_behind_proxy, neighbourhood
+from web.access.scopes import CHALLENGE, Caller
 from web.access.sessions import COOKIE, Sessions
 from web.problems import ProblemError
 from web.settings import Access, Scope, Settings, Token, User
 
 WRONG_PER_SECOND = 0.1
 WRONG_AT_ONCE = 10
+LONG = 16  # characters of a token that nobody finds by trying
 
 NOBODY_ASKED = Caller(name="", scope=Scope.ADMIN)
 """Everybody who reaches an address without `web.auth`; only this machine does."""
@@ -40,9 +41,11 @@ class Recognition:
         if given is not None:
             return self._authorized(given, access, client_of(connection, settings))
         if access.proxy_header is not None and is_behind_proxy(connection, settings):
-            person = connection.headers.get(access.proxy_header)
-            if person:
-                return Caller(name=clean(person), scope=access.proxy_scope, is_person=True)
+            named = connection.headers.getlist(access.proxy_header)
+            if len(named) > 1:  # the first may be the client's own
+                raise ProblemError(400, f"{access.proxy_header} comes twice: the proxy must replace it")
+            if named and named[0].strip():
+                return Caller(name=clean(named[0].strip()), scope=access.proxy_scope, is_person=True)
         cookie = connection.cookies.get(COOKIE)
         session = self.sessions.recognize(cookie, access.known) if cookie else None
         if session is None:
@@ -52,7 +55,7 @@ class Recognition:
     def log_in(self, name: str, password: str, settings: Settings, client: str) -> User | Token | None:
         """Whose name and password (or token) these are; None: nobody's. Raises ProblemError after too many."""
         access = settings.access or Access()
-        keys = (f"address {client}", f"name {name}")
+        keys = _keys(client, name)
         self._make_wait(keys)
         found: User | Token | None = None
         for who in access.known:
@@ -65,16 +68,19 @@ class Recognition:
 
     def _authorized(self, given: str, access: Access, client: str) -> Caller:
         kind, _, credentials = given.partition(" ")
-        self._make_wait([f"address {client}"])
+        keys = _keys(client)
         who: User | Token | None = None
         if kind.lower() == "bearer":
             who = _owner(access.tokens, credentials.strip())
         elif kind.lower() == "basic":  # what feed readers can send
             name, password = _decoded(credentials)
+            keys = _keys(client, name)
             users = [user for user in access.users if user.name == name]
             who = _owner(users, password) or _owner(access.tokens, password)
+        if who is None or _is_guessable(who):
+            self._make_wait(keys)  # also who is right: the answer would tell it
         if who is None:
-            self._count([f"address {client}"])
+            self._count(keys)
             raise ProblemError(401, "this token or password is unknown here", headers={"WWW-Authenticate": CHALLENGE})
         return Caller(name=who.name, scope=who.scope, is_person=isinstance(who, User))
 
@@ -90,7 +96,17 @@ class Recognition:
 
 
 OFFERED = "bearer."  # before a token that is offered as a protocol
-CHALLENGE = 'Bearer realm="buildwatch"'
+
+
+def _keys(client: str, name: str | None = None) -> tuple[str, ...]:
+    """Whose wrong tries are counted together."""
+    address = f"address {neighbourhood(client)}"
+    return (address,) if name is None else (address, f"name {_digest(name).hex()}")
+
+
+def _is_guessable(who: User | Token) -> bool:
+    """Long tokens are made by chance: their owner need not wait because a neighbour shows a wrong one."""
+    return isinstance(who, User) or len(_secret(who)) < LONG
 
 
 def _offered(connection: HTTPConnection) -> str | None:
@@ -118,8 +134,11 @@ def _secret(who: User | Token) -> str:
 
 def _same(ours: str, given: str) -> bool:
     """Compared in a time that depends on neither, nor on their lengths."""
-    digests = (sha256(each.encode(errors="surrogatepass")).digest() for each in (ours, given))
-    return hmac.compare_digest(*digests)
+    return hmac.compare_digest(_digest(ours), _digest(given))
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _decoded(credentials: str) -> tuple[str, str]:
