@@ -16,6 +16,7 @@ import orjson
 
 from domain.build import Outcome, Status, Verdict
 from store import builds, names
+from store.among import listed
 from store.builds import BuildView
 from store.columns import to_ms
 from store.database import Session
@@ -82,6 +83,9 @@ class Place(NamedTuple):
     id: int
 
 
+AFTER_UNFINISHED = Place(_END_OF_TIME, 0)
+
+
 class Page(NamedTuple):
     """Some builds, and where the next ones begin: None at the end."""
 
@@ -124,9 +128,29 @@ def _ids(session: Session, wanted: Wanted, limit: int, after: Place | None) -> t
         return found, None
     ended = after if after is not None and after.finished_at is not None else None
     if len(found) == limit:  # whether there are more is for the next page to see
-        return found, Place(_END_OF_TIME, 0)
-    more, following = _finished(session, wanted, where, limit - len(found), ended)
-    return found + more, following
+        return found, AFTER_UNFINISHED
+    more, following = _ended_ids(session, wanted, where, limit - len(found), ended)
+    return found + [identity for identity, _ in more], following
+
+
+def unfinished(session: Session, limit: int) -> list[int]:
+    """The ids of builds that run or wait, newest first."""
+    rows = _execute(session, "SELECT id FROM builds WHERE status < 2 ORDER BY id DESC LIMIT ?", [limit])
+    return [row[0] for row in rows]
+
+
+def newest_ends(session: Session, limit: int) -> list[tuple[int, int]]:
+    """(end in milliseconds, id) of the builds that count and ended last, rising."""
+    where = _where(session, Wanted())
+    found, _ = _ended_ids(session, Wanted(), where, limit, None) if where is not None else ([], None)
+    return [(ended, identity) for identity, ended in reversed(found)]
+
+
+def ends_of(session: Session, ids: Collection[int]) -> list[tuple[int, int]]:
+    """(end in milliseconds, id) of those of the builds that have ended and count."""
+    given, values = listed(session, ids)
+    query = f"SELECT b.finished_at, b.id FROM builds b WHERE b.id IN {given} AND {_COUNTED}"  # noqa: S608  (no values)
+    return [(ended, identity) for ended, identity in session.exec_driver_sql(query, values) if ended is not None]
 
 
 def _may_be_unfinished(wanted: Wanted) -> bool:
@@ -140,10 +164,10 @@ def _unfinished(session: Session, where: _Where, limit: int, before: int) -> lis
     return [row[0] for row in rows]
 
 
-def _finished(
+def _ended_ids(
     session: Session, wanted: Wanted, where: _Where, limit: int, after: Place | None
-) -> tuple[list[int], Place | None]:
-    """Span by span, backwards in time."""
+) -> tuple[list[tuple[int, int]], Place | None]:
+    """(id, end), span by span, backwards in time."""
     floor = 0 if wanted.since is None else to_ms(wanted.since)
     top = _END_OF_TIME if wanted.until is None else to_ms(wanted.until)
     behind = after or Place(_END_OF_TIME, 0)
@@ -153,12 +177,12 @@ def _finished(
         found += _in_span(session, where, (bottom, above), behind, limit + 1 - len(found))
         if len(found) > limit:
             identity, ended = found[limit - 1]
-            return [each for each, _ in found[:limit]], Place(ended, identity)
+            return found[:limit], Place(ended, identity)
         looked_at += count
         most = LOOKED_AT if where.joins else 10 * LOOKED_AT
         if where.costly and looked_at >= most and bottom > floor:
-            return [each for each, _ in found], Place(bottom, 0)
-    return [each for each, _ in found], None
+            return found, Place(bottom, 0)
+    return found, None
 
 
 def _spans(session: Session, where: _Where, limit: int, bounds: tuple[int, int]) -> Iterator[tuple[int, int, int]]:

@@ -52,7 +52,7 @@ class Ends(NamedTuple):
         known = [each for each in moments if each is not None]
         return cls(min(known), max(known)) if known else NO_ENDS
 
-    def __or__(self, other: "Ends") -> "Ends":  # type: ignore[override]
+    def __or__(self, other: "Ends") -> "Ends":
         """Both together."""
         return Ends(min(self.first, other.first), max(self.last, other.last))
 

@@ -1,10 +1,11 @@
 """How the builds of a window ended, by everything that decides whether and where they count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from domain.window import Window
-from store import labels, names
+from store import labels, names, pipelines
+from store.among import owners
 from store.columns import to_ms
 from store.database import Session
 from store.schema import AWAITED
@@ -13,9 +14,9 @@ from store.windows import COUNTS, StreamKey
 # As in store/windows.py: one short range of the index `builds_finished` for each pipeline. OFFSET 0 keeps PostgreSQL
 # from making a plain join of it, which reads the whole index. What awaits a re-run has not settled.
 _ENDED_IN = {
-    "sqlite": """pipelines p CROSS JOIN builds b INDEXED BY builds_finished
+    "sqlite": """{owners} p CROSS JOIN builds b INDEXED BY builds_finished
     ON b.pipeline_id = p.id AND b.finished_at >= ? AND b.finished_at < ? AND {counts}""",
-    "postgresql": """pipelines p CROSS JOIN LATERAL (SELECT * FROM builds b WHERE b.pipeline_id = p.id
+    "postgresql": """{owners} p CROSS JOIN LATERAL (SELECT * FROM builds b WHERE b.pipeline_id = p.id
     AND b.finished_at >= %s AND b.finished_at < %s AND {counts} OFFSET 0) b""",
 }
 _GROUPS = """
@@ -27,7 +28,7 @@ GROUP BY p.id, b.stream_id, b.branch_id, b.trigger_id, b.labels_id, d.labels, d.
 
 
 _STREAMS = """
-SELECT p.provider, p.key, b.stream_id, sum(b.verdict), count(*)
+SELECT p.id, b.stream_id, sum(b.verdict), count(*)
 FROM {ended_in} WHERE b.verdict < 2 GROUP BY p.id, b.stream_id"""
 
 
@@ -63,15 +64,27 @@ def ended_in(session: Session, window: Window) -> list[Group]:
 
 def by_stream(session: Session, window: Window) -> dict[StreamKey, tuple[int, int]]:
     """(passed, failed) of each stream, from the index alone: with those that failed and await a re-run."""
-    rows = _rows(session, _STREAMS, window)
-    words = names.words_of(session, {row[2] for row in rows})
-    return {
-        (provider, key, words[stream] or ""): (int(passed), count - int(passed))
-        for provider, key, stream, passed, count in rows
-    }
+    found = streams(session, window)
+    keys = pipelines.keys(session, found)
+    return {(*keys[pipeline], stream): counts for pipeline, its in found.items() for stream, counts in its.items()}
 
 
-def _rows(session: Session, statement: str, window: Window) -> Sequence[Sequence[Any]]:
-    source = _ENDED_IN[session.dialect.name].format(counts=COUNTS)
-    values = to_ms(window.start), to_ms(window.end)
+def streams(
+    session: Session, window: Window, only: Collection[int] | None = None
+) -> dict[int, dict[str, tuple[int, int]]]:
+    """The same by pipeline (`store.pipelines.Known.id`) and stream; of all pipelines, or `only` of these."""
+    rows = _rows(session, _STREAMS, window, only)
+    words = names.words_of(session, {row[1] for row in rows})
+    found: dict[int, dict[str, tuple[int, int]]] = {}
+    for pipeline, stream, passed, count in rows:
+        found.setdefault(pipeline, {})[words[stream] or ""] = int(passed), count - int(passed)
+    return found
+
+
+def _rows(
+    session: Session, statement: str, window: Window, only: Collection[int] | None = None
+) -> Sequence[Sequence[Any]]:
+    given, those = owners(session, only)
+    source = _ENDED_IN[session.dialect.name].format(counts=COUNTS, owners=given)
+    values = *those, to_ms(window.start), to_ms(window.end)
     return session.exec_driver_sql(statement.format(ended_in=source, awaited=AWAITED), values).all()

@@ -98,6 +98,14 @@ def numbers(session: Session, keys: Iterable[Key]) -> dict[Key, int]:
     return found
 
 
+def keys(session: Session, ids: Iterable[int]) -> dict[int, Key]:
+    """The keys of the pipelines with these row numbers."""
+    query = select(pipelines.c.id, pipelines.c.provider, pipelines.c.key).where(
+        among(session, pipelines.c.id, list(ids))
+    )
+    return {number: (provider, key) for number, provider, key in session.execute(query)}
+
+
 def by_ids(session: Session, ids: Iterable[int]) -> list[Known]:
     """The pipelines with these row numbers."""
     wanted = list(ids)

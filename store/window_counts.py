@@ -3,12 +3,13 @@
 What counts is the same as in store/windows.py; without percentiles it is several times faster.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from domain.build import Outcome, Verdict
 from domain.window import Window
+from store.among import owners
 from store.columns import from_ms, to_ms
 from store.database import Session
 from store.schema import OUTCOMES, VERDICTS
@@ -21,16 +22,19 @@ _COLUMNS = """count(*) AS builds, coalesce(sum(CASE WHEN b.verdict = 1 THEN 1 EL
     coalesce(sum(CASE WHEN b.verdict < 2 THEN b.duration END), 0),
     count(CASE WHEN b.verdict < 2 THEN b.duration END), max(b.finished_at * 64 + b.outcome * 4 + b.verdict)"""
 _ENDED = {
-    "sqlite": f"""SELECT p.id, {_COLUMNS} FROM pipelines p CROSS JOIN builds b INDEXED BY builds_finished
+    "sqlite": f"""SELECT p.id, {_COLUMNS} FROM {{owners}} p CROSS JOIN builds b INDEXED BY builds_finished
     ON b.pipeline_id = p.id AND b.finished_at >= ? AND b.finished_at < ? AND {COUNTS} GROUP BY p.id""",  # noqa: S608
-    "postgresql": f"""SELECT p.id, t.* FROM pipelines p CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM builds b
+    "postgresql": f"""SELECT p.id, t.* FROM {{owners}} p CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM builds b
     WHERE b.pipeline_id = p.id AND b.finished_at >= %s AND b.finished_at < %s AND {COUNTS}) t WHERE t.builds > 0""",  # noqa: S608
 }
 _UNFINISHED = """SELECT b.pipeline_id, sum(CASE WHEN b.status = 1 THEN 1 ELSE 0 END), count(*) FROM builds b
 WHERE b.status < 2 AND b.stream_id IS NOT NULL GROUP BY b.pipeline_id"""
 _LAST = f"""SELECT p.id, (SELECT b.finished_at * 64 + b.outcome * 4 + b.verdict FROM builds b
     WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {COUNTS} ORDER BY b.finished_at DESC LIMIT 1)
-FROM pipelines p"""  # noqa: S608  (no values)
+FROM {{owners}} p"""  # noqa: S608  (no values)
+_FIRST = f"""SELECT b.finished_at FROM builds b WHERE b.pipeline_id = p.id AND b.finished_at >= {{mark}} AND {COUNTS}
+    ORDER BY b.finished_at LIMIT 1"""  # noqa: S608  (no values)
+_TURNING = "SELECT p.id, ({first}), ({first}) FROM {owners} p"
 
 _REACH = f"""SELECT
     min((SELECT b.finished_at FROM builds b WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {COUNTS}
@@ -45,6 +49,13 @@ class Ended(NamedTuple):
     finished_at: datetime
     outcome: Outcome
     verdict: Verdict
+
+
+class Turning(NamedTuple):
+    """The ends of two builds, in milliseconds; None: there is no such build."""
+
+    leaving: int | None  # the first one in the window
+    entering: int | None  # the first one behind it
 
 
 class Counts(NamedTuple):
@@ -90,16 +101,30 @@ def together(some: Iterable[Counts]) -> Counts:
     )
 
 
+def ended(session: Session, window: Window, only: Collection[int] | None = None) -> dict[int, Counts]:
+    """Of each pipeline (`store.pipelines.Known.id`) of which builds ended in the window; of all, or `only` of these."""
+    source, those = owners(session, only)
+    values = *those, to_ms(window.start), to_ms(window.end)
+    rows = session.exec_driver_sql(_ENDED[session.dialect.name].format(owners=source), values).all()
+    return {
+        pipeline: Counts(count, int(passed), int(failed), 0, int(took), timed, unpacked(last))
+        for pipeline, count, passed, failed, took, timed, last in rows
+    }
+
+
 def by_pipeline(session: Session, window: Window) -> dict[int, Counts]:
-    """Of each pipeline (`store.pipelines.Known.id`) that has builds in the window, or running."""
-    values = to_ms(window.start), to_ms(window.end)
-    rows = session.exec_driver_sql(_ENDED[session.dialect.name], values).all()
-    running = {pipeline: count for pipeline, (count, _) in unfinished(session).items() if count}
-    found = {}
-    for pipeline, count, passed, failed, took, timed, last in rows:
-        runs = running.pop(pipeline, 0)
-        found[pipeline] = Counts(count + runs, int(passed), int(failed), runs, int(took), timed, unpacked(last))
-    return found | {pipeline: Counts(total=count, running=count) for pipeline, count in running.items()}
+    """Of each pipeline that has builds in the window, or running."""
+    return with_running(ended(session, window), unfinished(session))
+
+
+def with_running(ended: Mapping[int, Counts], unfinished: Mapping[int, tuple[int, int]]) -> dict[int, Counts]:
+    """What ended, and what runs now, together."""
+    found = dict(ended)
+    for pipeline, (count, _) in unfinished.items():
+        if count:
+            before = found.get(pipeline, Counts())
+            found[pipeline] = before._replace(total=before.total + count, running=count)
+    return found
 
 
 def unfinished(session: Session) -> dict[int, tuple[int, int]]:
@@ -107,10 +132,23 @@ def unfinished(session: Session) -> dict[int, tuple[int, int]]:
     return {row[0]: (int(row[1]), row[2]) for row in session.exec_driver_sql(_UNFINISHED)}
 
 
-def last_ended(session: Session) -> dict[int, Ended]:
-    """How and when the last build of each pipeline ended, whenever that was."""
-    rows = session.exec_driver_sql(_LAST).all()
+def last_ended(session: Session, only: Collection[int] | None = None) -> dict[int, Ended]:
+    """How and when the last build of each pipeline ended, whenever that was; of all, or `only` of these."""
+    source, values = owners(session, only)
+    rows = session.exec_driver_sql(_LAST.format(owners=source), values).all()
     return {pipeline: unpacked(last) for pipeline, last in rows if last is not None}
+
+
+def turning(session: Session, window: Window, only: Collection[int] | None = None) -> dict[int, Turning]:
+    """When the window of each pipeline will hold other builds, as it moves on; of all, or `only` of these."""
+    source, those = owners(session, only)
+    first = _FIRST.format(mark="?" if session.dialect.name == "sqlite" else "%s")
+    values = to_ms(window.start), to_ms(window.end), *those
+    rows = session.exec_driver_sql(_TURNING.format(first=first, owners=source), values).all()
+    return {
+        pipeline: Turning(None if leaving is None or leaving == entering else leaving, entering)
+        for pipeline, leaving, entering in rows
+    }
 
 
 def reach(session: Session) -> tuple[datetime | None, datetime | None]:

@@ -82,7 +82,7 @@ def test_builds_with_the_same_labels_stand_together(database: Database) -> None:
     read(database, first, "PPS")
     read(database, second, "PF")
     found = database.read(lambda session: label_standings.standings(session, EVER))
-    by_release = {each.labels["release"]: each for each in found}
+    by_release = {each.labels["release"]: each for its in found.values() for each in its}
     one, two = by_release["1"], by_release["2"]
     assert two.labels == {"release": "2", "module": "core"}
     assert (one.passed, one.failed, one.neutral) == (1, 1, 1)

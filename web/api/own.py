@@ -35,7 +35,6 @@ from web.reading import builds, figures, pipelines, windows
 from web.reading.days import before, day_named, last_days
 from web.reading.figures import FigureShape
 from web.reading.overview import Asked, overview
-from web.reading.remembered import Remembered
 from web.reading.windows import BucketList, ByLabel, LabelList, WindowShape
 from web.settings import Settings
 from web.shapes import BuildAnswer, BuildPage, PipelineDetails, PipelinePage, plain
@@ -129,7 +128,9 @@ def _add_builds(router: APIRouter, site: Site) -> None:
         Labels are filtered by `label.NAME=VALUE`. A page may be shorter than its limit and still have a next one:
         rare things are looked for step by step.
         """
-        found = site.database.read(lambda session: builds.page(session, asked, site.now(), limit=limit, cursor=cursor))
+        found = site.database.read(
+            lambda session: builds.page(session, site.remembered, asked, site.now(), limit=limit, cursor=cursor)
+        )
         return told(found, following=following_page(request, found["next"]))
 
     @router.get("/api/builds/{identity}", tags=["builds"], response_model=BuildAnswer, responses=answers(404))
@@ -151,7 +152,6 @@ def _add_builds(router: APIRouter, site: Site) -> None:
 
 
 def _add_windows(router: APIRouter, site: Site) -> None:
-    remembered = Remembered()
 
     @router.get("/api/windows", tags=["metrics"], response_model=WindowShape, openapi_extra=LABELS)
     def one_window(
@@ -171,8 +171,8 @@ def _add_windows(router: APIRouter, site: Site) -> None:
         return Asked(day, last_days(now, settings), before(day, settings), by, labels_in(request), now)
 
     def _window(session: Session, asked: Asked) -> WindowShape:
-        seen = overview(session, remembered, asked)
-        return windows.window_shape(seen, asked.days, builds.shaped(session, seen.recent))
+        seen = overview(session, site.remembered, asked)
+        return windows.window_shape(seen, asked.days, builds.shaped(session, seen.recent, site.remembered))
 
     @router.get("/api/buckets", tags=["metrics"], response_model=BucketList)
     def list_buckets(window: Span = "24h", limit: Limit = 100) -> Response:

@@ -13,7 +13,6 @@ from web.problems import answers
 from web.reading import releases, tests
 from web.reading.days import last_days
 from web.reading.releases import FailureTrend, JobShape, ModuleShape, RateTrend, ReleaseShape
-from web.reading.remembered import Remembered
 from web.reading.tests import TestHistory, TestsShape
 from web.site import Site
 
@@ -36,7 +35,9 @@ def _add_standing(router: APIRouter, site: Site) -> None:
     def list_releases(request: Request, window: Span = "7d", limit: Limit = MOST, cursor: KeyCursor = None) -> Response:
         """How each release stands: builds with the label `release`, of their own or of their pipeline. By name."""
         span, asked = window_named(window, site.now()), Cut(limit, cursor)
-        return _page(request, site.database.read(lambda session: releases.releases(session, span, asked)))
+        return _page(
+            request, site.database.read(lambda session: releases.releases(session, site.remembered, span, asked))
+        )
 
     @router.get("/api/modules", tags=["metrics"], response_model=list[ModuleShape])
     def list_modules(
@@ -44,7 +45,10 @@ def _add_standing(router: APIRouter, site: Site) -> None:
     ) -> Response:
         """How each module stands: builds with the label `module`. By name; `Link` has the next page."""
         span, asked = window_named(window, site.now()), Cut(limit, cursor)
-        return _page(request, site.database.read(lambda session: releases.modules(session, span, release, asked)))
+        return _page(
+            request,
+            site.database.read(lambda session: releases.modules(session, site.remembered, span, release, asked)),
+        )
 
     @router.get(
         "/api/releases/{release}/modules", tags=["metrics"], response_model=list[ModuleShape], responses=answers(404)
@@ -58,7 +62,10 @@ def _add_standing(router: APIRouter, site: Site) -> None:
     ) -> Response:
         """How the modules of a release stand. 404 when no build of the release ended in the window."""
         span, asked = window_named(window, site.now()), Cut(limit, cursor)
-        return _page(request, site.database.read(lambda session: releases.modules_of(session, span, release, asked)))
+        return _page(
+            request,
+            site.database.read(lambda session: releases.modules_of(session, site.remembered, span, release, asked)),
+        )
 
     @router.get("/api/jobs", tags=["metrics"], response_model=list[JobShape])
     def list_jobs(
@@ -74,7 +81,9 @@ def _add_standing(router: APIRouter, site: Site) -> None:
         span, asked = window_named(window, site.now()), Cut(limit, cursor)
         return _page(
             request,
-            site.database.read(lambda session: releases.jobs(session, span, asked, release=release, module=module)),
+            site.database.read(
+                lambda session: releases.jobs(session, site.remembered, span, asked, release=release, module=module)
+            ),
         )
 
 
@@ -84,7 +93,6 @@ def _page(request: Request, found: tuple[Sequence[Any], str | None]) -> Response
 
 
 def _add_trends(router: APIRouter, site: Site) -> None:
-    remembered = Remembered()
 
     @router.get("/api/trends/pass-rate", tags=["metrics"], response_model=RateTrend)
     def pass_rates(days: TrendDays = 7, release: Release = None, module: Module = None) -> Response:
@@ -92,7 +100,7 @@ def _add_trends(router: APIRouter, site: Site) -> None:
         wanted = last_days(site.now(), site.settings(), days)
         return told(
             site.database.read(
-                lambda session: releases.rates(session, remembered, wanted, release=release, module=module)
+                lambda session: releases.rates(session, site.remembered, wanted, release=release, module=module)
             )
         )
 
@@ -102,7 +110,7 @@ def _add_trends(router: APIRouter, site: Site) -> None:
         wanted = last_days(site.now(), site.settings(), days)
         return told(
             site.database.read(
-                lambda session: releases.failures(session, remembered, wanted, release=release, module=module)
+                lambda session: releases.failures(session, site.remembered, wanted, release=release, module=module)
             )
         )
 

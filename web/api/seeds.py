@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from typing_extensions import TypedDict
 
 from metrics.baseline import Method
-from store import browsing, outbox, pipelines, providers
+from store import outbox, pipelines, providers
 from store.browsing import Wanted
 from store.builds import BuildView
 from store.engine import Session
@@ -146,7 +146,9 @@ def _add_runs(router: APIRouter, site: Site) -> None:
         minutes: Annotated[int, Query(ge=1, le=_MOST_MINUTES, description="So far back.")] = 1440,
     ) -> Response:
         """The last minutes over all pipelines, and for each. `success_rate` is 0 to 1."""
-        return told(site.database.read(lambda session: summaries.run_summary(session, site.now(), minutes)))
+        return told(
+            site.database.read(lambda session: summaries.run_summary(session, site.remembered, site.now(), minutes))
+        )
 
     @router.get("/api/runs", tags=["builds"], response_model=list[RunShape])
     def list_runs(request: Request, limit: Limit = 20, cursor: Cursor = None) -> Response:
@@ -161,7 +163,7 @@ def _add_builds(router: APIRouter, site: Site) -> None:
     ) -> Response:
         """Rates in percent, the mean duration, and how each pipeline stands now."""
         span = window_named(window, site.now())
-        return told(site.database.read(lambda session: summaries.build_summary(session, window, span)))
+        return told(site.database.read(lambda session: summaries.build_summary(session, site.remembered, window, span)))
 
     @router.get("/builds", tags=["builds"], response_model=list[SeedBuild])
     def list_builds(request: Request, limit: Limit = 50, cursor: Cursor = None) -> Response:
@@ -186,7 +188,8 @@ def _page(
     cursor: str | None,
 ) -> Response:
     """An array of builds in somebody's words: the cursor is in the header `Link` alone."""
-    found = site.database.read(lambda session: browsing.page(session, wanted, limit=limit, after=place_of(cursor)))
+    after = place_of(cursor)
+    found = site.database.read(lambda session: site.remembered.page(session, wanted, limit=limit, after=after))
     return told([shape(each) for each in found.builds], following=following_page(request, cursor_of(found.next)))
 
 
@@ -203,7 +206,7 @@ def _add_scripts(router: APIRouter, site: Site) -> None:
     def list_scripts(request: Request, limit: Limit = MOST, cursor: KeyCursor = None) -> Response:
         """All pipelines as scripts, by full name. `success_rate` is percent. `Link` has the next page."""
         asked = Cut(limit, cursor)
-        found, following = site.database.read(lambda session: scripts.scripts(session, site.now(), asked))
+        found, following = site.database.read(lambda session: scripts.scripts(session, site.remembered, asked))
         return told(found, following=following_page(request, following))
 
     @router.get("/api/executions", tags=["builds"], response_model=list[ExecutionShape], responses=answers(404))

@@ -11,6 +11,7 @@ from store.builds import BuildView
 from store.details import Findings
 from store.engine import Session
 from web.asking import Filters, cursor_of, not_found, place_of
+from web.reading.remembered import Remembered
 from web.shapes import (
     AttemptShape,
     BuildDetails,
@@ -26,10 +27,12 @@ from web.shapes import (
 )
 
 
-def page(session: Session, asked: Filters, now: datetime, *, limit: int, cursor: str | None) -> BuildPage:
+def page(
+    session: Session, remembered: Remembered, asked: Filters, now: datetime, *, limit: int, cursor: str | None
+) -> BuildPage:
     """Builds that are asked for, newest first."""
-    found = browsing.page(session, asked.wanted(session, now), limit=limit, after=place_of(cursor))
-    return {"builds": shaped(session, found.builds), "next": cursor_of(found.next)}
+    found = remembered.page(session, asked.wanted(session, now), limit=limit, after=place_of(cursor))
+    return {"builds": shaped(session, found.builds, remembered), "next": cursor_of(found.next)}
 
 
 def recent(session: Session, wanted: Wanted, limit: int) -> list[BuildView]:
@@ -37,8 +40,11 @@ def recent(session: Session, wanted: Wanted, limit: int) -> list[BuildView]:
     return list(browsing.page(session, wanted, limit=limit).builds)
 
 
-def shaped(session: Session, views: Sequence[BuildView]) -> list[BuildShape]:
+def shaped(session: Session, views: Sequence[BuildView], remembered: Remembered | None = None) -> list[BuildShape]:
     """Stored builds as JSON shows them."""
+    if remembered is not None:
+        known = remembered.pipelines_by_key(session)
+        return [build_shape(each, known[_key(each)].id if _key(each) in known else None) for each in views]
     numbers = pipelines.numbers(session, {_key(each) for each in views})
     return [build_shape(each, numbers.get(_key(each))) for each in views]
 

@@ -1,26 +1,23 @@
 """What the front page shows: what is broken, what has changed, and one window in figures."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from domain.build import Outcome, Status, Verdict
-from domain.window import Window
-from store import browsing, daily, pipelines, window_counts, window_groups
+from domain.build import Outcome, Status
+from store import browsing, daily
 from store.browsing import Wanted
 from store.builds import BuildView
 from store.engine import Session
 from store.pipelines import Known
-from store.window_groups import Group
-from store.windows import StreamKey
 from web.reading.days import Day
-from web.reading.remembered import Remembered
+from web.reading.digests import UNKNOWN_CAUSE, Digest, digest_of
+from web.reading.remembered import BUILDS, Remembered
 from web.reading.tally import Tally
 
 RECENT = 20
-UNKNOWN_CAUSE = ""  # the name of the bucket of failures of which nobody knows why
 _NONE = (0, 0)
 _FEW = 8  # streams that are named in each list of changes
 _MOST_VALUES = 12  # values of a label that are shown
@@ -48,24 +45,6 @@ class Bucket:
     count: int
     pipelines: int
     is_new: bool  # the window before had none
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """What the builds of a window come to: all that is kept of it."""
-
-    tally: Tally
-    took: int  # milliseconds that those which passed or failed took together
-    timed: int  # how many of these have a duration
-    outcomes: Mapping[Outcome, int]
-    causes: Mapping[str, tuple[int, int]]  # builds, and how many pipelines these are of
-    labels: Mapping[str, Mapping[str, Tally]]  # by name and value
-    pipelines: frozenset[int]
-
-    @property
-    def mean(self) -> float | None:
-        """Seconds."""
-        return self.took / self.timed / 1000 if self.timed else None
 
 
 class ByValue(NamedTuple):
@@ -150,12 +129,12 @@ def overview(session: Session, remembered: Remembered, asked: Asked) -> Overview
     label = asked.label if asked.label in names else next(iter(names), None)
     by_value = _by_value(week, label) if label else []
     buckets = _buckets(these, those)
-    recent = remembered.get_newest(session, ("recent", _wanted_key(asked)), lambda session: _recent(session, asked))
+    recent = _recent(session, remembered, asked)
     ended = [each for each in recent if each.build.status is Status.FINISHED]
     return Overview(
         day=asked.day,
         tally=these.tally,
-        running=sum(count for count, _ in window_counts.unfinished(session).values()) if asked.day.is_current else 0,
+        running=sum(count for count, _ in remembered.unfinished(session).values()) if asked.day.is_current else 0,
         rate_before=those.tally.rate,
         mean=these.mean,
         mean_before=those.mean,
@@ -168,48 +147,7 @@ def overview(session: Session, remembered: Remembered, asked: Asked) -> Overview
         more_values=max(len(by_value) - _MOST_VALUES, 0),
         last=max(ended, key=lambda each: each.build.finished_at or asked.now, default=None),
         recent=recent,
-        is_empty=not recent and not pipelines.exist(session),
-    )
-
-
-def digest_of(session: Session, remembered: Remembered, day: Day, labels: Mapping[str, str]) -> Digest:
-    """What the builds of a day that have these labels come to."""
-    chosen = tuple(sorted(labels.items()))
-
-    def make(session: Session, window: Window) -> Digest:
-        found = window_groups.groups(session, window)
-        return digest(each for each in found if all(each.labels.get(name) == value for name, value in chosen))
-
-    return remembered.get(session, ("digest", chosen), day.window, make)
-
-
-def digest(groups: Iterable[Group]) -> Digest:
-    """What some builds come to."""
-    verdicts: Counter[Verdict] = Counter()
-    outcomes: Counter[Outcome] = Counter()
-    causes: dict[str, tuple[int, set[int]]] = {}
-    labels: dict[str, dict[str, Counter[Verdict]]] = {}
-    found, took, timed = set(), 0, 0
-    for each in groups:
-        found.add(each.pipeline)
-        verdicts[each.verdict] += each.count
-        outcomes[each.outcome] += each.count
-        if each.verdict is not Verdict.NEUTRAL:
-            took, timed = took + each.took, timed + each.timed
-        if each.verdict is Verdict.FAILED:
-            count, where = causes.get(each.bucket or UNKNOWN_CAUSE, (0, set()))
-            where.add(each.pipeline)
-            causes[each.bucket or UNKNOWN_CAUSE] = count + each.count, where
-        for name, value in each.labels.items():
-            labels.setdefault(name, {}).setdefault(value, Counter())[each.verdict] += each.count
-    return Digest(
-        tally=_tally(verdicts),
-        took=took,
-        timed=timed,
-        outcomes=dict(outcomes),
-        causes={name: (count, len(where)) for name, (count, where) in causes.items()},
-        labels={name: {value: _tally(count) for value, count in its.items()} for name, its in labels.items()},
-        pipelines=frozenset(found),
+        is_empty=not recent and not remembered.pipelines(session),
     )
 
 
@@ -235,19 +173,20 @@ def label_names(digests: Iterable[Digest]) -> list[str]:
     return sorted(values, key=rank)
 
 
-def _tally(verdicts: Mapping[Verdict, int]) -> Tally:
-    return Tally(*(verdicts.get(each, 0) for each in (Verdict.PASSED, Verdict.FAILED, Verdict.NEUTRAL)))
-
-
-def _wanted_key(asked: Asked) -> Hashable:
-    return tuple(sorted(asked.labels.items())), None if asked.day.is_current else asked.day.window
-
-
-def _recent(session: Session, asked: Asked) -> list[BuildView]:
+def _recent(session: Session, remembered: Remembered, asked: Asked) -> list[BuildView]:
     """The newest builds of the window; of the current one those that run, too."""
-    span = None if asked.day.is_current else asked.day.window
-    wanted = Wanted(labels=asked.labels, since=span.start if span else None, until=span.end if span else None)
-    found = browsing.page(session, wanted, limit=RECENT).builds
+    if asked.day.is_current and not asked.labels:
+        found = remembered.page(session, Wanted(), limit=RECENT).builds
+    else:
+        span = None if asked.day.is_current else asked.day.window
+        chosen = tuple(sorted(asked.labels.items()))
+        wanted = Wanted(labels=asked.labels, since=span.start if span else None, until=span.end if span else None)
+        found = remembered.value(
+            session,
+            ("recent", chosen, span),
+            BUILDS,
+            lambda session: browsing.page(session, wanted, limit=RECENT),
+        ).builds
     return sorted(found, key=_started, reverse=True)
 
 
@@ -279,23 +218,15 @@ def _changed(
     buckets: Sequence[Bucket],
     digests: tuple[Digest, Digest],
 ) -> Changed:
-    now = remembered.get(session, "streams", asked.day.window, daily.by_stream)
-    past = remembered.get(session, "streams", asked.before.window, daily.by_stream)
     these, those = digests
-    keys = _of_labels(session, now, these) if asked.labels else list(now)
-    broken = [each for each in keys if now[each][1] and not past.get(each, _NONE)[1]]
-    fixed = [each for each in keys if past.get(each, _NONE)[1] and now[each][0] and not now[each][1]]
-    broken.sort(key=lambda each: (-now[each][1], each))
-    fixed.sort(key=lambda each: (-past[each][1], each))
-    named = pipelines.find(session, {each[:2] for each in (*broken[:_FEW], *fixed[:_FEW])})
-
-    def streams(some: Sequence[StreamKey]) -> list[Stream]:
-        return [_stream(named[each[:2]], each[2], now[each], past.get(each, _NONE)) for each in some[:_FEW]]
-
+    broken, fixed = _turned(session, remembered, asked.day, asked.before)
+    if asked.labels:
+        broken = [each for each in broken if each.known.id in these.pipelines]
+        fixed = [each for each in fixed if each.known.id in these.pipelines]
     rate, rate_before = these.tally.rate, those.tally.rate
     return Changed(
-        broken=streams(broken),
-        fixed=streams(fixed),
+        broken=broken[:_FEW],
+        fixed=fixed[:_FEW],
         more_broken=max(len(broken) - _FEW, 0),
         more_fixed=max(len(fixed) - _FEW, 0),
         new_buckets=[each.name for each in buckets if each.is_new][:_FEW],
@@ -304,11 +235,33 @@ def _changed(
     )
 
 
-def _stream(known: Known, branch: str, now: tuple[int, int], past: tuple[int, int]) -> Stream:
-    return Stream(known, branch, now[1], now[0], past[1], past[0])
+def _turned(
+    session: Session, remembered: Remembered, day: Day, before: Day
+) -> tuple[Sequence[Stream], Sequence[Stream]]:
+    """The streams that failed since the window before, and those that were mended: the worst first."""
+    now = remembered.window(session, daily.streams, day.window)
+    past = remembered.window(session, daily.streams, before.window)
+    known = remembered.pipelines_by_id(session)
+    return remembered.derived(("turned", day.window), (now, past, known), lambda: _compared(now, past, known))
 
 
-def _of_labels(session: Session, streams: Iterable[StreamKey], these: Digest) -> list[StreamKey]:
-    """The streams of pipelines that have builds with the labels."""
-    ours = {(each.pipeline.provider, each.pipeline.key) for each in pipelines.by_ids(session, these.pipelines)}
-    return [each for each in streams if each[:2] in ours]
+_Streams = Mapping[int, Mapping[str, tuple[int, int]]]  # (passed, failed) by pipeline and branch
+
+
+def _compared(now: _Streams, past: _Streams, known: Mapping[int, Known]) -> tuple[Sequence[Stream], Sequence[Stream]]:
+    broken: list[Stream] = []
+    fixed: list[Stream] = []
+    for pipeline, its in now.items():
+        theirs = past.get(pipeline, {})
+        for branch, (passed, failed) in its.items():
+            passed_before, failed_before = theirs.get(branch, _NONE)
+            if bool(failed) is not bool(failed_before) and (failed or passed) and pipeline in known:
+                stream = Stream(known[pipeline], branch, failed, passed, failed_before, passed_before)
+                (broken if failed else fixed).append(stream)
+    broken.sort(key=lambda each: (-each.failed, _place(each)))
+    fixed.sort(key=lambda each: (-each.failed_before, _place(each)))
+    return broken, fixed
+
+
+def _place(stream: Stream) -> tuple[str, str, str]:
+    return stream.known.pipeline.provider, stream.known.pipeline.key, stream.branch

@@ -1,13 +1,13 @@
 """Releases and modules: labels of pipelines and builds, how they stand now, and how they fared day by day."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from typing_extensions import TypedDict
 
 from domain.build import Outcome, Pipeline, Verdict
 from domain.window import Window
-from store import label_standings, pipelines, window_counts, window_groups
+from store import label_standings, window_counts, window_groups
 from store.engine import Session
 from store.label_standings import Standing
 from web.asking import not_found
@@ -17,6 +17,7 @@ from web.reading.remembered import Remembered
 from web.reading.tally import Tally
 from web.shapes import instant
 
+T = TypeVar("T")
 RELEASE: Final = "release"
 MODULE: Final = "module"
 
@@ -111,18 +112,22 @@ class FailureTrend(TypedDict):
     patterns: list[FailurePattern]
 
 
-def releases(session: Session, window: Window, asked: Cut) -> tuple[list[ReleaseShape], str | None]:
+def releases(
+    session: Session, remembered: Remembered, window: Window, asked: Cut
+) -> tuple[list[ReleaseShape], str | None]:
     """A page of the releases of which builds ended in the window, by name, and the cursor of the next."""
-    found = _by(label_standings.standings(session, window), RELEASE)
+    found = _by(_standings(session, remembered, window), RELEASE)
     shown, following = cut(found, lambda each: (each,), asked, parts=1)
     return [
         {"release": each, "modules": _values(found[each], MODULE), **_standing(found[each])} for each in shown
     ], following
 
 
-def modules(session: Session, window: Window, release: str | None, asked: Cut) -> tuple[list[ModuleShape], str | None]:
+def modules(
+    session: Session, remembered: Remembered, window: Window, release: str | None, asked: Cut
+) -> tuple[list[ModuleShape], str | None]:
     """A page of the modules of which builds ended in the window, by name, and the cursor of the next."""
-    found = _by(_with(label_standings.standings(session, window), {RELEASE: release}), MODULE)
+    found = _by(_with(_standings(session, remembered, window), {RELEASE: release}), MODULE)
     shown, following = cut(found, lambda each: (each,), asked, parts=1)
     return [
         {"module": each, "release": release, "releases": _values(found[each], RELEASE), **_standing(found[each])}
@@ -130,19 +135,22 @@ def modules(session: Session, window: Window, release: str | None, asked: Cut) -
     ], following
 
 
-def modules_of(session: Session, window: Window, release: str, asked: Cut) -> tuple[list[ModuleShape], str | None]:
+def modules_of(
+    session: Session, remembered: Remembered, window: Window, release: str, asked: Cut
+) -> tuple[list[ModuleShape], str | None]:
     """Those of one release. Raises ProblemError when no build of it ended in the window."""
-    if not _with(label_standings.standings(session, window), {RELEASE: release}):
+    if not _with(_standings(session, remembered, window), {RELEASE: release}):
         raise not_found(f"the release {release!r}")
-    return modules(session, window, release, asked)
+    return modules(session, remembered, window, release, asked)
 
 
 def jobs(
-    session: Session, window: Window, asked: Cut, *, release: str | None, module: str | None
+    session: Session, remembered: Remembered, window: Window, asked: Cut, *, release: str | None, module: str | None
 ) -> tuple[list[JobShape], str | None]:
     """A page of the pipelines of which builds of a release and module ended in the window, and the next cursor."""
-    wanted = _with(label_standings.standings(session, window), {RELEASE: release, MODULE: module})
-    known = {each.id: each.pipeline for each in pipelines.by_ids(session, {each.pipeline for each in wanted})}
+    wanted = _with(_standings(session, remembered, window), {RELEASE: release, MODULE: module})
+    known = {number: each.pipeline for number, each in remembered.pipelines_by_id(session).items()}
+    wanted = [each for each in wanted if each.pipeline in known]
     groups: dict[_Job, list[Standing]] = {}
     for each in wanted:
         groups.setdefault(_Job(each.pipeline, each.labels.get(RELEASE), each.labels.get(MODULE)), []).append(each)
@@ -183,7 +191,7 @@ def rates(
     labels = {RELEASE: release, MODULE: module}
     points: list[RatePoint] = []
     for day in days:
-        its = _with(remembered.get(session, "standings", day.window, label_standings.standings), labels)
+        its = _with(_all(remembered.window(session, label_standings.standings, day.window)), labels)
         tally, tests = _tally(its), _tests(its)
         points.append(
             {
@@ -209,7 +217,7 @@ def failures(
     labels = {name: value for name, value in {RELEASE: release, MODULE: module}.items() if value is not None}
     counts: dict[str | None, list[int]] = {}
     for place, day in enumerate(days):
-        for group in remembered.get(session, "groups", day.window, window_groups.groups):
+        for group in _all(remembered.window(session, window_groups.groups, day.window)):
             if group.verdict is Verdict.FAILED and all(group.labels.get(name) == labels[name] for name in labels):
                 counts.setdefault(group.bucket, [0] * len(days))[place] += group.count
     patterns: list[FailurePattern] = [
@@ -217,6 +225,15 @@ def failures(
     ]
     patterns.sort(key=lambda each: (-each["count"], each["bucket"] or ""))
     return {"release": release, "module": module, "days": [day.name for day in days], "patterns": patterns}
+
+
+def _standings(session: Session, remembered: Remembered, window: Window) -> list[Standing]:
+    """Those of a window that ends now."""
+    return _all(remembered.rolling(session, label_standings.standings, window.end - window.start, window.end))
+
+
+def _all(by_pipeline: Mapping[int, Iterable[T]]) -> list[T]:
+    return [each for its in by_pipeline.values() for each in its]
 
 
 def _with(standings: Iterable[Standing], labels: Mapping[str, str | None]) -> list[Standing]:

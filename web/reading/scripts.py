@@ -1,7 +1,7 @@
 """Pipelines as scripts, builds as executions: the words of a client that watches scripts."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Final
 
@@ -9,7 +9,6 @@ from typing_extensions import TypedDict
 
 from domain.build import Build, Verdict
 from domain.measurement import DURATION, built_in
-from domain.window import Window
 from metrics.analysis import Analysis, analyse
 from metrics.baseline import Method
 from metrics.measurements import aggregate
@@ -18,18 +17,19 @@ from store.browsing import Wanted
 from store.builds import BuildView
 from store.engine import Database, Session
 from store.maintenance import size
-from store.window_counts import Counts
+from store.window_counts import Counts, with_running
 from web.asking import cursor_of, pipeline_named, place_of
 from web.paging import Cut, cut
 from web.reading import figures
 from web.reading.builds import stored
 from web.reading.figures import AggregateShape, BaselineShape, TrendShape, aggregate_shape
+from web.reading.remembered import ALL_TIME, Remembered
 from web.shapes import instant, iso, seconds
 
 EXECUTION_TIME: Final = "execution_time_seconds"
 """What these clients call the duration."""
 
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_VERSION: Final = version("buildwatch")  # reads files
 _MOMENT = timedelta(milliseconds=1)
 _PASSED, _FAILED = 0, 1
 
@@ -145,15 +145,15 @@ class ServiceHealth(TypedDict):
 
 def health(now: datetime) -> ServiceHealth:
     """It answers."""
-    return {"status": "ok", "timestamp": instant(now), "version": version("buildwatch")}
+    return {"status": "ok", "timestamp": instant(now), "version": _VERSION}
 
 
-def scripts(session: Session, now: datetime, asked: Cut) -> tuple[list[ScriptShape], str | None]:
+def scripts(session: Session, remembered: Remembered, asked: Cut) -> tuple[list[ScriptShape], str | None]:
     """A page of pipelines by full name with all that is stored of them, and the cursor of the next page."""
     shown, following = cut(
-        pipelines.all(session), lambda each: (each.pipeline.key, each.pipeline.provider), asked, parts=2
+        remembered.pipelines(session), lambda each: (each.pipeline.key, each.pipeline.provider), asked, parts=2
     )
-    counts = window_counts.by_pipeline(session, Window(start=_BEGINNING, end=now + timedelta(days=1)))
+    counts = with_running(remembered.window(session, window_counts.ended, ALL_TIME), remembered.unfinished(session))
     found: list[ScriptShape] = []
     for known in shown:
         its = counts.get(known.id, Counts())

@@ -8,11 +8,11 @@ from typing_extensions import TypedDict
 
 from domain.build import Outcome, Verdict
 from domain.window import Window
-from metrics.windows import rolling
-from store import pipelines, window_counts
+from store import window_counts
 from store.engine import Session
 from store.pipelines import Known
-from store.window_counts import Counts, Ended, together
+from store.window_counts import Counts, Ended, together, with_running
+from web.reading.remembered import Remembered
 from web.words import iso
 
 _NEITHER = {Outcome.CANCELLED: "cancelled", Outcome.SKIPPED: "skipped", Outcome.UNKNOWN: "unknown"}
@@ -53,19 +53,29 @@ class BuildSummary(TypedDict):
     last_status_by_pipeline: dict[str, str]
 
 
-def run_summary(session: Session, now: datetime, minutes: int) -> RunSummary:
+def run_summary(session: Session, remembered: Remembered, now: datetime, minutes: int) -> RunSummary:
     """The last so many minutes, pipelines by name."""
-    counts = window_counts.by_pipeline(session, rolling(now, timedelta(minutes=minutes)))
-    known = pipelines.all(session)
-    return {
-        "window_minutes": minutes,
-        **_runs(together(counts.values())),
-        "per_pipeline": [
-            {"pipeline": each.pipeline.name, **_runs(counts[each.id])}
-            for each in sorted(known, key=lambda each: (each.pipeline.name, each.id))
-            if each.id in counts
-        ],
-    }
+    span = timedelta(minutes=minutes)
+    ended, unfinished = remembered.rolling(session, window_counts.ended, span, now), remembered.unfinished(session)
+    known = remembered.pipelines(session)
+
+    def make() -> RunSummary:
+        counts = with_running(ended, unfinished)
+        rows = remembered.derived_each(("runs", minutes), counts, _runs)
+        return {
+            "window_minutes": minutes,
+            **_runs(together(counts.values())),
+            "per_pipeline": [
+                {"pipeline": each.pipeline.name, **rows[each.id]} for each in by_name(known) if each.id in rows
+            ],
+        }
+
+    return remembered.derived(("run summary", minutes), (ended, unfinished, known), make)
+
+
+def by_name(known: Iterable[Known]) -> list[Known]:
+    """Pipelines by name."""
+    return sorted(known, key=lambda each: (each.pipeline.name, each.id))
 
 
 def _runs(counts: Counts) -> RunCounts:
@@ -81,11 +91,14 @@ def _runs(counts: Counts) -> RunCounts:
     }
 
 
-def build_summary(session: Session, name: str, window: Window) -> BuildSummary:
-    """A window, and how each pipeline stands now, whenever it was built last."""
-    total = together(window_counts.by_pipeline(session, window).values())
+def build_summary(session: Session, remembered: Remembered, name: str, window: Window) -> BuildSummary:
+    """A window that ends now, and how each pipeline stands, whenever it was built last."""
+    ended = remembered.rolling(session, window_counts.ended, window.end - window.start, window.end)
+    total = remembered.derived(("build summary", name), (ended,), lambda: together(ended.values()))
     decided = total.passed + total.failed
-    last, unfinished = window_counts.last_ended(session), window_counts.unfinished(session)
+    last, unfinished = remembered.last_ended(session), remembered.unfinished(session)
+    known = remembered.pipelines(session)
+    names = remembered.derived("unique names", (known,), lambda: unique_names(known))
     return {
         "window": name,
         "success_rate": round(100 * total.passed / decided, 1) if decided else 0.0,
@@ -93,7 +106,7 @@ def build_summary(session: Session, name: str, window: Window) -> BuildSummary:
         "avg_build_time": None if total.duration_mean is None else round(total.duration_mean, 1),
         "last_status_by_pipeline": {
             name: "in_progress" if each.id in unfinished else word(last[each.id])
-            for name, each in unique_names(pipelines.all(session)).items()
+            for name, each in names.items()
             if each.id in unfinished or each.id in last
         },
     }
