@@ -63,7 +63,7 @@ def save(
         fresh.add(build_id)
     told = _judge(session, view.build, fresh, explanation, configuration=configuration, now=now)
     after = _findings(session, build_id)
-    has_cause = after.log_excerpt is not None or after.bucket is not None
+    has_cause = after.log_excerpt is not None or after.bucket_class is not None  # more than a word of its server
     told |= catch_up(
         session,
         build_id,

@@ -152,13 +152,26 @@ def test_a_server_that_keeps_its_log_to_itself_holds_a_message_for_the_wait_only
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_log_that_is_gone_is_no_obstacle(green: Simulator, config: Path, status: int) -> None:
-    with running(config) as daemon:
+def test_a_log_that_is_gone_is_no_obstacle(green: Simulator, store_url: str, tmp_path: Path, status: int) -> None:
+    path = save(tmp_path / "config.yaml", configuration(green, store_url, details={"wait": "2s"}))
+    with running(path) as daemon:
         settled(daemon)
         green.github.fault(faults.answer(status, "gone"), path="*/logs")
         green.world.github.repo("acme/web").run("failure")
         eventually(lambda: cards(green, "acme/web") and subjects(green, "acme/web"))
         assert "test" in words(green, "acme/web")
+
+
+def test_a_log_that_is_there_a_moment_later_is_waited_for(green: Simulator, config: Path) -> None:
+    with running(config) as daemon:
+        settled(daemon)
+        github = green.world.github
+        green.github.fault(faults.answer(404, "not yet"), path="*/logs", times=1)
+        github.repo("acme/web").run("failure", jobs=[github.job("deploy", "failure", log=HELM)])
+        eventually(lambda: cards(green, "acme/web") and subjects(green, "acme/web"))
+        assert "INSTALLATION FAILED" in words(green, "acme/web")
+        assert "INSTALLATION FAILED" in mail_text(green, "acme/web")
+    assert len(cards(green, "acme/web")) == len(subjects(green, "acme/web")) == 1
 
 
 def test_without_details_nothing_more_is_asked(green: Simulator, store_url: str, tmp_path: Path) -> None:
