@@ -1,6 +1,6 @@
 """How pipelines stand: of each the last build that passed or failed, and what waits to be said or read."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,9 +8,12 @@ from sqlalchemy import func, select
 
 from domain.alert import Delivery
 from domain.build import Outcome, Verdict
-from store.columns import from_ms
+from domain.window import Window
+from store.among import owners
+from store.columns import from_ms, to_ms
 from store.database import Session
 from store.schema import OUTCOMES, UNSENT, VERDICTS, builds, outbox
+from store.windows import COUNTS
 
 # Repeats the conditions of the indexes word for word: else SQLite does not see that they are enough.
 _SETTLED = "b.verdict < 2 AND b.superseded = 0 AND b.stream_id IS NOT NULL"
@@ -24,6 +27,15 @@ _ANY_BRANCH = f""",
     (SELECT b.id FROM builds b WHERE b.pipeline_id = p.id AND b.finished_at > 0 AND {_COUNTED} AND b.verdict < 2
         AND b.stream_id IS NOT NULL ORDER BY b.finished_at DESC LIMIT 1)"""  # noqa: S608  (no values)
 _DEFAULT = "CASE WHEN p.branched THEN p.default_branch ELSE '' END"
+
+
+_OUTCOMES = {
+    "sqlite": f"""SELECT p.id, b.outcome, count(*) FROM {{owners}} p CROSS JOIN builds b INDEXED BY builds_finished
+    ON b.pipeline_id = p.id AND b.finished_at >= ? AND b.finished_at < ? AND {COUNTS} GROUP BY p.id, b.outcome""",  # noqa: S608
+    "postgresql": f"""SELECT p.id, b.outcome, count(*) FROM {{owners}} p CROSS JOIN LATERAL (SELECT b.outcome
+    FROM builds b WHERE b.pipeline_id = p.id AND b.finished_at >= %s AND b.finished_at < %s AND {COUNTS} OFFSET 0) b
+    GROUP BY p.id, b.outcome""",  # noqa: S608
+}
 
 
 class Standing(NamedTuple):
@@ -68,6 +80,21 @@ def last_settled(
         )
         for row in session.exec_driver_sql(statement, tuple(values))
     }
+
+
+def outcomes(session: Session, window: Window, only: Collection[int] | None = None) -> dict[int, Sequence[int]]:
+    """How many builds of each pipeline ended in a window, in the order of OUTCOMES; of all, or `only` of these.
+
+    Those that count, as in store/windows.py.
+    """
+    source, those = owners(session, only)
+    values = *those, to_ms(window.start), to_ms(window.end)
+    found: dict[int, list[int]] = {}
+    for pipeline, outcome, count in session.exec_driver_sql(
+        _OUTCOMES[session.dialect.name].format(owners=source), values
+    ):
+        found.setdefault(pipeline, [0] * len(OUTCOMES))[outcome] = count
+    return dict(found)
 
 
 def waiting(session: Session) -> dict[str, Waiting]:

@@ -1,14 +1,14 @@
 """Feeds: what programs read of how builds stand. Whatever things are called, every document stays one."""
 
+import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import pytest
 from defusedxml import ElementTree
 from fastapi.testclient import TestClient
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
-from prometheus_client.parser import text_string_to_metric_families as plain_metrics
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from domain.alert import AlertState
@@ -56,7 +56,7 @@ def samples(client: TestClient) -> dict[tuple[str, ...], float]:
     assert answer.status_code == 200
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in plain_metrics(answer.text)
+        for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
 
@@ -64,29 +64,78 @@ def samples(client: TestClient) -> dict[tuple[str, ...], float]:
 def test_prometheus_can_read_the_figures(client: TestClient, site: Site) -> None:
     push(site, *series("PFPP"))
     answer = client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.headers["cache-control"] == "no-store"
     found = samples(client)
-    job = ("web/deploy", "ci")
+    job = ("ci", "web/deploy")
     assert found["buildwatch_builds_24h", *job, "passed"] == 3
     assert found["buildwatch_builds_24h", *job, "failed"] == 1
+    assert found["buildwatch_outcomes_24h", "success"] == 3
+    assert found["buildwatch_outcomes_24h", "failure"] == 1
+    assert found["buildwatch_outcomes_24h", "timeout"] == 0
     assert found["buildwatch_success_ratio_24h", *job] == 0.75
     assert found["buildwatch_last_build_passed", *job] == 1
-    assert found["buildwatch_build_duration_24h_seconds", *job, "0.5"] > 0
+    assert found["buildwatch_build_duration_24h_seconds", *job] > 0
     assert found["buildwatch_builds_stored_total",] == 4
     assert found["buildwatch_daemon_up",] == 0
     assert found["buildwatch_store_bytes",] > 0
     assert any(name[0] == "buildwatch_info" for name in found)
 
 
-def test_prometheus_may_ask_for_open_metrics(client: TestClient, site: Site) -> None:
+def test_the_figures_follow_the_builds_and_the_clock(client: TestClient, site: Site, given: Premises) -> None:
     push(site, *series("PF"))
-    answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
-    assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    assert {family.name for family in open_metrics(answer.text)} >= {
-        "buildwatch_builds_24h",
-        "buildwatch_alerts_firing",
-    }
+    assert samples(client)["buildwatch_builds_24h", "ci", "web/deploy", "failed"] == 1
+    [running] = named(
+        "web/deploy", "P", status=Status.RUNNING, outcome=None, finished_at=None, number=9, external_id="9"
+    )
+    push(site, *series("PFF"), running)
+    found = samples(client)
+    assert found["buildwatch_builds_24h", "ci", "web/deploy", "failed"] == 2
+    assert found["buildwatch_outcomes_24h", "failure"] == 2
+    assert found["buildwatch_last_build_passed", "ci", "web/deploy"] == 0
+    assert found["buildwatch_builds_running", "ci", "web/deploy"] == 1
+    given.now += timedelta(days=2)
+    found = samples(client)
+    assert found["buildwatch_builds_24h", "ci", "web/deploy", "failed"] == 0
+    assert found["buildwatch_outcomes_24h", "failure"] == 0
+    assert ("buildwatch_success_ratio_24h", "ci", "web/deploy") not in found
+    assert found["buildwatch_last_build_passed", "ci", "web/deploy"] == 0
+
+
+LINE = re.compile(
+    r'([a-z][a-z0-9_]*)(?:\{([a-z]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z]+="(?:[^"\\\n]|\\[\\"n])*")*)\})? (-?[0-9.e+-]+)'
+)
+
+
+def test_the_text_keeps_to_the_format(client: TestClient, site: Site, database: Database) -> None:
+    for number, name in enumerate(HOSTILE):
+        push(site, *named(f"{number} {clean(name)}"[:255], "PF"))
+    database.transact(lambda session: providers.save(session, ProviderHealth(name='x"\\\n} 1\n# HELP')))
+    text = client.get("/metrics").text
+    assert text.endswith("\n")
+    described: list[str] = []
+    seen: set[str] = set()
+    family = kind = ""
+    for line in text[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            family = line.split(" ", 3)[2]
+            assert line.split(" ", 3)[3]
+            described.append(family)
+        elif line.startswith("# TYPE "):
+            assert line.split(" ")[2] == family
+            kind = line.split(" ")[3]
+            assert kind in {"gauge", "counter"}
+            assert family.endswith("_total") is (kind == "counter")
+        else:
+            found = LINE.fullmatch(line)
+            assert found, line
+            assert found[1] == family
+            float(found[3])
+            series = line.rpartition(" ")[0]
+            assert series not in seen
+            seen.add(series)
+    assert len(described) == len(set(described)) > 20
+    assert all(name.startswith("buildwatch_") for name in described)
 
 
 def test_an_empty_store_has_figures_too(client: TestClient) -> None:
@@ -146,7 +195,7 @@ def test_pipelines_have_figures_up_to_a_bound(client: TestClient, site: Site, mo
         push(site, *named(name))
     found = samples(client)
     assert found["buildwatch_pipelines_left_out",] == 1
-    assert {name[1] for name in found if name[0] == "buildwatch_success_ratio_24h"} == {"a", "b"}
+    assert {name[2] for name in found if name[0] == "buildwatch_success_ratio_24h"} == {"a", "b"}
 
 
 def test_build_lamps_see_how_pipelines_stand(client: TestClient, site: Site, database: Database) -> None:
@@ -282,7 +331,7 @@ def test_hostile_names_are_text_in_every_feed(client: TestClient, site: Site, da
     assert all(len(list(entry.iter())) <= 9 for entry in feed.findall(f"{ATOM}entry"))
     found = samples(client)
     keys = {each.pipeline.key for each in database.read(pipelines.all)}
-    assert {name[1] for name in found if name[0] == "buildwatch_success_ratio_24h"} == keys
+    assert {name[2] for name in found if name[0] == "buildwatch_success_ratio_24h"} == keys
     for each in database.read(pipelines.all):
         answer = client.get("/badge/" + quote(each.pipeline.key, safe="") + ".svg")
         assert answer.status_code == 200, each.pipeline.key

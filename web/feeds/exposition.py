@@ -6,16 +6,8 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
-from typing_extensions import override
-
 from domain.alert import AlertKind
 from domain.build import Verdict
-from domain.window import Summary
-from metrics.windows import rolling
 from store import (
     alerts,
     changes,
@@ -23,21 +15,24 @@ from store import (
     lock,
     maintenance,
     notes,
-    pipelines,
     providers,
     quarantine,
     standings,
-    windows,
+    window_counts,
 )
-from store.engine import Database, Session
-from store.pipelines import Key, Known
+from store.engine import Session
+from store.pipelines import Known
 from store.providers import ProviderHealth
+from store.schema import OUTCOMES
 from store.standings import Standing, Waiting
+from store.window_counts import Counts
+from web.feeds.standing import last_settled
+from web.feeds.text_format import Family, Sample, exposed, labels_of
+from web.site import Site
 
 WINDOW = timedelta(days=1)
 MOST = 2_000  # pipelines, and poll targets, that have figures of their own
 PREFIX = "buildwatch_"
-_PER_PIPELINE = ("provider", "pipeline")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +42,9 @@ class Figures:
     now: datetime
     daemon: bool
     known: Sequence[Known]
-    summaries: Mapping[Key, Summary]
+    days: Mapping[int, Counts]  # by pipeline, here and below: what ended in the last 24 hours
+    outcomes: Mapping[int, Sequence[int]]  # in the order of OUTCOMES
+    unfinished: Mapping[int, tuple[int, int]]  # how many run, and how many run or wait
     last: Mapping[int, Standing]
     alerts: Mapping[AlertKind, int]
     waiting: Mapping[str, Waiting]
@@ -62,17 +59,18 @@ class Figures:
     seq: int
 
 
-def exposition(database: Database, now: datetime, accept: str) -> tuple[bytes, str]:
-    """The text and its media type: what the caller accepts, Prometheus' own format otherwise. Raises StoreError."""
-    daemon = lock.holder(database) is not None
-    figures = database.read(lambda session: _figures(session, database, now, daemon=daemon))
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(figures))
-    encode, media_type = choose_encoder(accept)
-    return encode(registry), media_type
+def exposition(site: Site) -> str:
+    """The text, now. Families without samples stand there, too: so that an alert on one that is absent means something.
+
+    Raises StoreError.
+    """
+    daemon = lock.holder(site.database) is not None
+    its = site.database.read(lambda session: _figures(session, site, daemon=daemon))
+    return exposed([*_service(its), *_pipelines(its), *_providers(its), *_channels(its)])
 
 
-def _figures(session: Session, database: Database, now: datetime, *, daemon: bool) -> Figures:
+def _figures(session: Session, site: Site, *, daemon: bool) -> Figures:
+    now, known = site.now(), site.remembered
     written = notes.read(session)
 
     def note(key: str) -> Mapping[str, Any]:
@@ -83,9 +81,11 @@ def _figures(session: Session, database: Database, now: datetime, *, daemon: boo
     return Figures(
         now=now,
         daemon=daemon,
-        known=pipelines.all(session),
-        summaries=windows.by_pipeline(session, rolling(now, WINDOW)),
-        last=standings.last_settled(session),
+        known=known.pipelines(session),
+        days=known.rolling(session, window_counts.ended, WINDOW, now),
+        outcomes=known.rolling(session, standings.outcomes, WINDOW, now),
+        unfinished=known.unfinished(session),
+        last=last_settled(session, known),
         alerts={kind: sum(alert.kind is kind for alert in firing) for kind in AlertKind},
         waiting=standings.waiting(session),
         channels=note(notes.CHANNELS),
@@ -94,159 +94,101 @@ def _figures(session: Session, database: Database, now: datetime, *, daemon: boo
         providers=providers.all(session),
         details=details.counts(session),
         quarantined=quarantine.count(session),
-        bytes=maintenance.size(session, database),
+        bytes=maintenance.size(session, site.database),
         stored=standings.stored(session),
         seq=changes.newest(session),
     )
 
 
-class _Figures(Collector):
-    """The figures as Prometheus wants them."""
-
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
-
-    @override
-    def collect(self) -> Iterator[Metric]:
-        """Every family, with or without samples: so that an alert on one that is absent means something."""
-        yield InfoMetricFamily(PREFIX[:-1], "The version that answers.", {"version": version("buildwatch")})
-        yield from self._service()
-        yield from self._pipelines()
-        yield from self._providers()
-        yield from self._channels()
-
-    def _service(self) -> Iterator[Metric]:
-        its = self._figures
-        due, retried = its.details
-        yield _gauge("daemon_up", "1 while a daemon works on this store.", its.daemon)
-        yield _gauge("store_bytes", "Size of the store.", its.bytes)
-        yield _gauge("pipelines", "Pipelines ever met.", len(its.known))
-        yield _gauge("pipelines_left_out", "Pipelines without figures of their own.", max(len(its.known) - MOST, 0))
-        yield CounterMetricFamily(f"{PREFIX}builds_stored", "Builds ever stored.", value=its.stored)
-        yield CounterMetricFamily(f"{PREFIX}changes", "Entries of the change feed.", value=its.seq)
-        yield _gauge("details_due", "Builds whose details are to be read.", due)
-        yield _gauge("details_retried", "Those of them that were tried in vain.", retried)
-        yield _gauge("quarantined_builds", "Builds that could not be read.", its.quarantined)
-        yield _gauges(
-            "alerts_firing", "Alerts that fire now.", ("kind",), [((each,), its.alerts[each]) for each in AlertKind]
-        )
-
-    def _pipelines(self) -> Iterator[Metric]:
-        its = self._figures
-        some = [(each.pipeline.provider, each.pipeline.key) for each in its.known[:MOST]]
-        theirs = [(key, its.summaries[key]) for key in some if key in its.summaries]
-        last = [((each.pipeline.provider, each.pipeline.key), its.last.get(each.id)) for each in its.known[:MOST]]
-        verdicts = [
-            ((*key, verdict), count)
-            for key, each in theirs
-            for verdict, count in (
-                (Verdict.PASSED, each.passed),
-                (Verdict.FAILED, each.failed),
-                (Verdict.NEUTRAL, each.neutral),
-            )
-        ]
-        rates = [(key, each.success_rate) for key, each in theirs]
-        durations = [
-            ((*key, quantile), value)
-            for key, each in theirs
-            for quantile, value in (("0.5", each.duration_p50), ("0.95", each.duration_p95))
-        ]
-        yield _gauges("builds_24h", "Builds that ended in the last 24 hours.", (*_PER_PIPELINE, "verdict"), verdicts)
-        yield _gauges("success_ratio_24h", "Passed / (passed + failed), in the last 24 hours.", _PER_PIPELINE, rates)
-        yield _gauges(
-            "build_duration_24h_seconds",
-            "Durations of builds that passed or failed in the last 24 hours.",
-            (*_PER_PIPELINE, "quantile"),
-            durations,
-        )
-        yield _gauges(
-            "builds_running", "Builds that run now.", _PER_PIPELINE, [(key, each.running) for key, each in theirs]
-        )
-        yield _gauges(
-            "last_build_passed",
-            "1 when the last build on the default branch that passed or failed has passed.",
-            _PER_PIPELINE,
-            [(key, each.verdict is Verdict.PASSED) for key, each in last if each is not None],
-        )
-        yield _gauges(
-            "last_build_timestamp_seconds",
-            "When that build ended.",
-            _PER_PIPELINE,
-            [
-                (key, each.finished_at.timestamp())
-                for key, each in last
-                if each is not None and each.finished_at is not None
-            ],
-        )
-
-    def _providers(self) -> Iterator[Metric]:
-        its = self._figures
-        labels = ("provider",)
-        yield _gauges(
-            "provider_up",
-            "1 while a provider answers.",
-            labels,
-            [((each.name,), each.failing_since is None) for each in its.providers],
-        )
-        yield _gauges(
-            "provider_failed_polls",
-            "Failed polls in a row.",
-            labels,
-            [((each.name,), each.failures) for each in its.providers],
-        )
-        yield _gauges(
-            "poll_age_seconds",
-            "Time since a target was polled last with success.",
-            ("provider", "target"),
-            [(_target(name), age) for name, age in self._ages()],
-        )
-        for figure, help_text in (("remaining", "Requests left of a rate limit."), ("limit", "The rate limit.")):
-            samples = [((name,), each.get(figure)) for name, each in its.quotas.items()]
-            yield _gauges(f"provider_quota_{figure}", help_text, labels, samples)
-
-    def _ages(self) -> Iterator[tuple[str, float]]:
-        for name, moment in sorted(self._figures.polls.items())[:MOST]:
-            yield name, max((self._figures.now - datetime.fromisoformat(moment)).total_seconds(), 0.0)
-
-    def _channels(self) -> Iterator[Metric]:
-        its = self._figures
-        labels = ("channel",)
-        nothing = Waiting(0, 0, None)
-        names = sorted(its.channels.keys() | its.waiting.keys())
-        theirs = [((name,), its.waiting.get(name, nothing)) for name in names]
-        yield _gauges(
-            "channel_up",
-            "1 while a channel takes messages.",
-            labels,
-            [((name,), its.channels[name].get("state") == "ok") for name in names if name in its.channels],
-        )
-        yield _gauges("outbox_pending", "Messages that wait.", labels, [(key, each.pending) for key, each in theirs])
-        yield _gauges(
-            "outbox_oldest_seconds",
-            "How long the oldest message has been waiting; 0 when none is.",
-            labels,
-            [(key, self._age(each.oldest)) for key, each in theirs],
-        )
-        yield _gauges("outbox_dead", "Messages that were given up.", labels, [(key, each.dead) for key, each in theirs])
-
-    def _age(self, since: datetime | None) -> float:
-        return 0.0 if since is None else max((self._figures.now - since).total_seconds(), 0.0)
+def _service(its: Figures) -> Iterator[Family]:
+    due, retried = its.details
+    running = Sample(labels_of(version=version("buildwatch")), 1)
+    yield Family(f"{PREFIX}info", "The version that answers.", [running])
+    yield _one("daemon_up", "1 while a daemon works on this store.", int(its.daemon))
+    yield _one("store_bytes", "Size of the store.", its.bytes)
+    yield _one("pipelines", "Pipelines ever met.", len(its.known))
+    yield _one("pipelines_left_out", "Pipelines without figures of their own.", max(len(its.known) - MOST, 0))
+    yield _counted("builds_stored_total", "Builds ever stored.", its.stored)
+    yield _counted("changes_total", "Entries of the change feed.", its.seq)
+    yield _one("details_due", "Builds whose details are to be read.", due)
+    yield _one("details_retried", "Those of them that were tried in vain.", retried)
+    yield _one("quarantined_builds", "Builds that could not be read.", its.quarantined)
+    firing = [(labels_of(kind=each), its.alerts[each]) for each in AlertKind]
+    yield _many("alerts_firing", "Alerts that fire now.", firing)
 
 
-def _target(name: str) -> tuple[str, str]:
-    provider, _, key = name.partition(":")
-    return provider, key
+def _pipelines(its: Figures) -> Iterator[Family]:
+    totals = [sum(column) for column in zip(*its.outcomes.values(), strict=True)] or [0] * len(OUTCOMES)
+    ended = [(labels_of(outcome=each), total) for each, total in zip(OUTCOMES, totals, strict=True)]
+    yield _many("outcomes_24h", "Builds of all pipelines that ended in the last 24 hours.", ended)
+    some = [
+        (labels_of(provider=each.pipeline.provider, pipeline=each.pipeline.key), each.id) for each in its.known[:MOST]
+    ]
+    days = [(labels, its.days.get(identity, Counts())) for labels, identity in some]
+    verdicts = [
+        (f'{labels},verdict="{verdict}"', count)
+        for labels, each in days
+        for verdict, count in (("passed", each.passed), ("failed", each.failed), ("neutral", each.neutral))
+    ]
+    yield _many("builds_24h", "Builds that ended in the last 24 hours.", verdicts)
+    rates = [(labels, each.success_rate) for labels, each in days]
+    yield _many("success_ratio_24h", "Passed / (passed + failed), in the last 24 hours.", rates)
+    durations = [(labels, each.duration_mean) for labels, each in days]
+    help_text = "Mean duration of builds that passed or failed in the last 24 hours."
+    yield _many("build_duration_24h_seconds", help_text, durations)
+    running = [(labels, its.unfinished.get(identity, (0, 0))[0]) for labels, identity in some]
+    yield _many("builds_running", "Builds that run now.", running)
+    last = [(labels, each) for labels, identity in some if (each := its.last.get(identity)) is not None]
+    passed = [(labels, int(each.verdict is Verdict.PASSED)) for labels, each in last]
+    help_text = "1 when the last build on the default branch that passed or failed has passed."
+    yield _many("last_build_passed", help_text, passed)
+    ends = [(labels, each.finished_at.timestamp()) for labels, each in last if each.finished_at is not None]
+    yield _many("last_build_timestamp_seconds", "When that build ended.", ends)
 
 
-def _gauge(name: str, help_text: str, value: float) -> Metric:
-    return GaugeMetricFamily(PREFIX + name, help_text, value=float(value))
+def _providers(its: Figures) -> Iterator[Family]:
+    known = [(labels_of(provider=each.name), each) for each in its.providers]
+    answers = [(labels, int(each.failing_since is None)) for labels, each in known]
+    yield _many("provider_up", "1 while a provider answers.", answers)
+    yield _many("provider_failed_polls", "Failed polls in a row.", [(labels, each.failures) for labels, each in known])
+    yield _many("poll_age_seconds", "Time since a target was polled last with success.", _ages(its))
+    quotas = [(labels_of(provider=name), each) for name, each in its.quotas.items()]
+    for figure, help_text in (("remaining", "Requests left of a rate limit."), ("limit", "The rate limit.")):
+        left = [(labels, each.get(figure)) for labels, each in quotas]
+        yield _many(f"provider_quota_{figure}", help_text, left)
 
 
-def _gauges(
-    name: str, help_text: str, labels: Sequence[str], samples: Iterable[tuple[tuple[str, ...], float | None]]
-) -> Metric:
-    family = GaugeMetricFamily(PREFIX + name, help_text, labels=labels)
-    for values, value in samples:
-        if value is not None:
-            family.add_metric(values, float(value))
-    return family
+def _ages(its: Figures) -> Iterator[tuple[str, float]]:
+    for name, moment in sorted(its.polls.items())[:MOST]:
+        provider, _, target = name.partition(":")
+        age = (its.now - datetime.fromisoformat(moment)).total_seconds()
+        yield labels_of(provider=provider, target=target), max(age, 0.0)
+
+
+def _channels(its: Figures) -> Iterator[Family]:
+    nothing = Waiting(0, 0, None)
+    names = sorted(its.channels.keys() | its.waiting.keys())
+    theirs = [(labels_of(channel=name), its.waiting.get(name, nothing)) for name in names]
+    works = [(labels_of(channel=name), int(its.channels[name].get("state") == "ok")) for name in sorted(its.channels)]
+    yield _many("channel_up", "1 while a channel takes messages.", works)
+    yield _many("outbox_pending", "Messages that wait.", [(labels, each.pending) for labels, each in theirs])
+    help_text = "How long the oldest message has been waiting; 0 when none is."
+    yield _many("outbox_oldest_seconds", help_text, [(labels, _age(its, each.oldest)) for labels, each in theirs])
+    yield _many("outbox_dead", "Messages that were given up.", [(labels, each.dead) for labels, each in theirs])
+
+
+def _age(its: Figures, since: datetime | None) -> float:
+    return 0.0 if since is None else max((its.now - since).total_seconds(), 0.0)
+
+
+def _one(name: str, help_text: str, value: float) -> Family:
+    return Family(PREFIX + name, help_text, [Sample("", value)])
+
+
+def _counted(name: str, help_text: str, value: int) -> Family:
+    return Family(PREFIX + name, help_text, [Sample("", value)], "counter")
+
+
+def _many(name: str, help_text: str, samples: Iterable[tuple[str, float | None]]) -> Family:
+    """What is not known is left out."""
+    return Family(PREFIX + name, help_text, [Sample(labels, value) for labels, value in samples if value is not None])

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.status import HTTP_404_NOT_FOUND
 
 from domain.build import Verdict
-from store import alerts, pipelines, standings, window_counts
+from store import alerts, standings
 from store.engine import Session
 from store.pipelines import Known
 from store.standings import Standing
@@ -19,13 +19,15 @@ from web.feeds.atom import atom_feed
 from web.feeds.badges import GREEN, GREY, RED, badge
 from web.feeds.cctray import Project, cctray
 from web.feeds.exposition import exposition
+from web.feeds.standing import last_settled
+from web.feeds.text_format import MEDIA_TYPE as PROMETHEUS
 from web.problems import answers
+from web.reading.remembered import Remembered
 from web.reading.summaries import unique_names
 from web.site import Site
 
 ALERTS = 100  # entries of the feed
 TEXT = "text/plain"
-OPEN_METRICS = "application/openmetrics-text"
 XML = "application/xml"
 SVG = "image/svg+xml"
 
@@ -34,11 +36,10 @@ def router_of(site: Site) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["feeds"], dependencies=[Depends(reader)])
 
-    @router.get("/metrics", response_class=Response, responses={200: _described([TEXT, OPEN_METRICS]), **answers(503)})
-    def metrics(request: Request) -> Response:
+    @router.get("/metrics", response_class=Response, responses={200: _described([TEXT]), **answers(503)})
+    def metrics() -> Response:
         """Figures for Prometheus."""
-        text, media_type = exposition(site.database, site.now(), request.headers.get("accept", ""))
-        return Response(text, media_type=media_type, headers={"Cache-Control": "no-store"})
+        return Response(exposition(site), media_type=PROMETHEUS, headers={"Cache-Control": "no-store"})
 
     revalidated = APIRouter(route_class=Revalidated, responses=NOT_MODIFIED)
     _add_documents(revalidated, site)
@@ -51,7 +52,7 @@ def _add_documents(router: APIRouter, site: Site) -> None:
     @router.get("/cc.xml", response_class=Response, responses={200: _described([XML]), **answers(503)})
     def projects(request: Request) -> Response:
         """How every pipeline stands, for CCTray and its kin."""
-        found = site.database.read(_projects)
+        found = site.database.read(lambda session: _projects(session, site.remembered))
         return Response(cctray(found, base_of(request, site)), media_type=XML)
 
     @router.get("/feed.atom", response_class=Response, responses={200: _described([ATOM]), **answers(503)})
@@ -79,7 +80,7 @@ def _add_badges(router: APIRouter, site: Site) -> None:
         """A small picture of how a pipeline stands. Where several have a name, whether all of them pass."""
 
         def read(session: Session) -> tuple[Sequence[Known], Sequence[Standing]]:
-            known = pipelines_named(pipelines.all(session), pipeline)
+            known = pipelines_named(site.remembered.pipelines(session), pipeline)
             last = standings.last_settled(session, pipelines=[each.id for each in known], branch=branch)
             return known, list(last.values())
 
@@ -94,11 +95,11 @@ def base_of(request: Request, site: Site) -> str:
     return f"{(site.settings().url or str(request.base_url)).rstrip('/')}/"
 
 
-def _projects(session: Session) -> list[Project]:
-    last, unfinished = standings.last_settled(session), window_counts.unfinished(session)
+def _projects(session: Session, remembered: Remembered) -> list[Project]:
+    last, unfinished = last_settled(session, remembered), remembered.unfinished(session)
     return [
         Project(name, each, last.get(each.id), unfinished.get(each.id, (0, 0))[0] > 0)
-        for name, each in unique_names(pipelines.all(session)).items()
+        for name, each in unique_names(remembered.pipelines(session)).items()
         if each.missing_since is None
     ]
 
