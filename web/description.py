@@ -35,7 +35,13 @@ TAGS = {
 PAGES = frozenset({"dashboard", "access"})
 """Tags of what people look at: what goes wrong there is told on a page."""
 
-_WORDS = {"401": "Unauthorized", "403": "Forbidden", "415": "Not sent as JSON"}
+_WORDS = {
+    "401": "Unauthorized",
+    "403": "Forbidden",
+    "404": "There is no such thing",
+    "409": "It cannot be done now",
+    "415": "Not sent as JSON",
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -85,6 +91,8 @@ def _complete(operation: dict[str, Any], scope: Scope | None) -> None:
     statuses = {"422"} if "422" in responses else set()
     if "application/json" in operation.get("requestBody", {}).get("content", {}):
         statuses |= {"415"}
+    if PAGES.intersection(operation.get("tags", ())):
+        statuses |= {"404", "409"}
     if scope is not None:
         operation["security"] = [{"token": []}, {"session": []}]
         operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{scope}`.".strip()
