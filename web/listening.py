@@ -28,7 +28,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotListenError(f"web server: {shown}: {reason}") from None
     # For its connections, too: whoever takes nothing for so long is gone, also when their system still answers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT)
-    listener.setblocking(False)  # its copies, too: they share this, and a blocking one would stop a server's loop
+    listener.settimeout(0)  # its copies, too: they share this, and a blocking one would stop a server's loop
     return listener
 
 

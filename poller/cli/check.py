@@ -79,9 +79,19 @@ def _facts(configuration: Configuration) -> dict[str, Any]:
         "pipelines": sum(entry.provider not in configuration.implied for entry in configuration.pipelines),
         "channels": len(configuration.channels),
         "routes": len(configuration.routes),
+        "web": _web(configuration),
         "problems": [],
         "warnings": _problems(configuration.warnings),
     }
+
+
+def _web(configuration: Configuration) -> dict[str, Any] | None:
+    """Where the web will listen, and for whom; None: there is none."""
+    if configuration.web is None:
+        return None
+    from poller.cli.served import access_in_words, url_of
+
+    return {"url": url_of(configuration.web), "auth": access_in_words(configuration.web)}
 
 
 def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:
@@ -100,6 +110,8 @@ def _print(configuration: Configuration, facts: dict[str, Any], *, strict: bool)
         return
     warnings = f"; {len(configuration.warnings)} warnings" if configuration.warnings else ""
     say(f"{configuration.path.name} is fine: {', '.join(counted)}{warnings}", GOOD)
+    if facts["web"] is not None:
+        say(f"web: {facts['web']['url'] or 'any free port of this machine'}; {facts['web']['auth']}")
 
 
 def _online(configuration: Configuration, *, as_json: bool) -> list[dict[str, Any]]:

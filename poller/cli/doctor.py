@@ -11,6 +11,7 @@ from poller.cli.exits import Exit
 from poller.cli.findings import Finding, State, found, of_configuration, of_store
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, present
 from poller.cli.reaching import Reached, reach_all
+from poller.cli.served import of_web
 from poller.cli.showing import BAD, DIM, GOOD, WARN, print_json, print_table, say
 from poller.cli.trust import of_trust
 from poller.running.logs import form_for, set_up
@@ -22,12 +23,12 @@ STYLES = {State.OK: GOOD, State.NOTE: DIM, State.WARNING: WARN, State.WRONG: BAD
 
 @app.command()
 def doctor(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Configuration, database, disk, daemon, clocks, tokens, channels, messages. 1 when something is wrong."""
+    """Configuration, database, disk, daemon, web, clocks, tokens, channels, messages. 1 when something is wrong."""
     configuration = load_configuration(config)
     set_up("error", form_for(os.environ), configuration.secrets)
     findings = [
         *of_configuration(configuration),
-        *of_store(configuration, present(), of_trust),
+        *of_store(configuration, present(), of_trust, of_web),
         *of_connections(reach_all(configuration, present)),
     ]
     wrong = [each for each in findings if each.state is State.WRONG]

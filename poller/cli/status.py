@@ -1,5 +1,6 @@
 """`buildwatch status`: how everything is, in one look."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from poller.cli.arguments import window as window_from
 from poller.cli.builds import branch_of, ended
 from poller.cli.opening import ConfigOption, JsonOption, load_configuration, opened_to_read, present
 from poller.cli.overview import Overview, PipelineView, ProviderView, overview
+from poller.cli.served import Served, note_of, served
 from poller.cli.showing import (
     BAD,
     DIM,
@@ -60,10 +62,11 @@ def status(
         return
     with opened_to_read(configuration) as database:
         seen = overview(configuration, database, counted, now)
+        web = served(configuration.web, note_of(database)) if configuration.web is not None else None
     if as_json:
-        print_json(described(seen, window))
+        print_json({**described(seen, window), "web": web and asdict(web)})
     else:
-        _print(seen, window)
+        _print(seen, window, web)
 
 
 def described(seen: Overview, window: str) -> dict[str, Any]:
@@ -166,8 +169,11 @@ def _pipeline(view: PipelineView) -> dict[str, Any]:
     }
 
 
-def _print(seen: Overview, window: str) -> None:
+def _print(seen: Overview, window: str, web: Served | None) -> None:
     _print_daemon(seen)
+    if web is not None:
+        state = "answers" if web.answers else web.trouble
+        say(f"web: {web.url or 'any port'}: {state}; {web.auth}", "" if web.answers else WARN)
     say("")
     print_table(
         ("PROVIDER", "STATE", "LAST ANSWER", "PIPELINES", "UNREADABLE", "TROUBLE"),

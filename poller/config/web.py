@@ -140,7 +140,9 @@ class WebEntry(Part):
     cors: Annotated[Names, AfterValidator(lambda names: tuple(map(_checked_origin, names)))] = Field(
         default=(), description="Origins whose pages may ask the API."
     )
-    github_secret: Secret | None = Field(default=None, description="Of GitHub's webhooks; without it none is taken.")
+    github_secret: Secret | None = Field(
+        default=None, description="Of GitHub's webhooks: they are signed, and need no token. Left out: they need one."
+    )
     simulate: bool = Field(default=False, description="POST /api/simulate makes builds up: for demonstrations.")
     log_url: Annotated[str, AfterValidator(_checked_log_url)] | None = Field(
         default=None, description="Where the log of a pushed build is; {id} is replaced."
