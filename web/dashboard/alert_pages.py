@@ -144,7 +144,7 @@ def _page(
         session: Session,
     ) -> tuple[list[shown.Shown], list[shown.Shown], list[shown.ShownSilence]]:
         return (
-            shown.firing(session, now),
+            shown.firing(session, pages.site.remembered, now),
             shown.ended(session, now, ENDED),
             shown.all_silences(session, now, zone, SILENCES),
         )

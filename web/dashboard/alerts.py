@@ -1,6 +1,6 @@
 """Alerts and silences, with what pages show beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
@@ -11,9 +11,11 @@ from domain.build import Build
 from domain.silence import Silence
 from store import alert_pages, alerts, builds, pipelines, silences
 from store.builds import BuildView
+from store.changes import Kind
 from store.engine import Session
 from store.pipelines import Known
 from web.dashboard.messages import Line, of_notifications
+from web.reading.remembered import Remembered
 
 WORDS = {
     AlertKind.FAILURE: "failing",
@@ -96,9 +98,14 @@ class ShownSilence:
     holds: bool
 
 
-def firing(session: Session, now: datetime) -> list[Shown]:
+def firing(session: Session, remembered: Remembered, now: datetime) -> list[Shown]:
     """What is wrong now, the worst first: what nobody has acknowledged, then by kind, the newest first."""
-    shown = _shown(session, alerts.firing(session), now)
+    some = remembered.value(session, "firing", {Kind.ALERT}, alerts.firing)
+    views = remembered.builds(session, _builds(some))
+    hushed = remembered.value(
+        session, "hushed", {Kind.ALERT, Kind.SILENCE}, lambda session: silences.get(session, _silences(some))
+    )
+    shown = _put_together(some, remembered.pipelines_by_key(session), views, hushed, now)
     order = {"bad": 0, "warn": 1, "muted": 2}
     return sorted(shown, key=lambda each: (order.get(each.tone, 3), -each.alert.started_at.timestamp()))
 
@@ -134,15 +141,24 @@ def _is_over(alert: Alert) -> bool:
 
 def _shown(session: Session, some: Sequence[Alert], now: datetime) -> list[Shown]:
     known = pipelines.find(session, [(each.scope.provider, each.scope.pipeline or "") for each in some])
-    views = builds.get(session, [number for each in some if (number := _build(each)) is not None])
-    hushed = silences.get(session, [each.handling["silenced_by"] for each in some if "silenced_by" in each.handling])
+    views, hushed = builds.get(session, _builds(some)), silences.get(session, _silences(some))
+    return _put_together(some, known, views, hushed, now)
+
+
+def _put_together(
+    some: Sequence[Alert],
+    known: Mapping[pipelines.Key, Known],
+    views: Mapping[int, BuildView],
+    hushed: Mapping[int, Silence],
+    now: datetime,
+) -> list[Shown]:
     return [
         _one(each, known.get((each.scope.provider, each.scope.pipeline or "")), views, hushed, now) for each in some
     ]
 
 
 def _one(
-    alert: Alert, known: Known | None, views: dict[int, BuildView], hushed: dict[int, Silence], now: datetime
+    alert: Alert, known: Known | None, views: Mapping[int, BuildView], hushed: Mapping[int, Silence], now: datetime
 ) -> Shown:
     view = views.get(_build(alert) or 0)
     silence = hushed.get(alert.handling.get("silenced_by", 0))
@@ -153,6 +169,14 @@ def _one(
         acknowledged_by=acknowledgement(alert) if acknowledged(alert) else None,
         silence=silence if silence is not None and holds(silence, now) else None,
     )
+
+
+def _builds(some: Iterable[Alert]) -> list[int]:
+    return [number for each in some if (number := _build(each)) is not None]
+
+
+def _silences(some: Iterable[Alert]) -> list[int]:
+    return [each.handling["silenced_by"] for each in some if "silenced_by" in each.handling]
 
 
 def _build(alert: Alert) -> int | None:

@@ -66,7 +66,7 @@ def _add_overview(router: APIRouter, pages: Pages) -> None:
         def read(session: Session) -> tuple[overview.Overview, list[alerts.Shown]]:
             return (
                 overview.overview(session, pages.site.remembered, asked),
-                alerts.firing(session, now),
+                alerts.firing(session, pages.site.remembered, now),
             )
 
         seen, broken = pages.read(read)
