@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from store import builds, pipelines, sql
+from store import builds, names, pipelines, sql
 from store.builds import BuildView
 from store.database import Session
 from store.schema import builds as build_table
@@ -70,6 +70,13 @@ def stored(session: Session, wanted: Sequence[Identity]) -> dict[Identity, Build
 def _identity(view: BuildView) -> Identity:
     build = view.build
     return Identity(build.pipeline.provider, build.pipeline.key, build.external_id, build.attempt)
+
+
+def has_others(session: Session, trigger: str) -> bool:
+    """Whether there is a build that something else than this has triggered."""
+    number = names.number_of(session, trigger)
+    query = select(build_table.c.id).where(build_table.c.trigger_id.is_distinct_from(number)).limit(1)
+    return session.execute(query).first() is not None
 
 
 def newest_number(session: Session, provider: str, key: str) -> int:

@@ -11,7 +11,7 @@ from domain.build import Outcome
 from store.engine import Database
 from tests.support.builders import NOON
 from tests.support.pushes import CONFIG, Desk, desk
-from web.intake.made_up import history
+from web.intake.made_up import MADE_UP, history, report_of
 from web.intake.pushing import Pushing
 
 
@@ -46,6 +46,17 @@ def test_the_same_seed_is_the_same_past_also_tomorrow(make: Callable[..., Desk])
     assert history(NOON, settings, days=3, seed=2) != today
 
 
+def test_made_up_tests_fail_where_the_cause_says_so(make: Callable[..., Desk]) -> None:
+    for each in history(NOON, make().settings, days=3):
+        report = report_of(each)
+        ran = "module" in each.labels and (each.outcome is Outcome.SUCCESS or each.bucket == "Test Failures")
+        assert (report is not None) is ran
+        if report is not None:
+            assert (report.failed > 0) is (each.bucket == "Test Failures")
+            assert len(report.failing) == report.failed
+            assert report == report_of(each)
+
+
 def test_a_past_that_is_pushed_twice_is_stored_once(make: Callable[..., Desk]) -> None:
     at = make()
     past = history(NOON, at.settings, days=1, count=10)
@@ -70,6 +81,7 @@ def test_the_request_of_seed_002_makes_builds_up(make: Callable[..., Desk]) -> N
     found = answer.json()
     assert found["created"] == found["success"] + found["failure"] == len(set(found["ids"])) == 10
     assert Counter(build.pipeline.key for build in at.builds()) == {"web": 5, "api": 5}
+    assert {build.trigger for build in at.builds()} == {MADE_UP}
     assert all(build.finished_at and build.finished_at.date() == date(2026, 11, 20) for build in at.builds())
 
 

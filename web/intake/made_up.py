@@ -10,10 +10,14 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from domain.build import Outcome, Status
+from domain.testreport import TestCase, TestReport, TestStatus
 from domain.wall_clock import first_moment
 from web.intake.bodies import REGRESSION
 from web.intake.pushing import Telling
 from web.site import Settings
+
+MADE_UP: Final = "made up"
+"""What has triggered these builds: so they are told from real ones."""
 
 A_DAY: Final = 110  # regression runs
 _CLOUDS: Final = ("blr-cloud4", "blr-cloud5")
@@ -25,13 +29,18 @@ _CHANGES: Final = (
     "Retry the token refresh", "Bump the base image", "Cache the layout", "Fix a race at shutdown",
     "Validate upload size", "Drop the old endpoint", "Speed up the search index", "Log the request id",
 )  # fmt: skip
+_BY_TESTS: Final = "Test Failures"
 _CAUSES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("Stack Creation Failed", ("Helm install failed", "Heat stack timed out", "Quota of floating IPs exceeded")),
-    ("Test Failures", ("3 of 412 cases failed in suite smoke", "suite traffic failed", "1 case failed: test_failover")),
+    (_BY_TESTS, ("3 of 412 cases failed in suite smoke", "suite traffic failed", "1 case failed: test_failover")),
     ("Cloud Unreachable", ("Keystone answered 503", "No route to the jump host")),
     ("Image Pull Failed", ("registry answered 429", "manifest unknown")),
     ("Cleanup Failed", ("Volume still attached",)),
 )
+_SUITES: Final = ("smoke", "traffic", "storage", "upgrade")
+_FUNCTIONS: Final = ("create", "delete", "resize", "failover", "restore", "migrate")
+_CASES: Final = tuple((suite, f"test_{function}") for suite in _SUITES for function in _FUNCTIONS)
+_FLAKY: Final = ("traffic", "test_failover")
 _OFTEN: Final = (40, 30, 12, 12, 6)
 _APPS: Final = ("web", "api")
 _APP_RUNS: Final = 12  # a day, of each
@@ -66,6 +75,34 @@ def simulated(now: datetime, pipelines: Sequence[str], *, count: int, fail_rate:
         lasting = timedelta(seconds=chance.randrange(5, 55))
         found.append(_run(pipelines[place % len(pipelines)], started, lasting, chance, failed=place in failing))
     return sorted(found, key=_end)
+
+
+def report_of(telling: Telling) -> TestReport | None:
+    """The test report that a made-up regression run leaves behind; None: it never came to its tests, or has none."""
+    ran = telling.outcome is Outcome.SUCCESS or telling.bucket == _BY_TESTS
+    if not ran or "module" not in telling.labels:
+        return None
+    chance = random.Random(telling.external_id)  # noqa: S311  (nothing secret)
+    broken = chance.sample(range(len(_CASES)), chance.randint(1, 3)) if telling.bucket == _BY_TESTS else ()
+    cases = []
+    for place, (suite, name) in enumerate(_CASES):
+        failed, duration = place in broken, round(chance.lognormvariate(1, 0.8), 3)
+        flaky = not failed and (suite, name) == _FLAKY and chance.random() < 0.15  # noqa: PLR2004
+        cases.append(
+            TestCase(
+                suite=suite,
+                name=name,
+                status=TestStatus.FAILED if failed else TestStatus.PASSED,
+                duration=duration,
+                message=f"AssertionError: {name} expected ACTIVE, got ERROR" if failed else None,
+                flaky=flaky,
+            )
+        )
+    return TestReport(passed=len(cases) - len(broken), failed=len(broken), skipped=0, cases=tuple(cases))
+
+
+def _log(cause: str, detail: str) -> str:
+    return f"[stage] prepare: ok\n[stage] run\nERROR {cause}: {detail}\nFinished: FAILURE\n"
 
 
 def _since_midnight(at: time) -> timedelta:
@@ -116,12 +153,14 @@ def _regression(started: datetime, bad: dict[str, float], settings: Settings, ch
         outcome=outcome,
         word=word,
         external_id=identity,
+        trigger=MADE_UP,
         title=f"{release} {module} regression",
         started_at=started,
         finished_at=started + min(timedelta(seconds=round(minutes * 60)), _LONGEST),
         url=settings.log_url.replace("{id}", identity) if settings.log_url else None,
         bucket=cause if failed else None,
         reason=detail if failed else None,
+        log_excerpt=_log(cause, detail) if failed else None,
         labels={"cloud": cloud, "scheduler": chance.choice(_SCHEDULERS), "release": release, "module": module},
     )
 
@@ -137,10 +176,12 @@ def _run(pipeline: str, started: datetime, lasting: timedelta, chance: random.Ra
         word="failure" if failed else "success",
         branch="main",
         commit=commit,
+        trigger=MADE_UP,
         title=chance.choice(_CHANGES),
         actor=chance.choice(_PEOPLE),
         started_at=started.replace(microsecond=started.microsecond // 1000 * 1000),
         finished_at=(started + lasting).replace(microsecond=0),
         bucket=cause if failed else None,
         reason=detail if failed else None,
+        log_excerpt=_log(cause, detail) if failed else None,
     )

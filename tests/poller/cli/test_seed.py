@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.alert import AlertKind
+from domain.build import Outcome, Verdict
 from poller.config import load
 from poller.cycle import Cycle
 from poller.running.clock import Clock
@@ -14,6 +15,7 @@ from store import alerts, builds
 from store.engine import Database
 from tests.support.builders import build, minutes, pipeline
 from tests.support.commands import Commands
+from web.intake.made_up import MADE_UP
 
 CONFIG = """
 timezone: Asia/Kolkata
@@ -42,6 +44,35 @@ def test_a_past_is_stored_once_and_nobody_is_told(buildwatch: Commands, write: C
     seen = buildwatch("status", "--json").json
     assert [(each["name"], each["kind"], each["state"]) for each in seen["providers"]] == [("push", "push", "ok")]
     assert {each["pipeline"] for each in seen["pipelines"]} >= {"web", "api", "regression/blr-cloud4"}
+
+
+def test_a_made_up_past_is_marked_and_has_logs_and_tests(
+    buildwatch: Commands, write: Callable[[str], Path], store: Database
+) -> None:
+    write(WEB)
+    buildwatch("seed", "--days", "3")
+    views = store.read(lambda session: builds.recent(session, limit=1000))
+    made = [view.build for view in views]
+    assert {each.trigger for each in made} == {MADE_UP}
+    assert all((each.log_excerpt is not None) is (each.outcome is Outcome.FAILURE) for each in made)
+    reports = [each.tests for each in made if each.tests is not None]
+    assert any(report.failed for report in reports)
+    assert 0.5 < len(reports) / len(made) < 1
+    found = buildwatch("tests", "--json").out
+    assert "test_failover" in found
+
+
+def test_a_store_with_real_builds_is_left_alone_unless_forced(
+    buildwatch: Commands, write: Callable[[str], Path], store: Database
+) -> None:
+    write(WEB)
+    store.transact(lambda session: builds.upsert(session, [build(1)], lambda _: Verdict.PASSED, minutes(0)))
+    ran = buildwatch("seed", "--days", "1", "--count", "5")
+    assert ran.status == 1
+    assert "real builds" in ran.err
+    assert len(store.read(lambda session: builds.recent(session, limit=100))) == 1
+    assert buildwatch("seed", "--days", "1", "--count", "5", "--force").status == 0
+    assert len(store.read(lambda session: builds.recent(session, limit=100))) > 1
 
 
 def test_nothing_that_takes_pushed_builds_is_a_fault_of_the_configuration(
