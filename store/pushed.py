@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from store import builds, names, pipelines, sql
 from store.builds import BuildView
@@ -75,8 +75,8 @@ def _identity(view: BuildView) -> Identity:
 def has_others(session: Session, trigger: str) -> bool:
     """Whether there is a build that something else than this has triggered."""
     number = names.number_of(session, trigger)
-    query = select(build_table.c.id).where(build_table.c.trigger_id.is_distinct_from(number)).limit(1)
-    return session.execute(query).first() is not None
+    other = true() if number is None else build_table.c.trigger_id.is_distinct_from(number)
+    return session.execute(select(build_table.c.id).where(other).limit(1)).first() is not None
 
 
 def newest_number(session: Session, provider: str, key: str) -> int:

@@ -62,11 +62,13 @@ def test_a_made_up_past_is_marked_and_has_logs_and_tests(
     assert "test_failover" in found
 
 
+@pytest.mark.parametrize("trigger", [None, "push"])
 def test_a_store_with_real_builds_is_left_alone_unless_forced(
-    buildwatch: Commands, write: Callable[[str], Path], store: Database
+    trigger: str | None, buildwatch: Commands, write: Callable[[str], Path], store: Database
 ) -> None:
     write(WEB)
-    store.transact(lambda session: builds.upsert(session, [build(1)], lambda _: Verdict.PASSED, minutes(0)))
+    real = [build(1, trigger=trigger)]
+    store.transact(lambda session: builds.upsert(session, real, lambda _: Verdict.PASSED, minutes(0)))
     ran = buildwatch("seed", "--days", "1", "--count", "5")
     assert ran.status == 1
     assert "real builds" in ran.err
