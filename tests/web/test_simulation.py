@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.build import Outcome
+from store import pushed
 from store.engine import Database
 from tests.support.builders import NOON
 from tests.support.pushes import CONFIG, Desk, desk
@@ -54,6 +55,7 @@ def test_made_up_tests_fail_where_the_cause_says_so(make: Callable[..., Desk]) -
         if report is not None:
             assert (report.failed > 0) is (each.bucket == "Test Failures")
             assert len(report.failing) == report.failed
+            assert {f"suite {case.suite} failed" for case in report.failing} <= {each.reason}
             assert report == report_of(each)
 
 
@@ -83,6 +85,19 @@ def test_the_request_of_seed_002_makes_builds_up(make: Callable[..., Desk]) -> N
     assert Counter(build.pipeline.key for build in at.builds()) == {"web": 5, "api": 5}
     assert {build.trigger for build in at.builds()} == {MADE_UP}
     assert all(build.finished_at and build.finished_at.date() == date(2026, 11, 20) for build in at.builds())
+
+
+def test_made_up_builds_are_told_from_real_ones(make: Callable[..., Desk]) -> None:
+    at = make(simulate=True)
+
+    def others() -> bool:
+        return at.database.read(lambda session: pushed.has_others(session, MADE_UP))
+
+    assert not others()
+    at.post("/api/simulate?count=2", None)
+    assert not others()
+    at.post("/api/events/run", {"pipeline": "web", "status": "success"})
+    assert others()
 
 
 @pytest.mark.parametrize(("rate", "failed"), [(0, 0), (0.5, 2), (1, 4)])
