@@ -72,7 +72,14 @@ def _add_pipelines(router: APIRouter, site: Site) -> None:
         span = window_named(window, site.now())
         found = site.database.read(
             lambda session: pipelines.page(
-                session, span, word=window, pattern=pipeline, provider=provider, limit=limit, after=cursor
+                session,
+                site.remembered,
+                span,
+                word=window,
+                pattern=pipeline,
+                provider=provider,
+                limit=limit,
+                after=cursor,
             )
         )
         return told(found, following=following_page(request, found["next"]))
@@ -183,7 +190,8 @@ def _add_windows(router: APIRouter, site: Site) -> None:
     @router.get("/api/labels", tags=["metrics"], response_model=LabelList)
     def list_labels() -> Response:
         """The labels of pipelines, and of builds of the last week, with their values."""
-        return told(site.database.read(lambda session: windows.labels(session, site.now())))
+        days = last_days(site.now(), site.settings())
+        return told(site.database.read(lambda session: windows.labels(session, site.remembered, days)))
 
     @router.get("/api/labels/{label}", tags=["metrics"], response_model=ByLabel)
     def one_label(

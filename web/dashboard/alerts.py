@@ -100,7 +100,7 @@ class ShownSilence:
 
 def firing(session: Session, remembered: Remembered, now: datetime) -> list[Shown]:
     """What is wrong now, the worst first: what nobody has acknowledged, then by kind, the newest first."""
-    some = remembered.value(session, "firing", {Kind.ALERT}, alerts.firing)
+    some = remembered.firing(session)
     views = remembered.builds(session, _builds(some))
     hushed = remembered.value(
         session, "hushed", {Kind.ALERT, Kind.SILENCE}, lambda session: silences.get(session, _silences(some))

@@ -12,7 +12,7 @@ from domain.measurement import BUILT_IN, DURATION
 from domain.window import Summary, Window
 from metrics.baseline import Baseline, baseline
 from metrics.windows import daily, reporting_day, rolling
-from store import alerts, measurements, pipelines, test_history, window_counts, windows
+from store import measurements, test_history, window_counts, windows
 from store.browsing import Wanted
 from store.engine import Session
 from store.pipelines import Known
@@ -20,6 +20,7 @@ from store.window_counts import Counts, Ended
 from web.asking import bad, named_like
 from web.reading import builds
 from web.reading.alerts import of_pipeline
+from web.reading.remembered import Remembered
 from web.shapes import (
     BandShape,
     DayShape,
@@ -43,6 +44,7 @@ _NO_COUNTS = Counts()
 
 def page(
     session: Session,
+    remembered: Remembered,
     window: Window,
     *,
     word: str,
@@ -52,12 +54,18 @@ def page(
     after: str | None = None,
 ) -> PipelinePage:
     """Pipelines by provider and full name, each with its window, its last build and how many alerts fire."""
-    known = [each for each in pipelines.all(session, provider) if pattern is None or named_like(each, pattern)]
+    known = [
+        each
+        for each in remembered.pipelines(session)
+        if provider in {None, each.pipeline.provider} and (pattern is None or named_like(each, pattern))
+    ]
     start = _behind(known, after)
     shown = known[start : start + limit]
-    counts, last = window_counts.by_pipeline(session, window), window_counts.last_ended(session)
-    unfinished = {key: both[1] for key, both in window_counts.unfinished(session).items()}
-    firing = Counter((alert.scope.provider, alert.scope.pipeline) for alert in alerts.firing(session))
+    ended = remembered.rolling(session, window_counts.ended, window.end - window.start, window.end)
+    going_on, last = remembered.unfinished(session), remembered.last_ended(session)
+    counts = window_counts.with_running(ended, going_on)
+    unfinished = {key: both[1] for key, both in going_on.items()}
+    firing = Counter((alert.scope.provider, alert.scope.pipeline) for alert in remembered.firing(session))
     rows: list[PipelineRow] = [
         {
             **pipeline_shape(each),

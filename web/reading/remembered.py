@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from domain.alert import Alert
 from domain.window import Window
-from store import browsing, pipelines, window_counts
+from store import alerts, browsing, pipelines, window_counts
 from store.browsing import Page, Place, Wanted
 from store.builds import BuildView
 from store.changes import ALL_ENDS, Delta, Kind
@@ -82,6 +83,10 @@ class Remembered:
             return {(each.pipeline.provider, each.pipeline.key): each for each in self.pipelines(session)}
 
         return self.value(session, "pipelines by key", _PIPELINES, make)
+
+    def firing(self, session: Session) -> Sequence[Alert]:
+        """The alerts that fire: `store.alerts.firing`."""
+        return self.value(session, "firing", {Kind.ALERT}, alerts.firing)
 
     def builds(self, session: Session, ids: Iterable[int]) -> dict[int, BuildView]:
         """The builds with these ids, those that exist: `store.builds.get`."""

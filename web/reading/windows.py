@@ -1,23 +1,22 @@
 """Windows in figures: reporting days with their tiles, causes and label values, and rolling summaries."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Final
 
 from typing_extensions import TypedDict
 
 from domain.build import Outcome
 from domain.window import Window
-from metrics.windows import rolling
-from store import digest, pipelines, windows
+from store import digest, windows
 from store.engine import Session
 from web.paging import Cut, cut
 from web.reading.days import Day
+from web.reading.digests import digest_of
 from web.reading.overview import Changed, Overview, Stream
+from web.reading.remembered import Remembered
 from web.reading.tally import Tally
 from web.shapes import BuildShape, SummaryShape, instant, summary_shape
 
-_WEEK: Final = timedelta(days=7)
 _MOST: Final = 200  # values of a label
 
 
@@ -239,13 +238,15 @@ class LabelList(TypedDict):
     labels: list[LabelShape]
 
 
-def labels(session: Session, now: datetime) -> LabelList:
-    """The labels of pipelines, and of builds of the last week."""
+def labels(session: Session, remembered: Remembered, days: Sequence[Day]) -> LabelList:
+    """The labels of pipelines, and of builds of these days."""
     found: dict[str, set[str]] = {}
-    known = [each.pipeline.labels for each in pipelines.all(session)]
-    for its in [*known, *(each.labels for each in digest.label_counts(session, rolling(now, _WEEK)))]:
-        for name, value in its.items():
+    for each in remembered.pipelines(session):
+        for name, value in each.pipeline.labels.items():
             found.setdefault(name, set()).add(value)
+    for day in days:
+        for name, values in digest_of(session, remembered, day, {}).labels.items():
+            found.setdefault(name, set()).update(values)
     return {"labels": [{"name": name, "values": sorted(values)[:_MOST]} for name, values in sorted(found.items())]}
 
 
