@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from domain.alert import AlertState, Reason, Scope
 from domain.build import Build, Outcome, Pipeline
 from poller.config import Configuration
-from poller.intake.ingest import ingest
 from poller.intake.settling import settle_due
-from providers._base import Page
 from store import alerts, awaited, outbox
 from store.alerts import AlertView
 from store.engine import Database, Session
+from tests.support.arriving import taken_in
 from tests.support.builders import build, minutes, pipeline
 from tests.support.configurations import loaded
 
@@ -44,12 +43,7 @@ class Street:
     keys: Iterator[int]
 
     def comes(self, configuration: Configuration, now: datetime, *given: Build) -> None:
-        page = Page(builds=given, pipelines=[each.pipeline for each in given])
-        self.database.transact(
-            lambda session: ingest(
-                session, page, provider="ci", target="jobs", configuration=configuration, now=now, last_poll=None
-            )
-        )
+        taken_in(self.database, configuration, *given, now=now)
 
     def passes(self, configuration: Configuration, now: datetime) -> None:
         self.database.transact(lambda session: settle_due(session, configuration, now))

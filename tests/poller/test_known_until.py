@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from poller.running.failpoint import Failpoints
-from poller.running.progress import Progress
 from poller.watching import polling as module
 from poller.watching.health import Health
 from poller.watching.polling import Polling
@@ -17,6 +15,7 @@ from providers._base import Page, ProviderError, Target, Trouble, Unavailable
 from store.engine import Database
 from store.errors import StoreUnavailable
 from store.providers import ProviderHealth
+from tests.support.arriving import polling_of
 from tests.support.builders import NOON, build
 from tests.support.configurations import loaded
 from tests.support.hands import Hands
@@ -61,14 +60,12 @@ def server() -> Server:
 @pytest.fixture
 def polling(sqlite_database: Database, tmp_path: Path, hands: Hands, server: Server) -> Polling:
     clock = hands.clock()
-    return Polling(
-        database=sqlite_database,
-        clock=clock,
-        progress=Progress(clock.monotonic),
-        failpoint=Failpoints(),
+    return polling_of(
+        sqlite_database,
+        loaded(tmp_path / "config.yaml", CONFIG),
+        clock,
         after_commit=lambda ingested: server.told.append(f"{len(ingested.changes)} builds stored"),
-        configuration=loaded(tmp_path / "config.yaml", CONFIG),
-        providers={"ci": server},  # type: ignore[dict-item]
+        providers={"ci": server},
         health={"ci": Health(clock, ProviderHealth(name="ci"))},
         answers=lambda health: server.told.append(f"{health.facts.name} answers"),
     )

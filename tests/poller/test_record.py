@@ -8,12 +8,11 @@ import pytest
 from poller.config import Configuration
 from poller.record import CONFIGURATION, record_configuration, record_standing, record_start
 from poller.reload import Broken
-from poller.running.failpoint import Failpoints
-from poller.running.progress import Progress
 from poller.watching.polling import POLLS, Polling
 from providers._base import Allowance, Target
 from store import notes
 from store.engine import Database
+from tests.support.arriving import polling_of
 from tests.support.builders import NOON, minutes
 from tests.support.configurations import loaded
 from tests.support.hands import Hands
@@ -32,17 +31,7 @@ def configuration(tmp_path: Path) -> Configuration:
 
 @pytest.fixture
 def polling(database: Database, configuration: Configuration) -> Polling:
-    clock = Hands().clock()
-    providers: dict[str, Any] = dict.fromkeys(("ci", "gh"))
-    return Polling(
-        database=database,
-        clock=clock,
-        progress=Progress(clock.monotonic),
-        failpoint=Failpoints(),
-        after_commit=lambda _: None,
-        configuration=configuration,
-        providers=providers,
-    )
+    return polling_of(database, configuration, Hands().clock(), providers=dict.fromkeys(("ci", "gh")))
 
 
 def target(provider: str, key: str, every: float = 60) -> Target:

@@ -17,6 +17,7 @@ from store import alerts, outbox
 from store import providers as stored_providers
 from store.engine import Database, Session
 from store.providers import ProviderHealth
+from tests.support.arriving import taken_in
 from tests.support.builders import NOON, build, minutes, pipeline
 from tests.support.configurations import loaded
 
@@ -42,12 +43,8 @@ def configuration(tmp_path: Path) -> Configuration:
 
 def first_contact(database: Database, configuration: Configuration, *keys: str) -> None:
     """These pipelines were failing when we first looked."""
-    page = Page(builds=[build(1, Outcome.FAILURE, pipeline=pipeline(key)) for key in keys])
-    database.transact(
-        lambda session: ingest(
-            session, page, provider="ci", target="jobs", configuration=configuration, now=minutes(60)
-        )
-    )
+    failed = [build(1, Outcome.FAILURE, pipeline=pipeline(key)) for key in keys]
+    taken_in(database, configuration, *failed, now=minutes(60))
 
 
 def said(database: Database) -> list[tuple[str, Reason, str]]:
@@ -208,12 +205,7 @@ def test_alerts_that_no_build_could_end_any_more_are_closed(
 
 def test_a_scheduled_build_keeps_the_alert_on_its_branch(database: Database, configuration: Configuration) -> None:
     def comes(*given: Build) -> None:
-        page = Page(builds=given)
-        database.transact(
-            lambda session: ingest(
-                session, page, provider="ci", target="jobs", configuration=configuration, now=minutes(60)
-            )
-        )
+        taken_in(database, configuration, *given, now=minutes(60))
 
     web = pipeline("web/a")
     comes(build(1, pipeline=web, branch="next"))
@@ -227,12 +219,7 @@ def test_a_missing_pipeline_whose_rule_is_switched_off_is_not_waited_for(
     database: Database, configuration: Configuration, tmp_path: Path
 ) -> None:
     first_contact(database, configuration, "web/a")
-    page = Page(missing=["web/a"])
-    database.transact(
-        lambda session: ingest(
-            session, page, provider="ci", target="jobs", configuration=configuration, now=minutes(60)
-        )
-    )
+    taken_in(database, configuration, now=minutes(60), page={"missing": ["web/a"]})
     assert [alert.kind for alert in firing(database)] == [AlertKind.PIPELINE_MISSING]
     off = loaded(tmp_path / "off.yaml", CONFIG + "alerts: {pipeline_missing: off}\n")
     database.transact(lambda session: standing.close_orphans(session, off, minutes(62)))

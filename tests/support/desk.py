@@ -11,12 +11,11 @@ from alerts.decision import Decision
 from domain.alert import Alert, AlertKind, AlertState, Notification, Reason, Scope, Severity
 from domain.build import Build
 from domain.silence import Ends, Silence
-from poller.intake.ingest import ingest
 from poller.telling.handling import look_after, silence
 from poller.telling.tell import tell
-from providers._base import Page
 from store import alerts, outbox, silences
 from store.engine import Database
+from tests.support.arriving import taken_in
 from tests.support.builders import NOON, alert, builds, minutes
 from tests.support.configurations import FakeChannel, loaded
 
@@ -62,18 +61,8 @@ class Desk:
 
     def comes(self, *given: Build) -> None:
         """A page of these builds."""
-        page = Page(builds=given, pipelines=[each.pipeline for each in given])
-        self.database.transact(
-            lambda session: ingest(
-                session,
-                page,
-                provider="ci",
-                target="jobs",
-                configuration=self.configuration,
-                now=self.now,
-                tells_details=self.tells_details,
-            )
-        )
+        how = {"now": self.now, "tells_details": self.tells_details}
+        taken_in(self.database, self.configuration, *given, **how)
 
     def builds(self, letters: str, **changes: Any) -> None:
         """The next builds of a pipeline, each on a page of its own, ten minutes after each other."""

@@ -14,10 +14,10 @@ from poller.details.workers import Workers
 from poller.running.clock import Clock
 from poller.running.failpoint import Failpoints
 from poller.running.progress import Progress
-from poller.watching.polling import Polling
 from providers._base import ProviderError, Refused, Trouble, Wanted
 from store import details
 from store.engine import Database
+from tests.support.arriving import polling_of
 from tests.support.configurations import loaded
 from tests.support.desk import Desk
 
@@ -116,14 +116,6 @@ class ExplainedDesk(Desk):
     def workers(self, clock: Clock, **changes: object) -> Workers:
         """The threads that would read them."""
         progress = Progress(clock.monotonic)
-        polling = Polling(
-            database=self.database,
-            clock=clock,
-            progress=progress,
-            failpoint=Failpoints(),
-            after_commit=lambda _: None,
-            configuration=self.configuration,
-            providers={"ci": self.teller},  # type: ignore[dict-item]
-        )
+        polling = polling_of(self.database, self.configuration, clock, progress=progress, providers={"ci": self.teller})
         given = {"failpoint": Failpoints(), **changes}
         return Workers(database=self.database, clock=clock, progress=progress, polling=polling, **given)  # type: ignore[arg-type]

@@ -8,12 +8,11 @@ import pytest
 
 from domain.alert import Alert, AlertKind, AlertState, Reason
 from domain.build import Outcome, Status
-from poller.intake.ingest import ingest
 from poller.intake.settling import settle_due
 from poller.timing.deadlines import Deadlines
-from providers._base import Page
 from store import alerts, awaited, builds, outbox
 from store.engine import Database
+from tests.support.arriving import taken_in
 from tests.support.builders import build, minutes, pipeline
 from tests.support.configurations import loaded
 
@@ -42,13 +41,8 @@ class House:
         self.comes(build(1))
 
     def comes(self, *given: Any, provider: str = "ci", **page: Any) -> None:
-        content = Page(builds=given, pipelines=[each.pipeline for each in given], **page)
-        ingested = self.database.transact(
-            lambda session: ingest(
-                session, content, provider=provider, target="jobs", configuration=self.configuration, now=self.now
-            )
-        )
-        self._deadlines.touched(ingested)
+        where = self.database, self.configuration
+        self._deadlines.touched(taken_in(*where, *given, provider=provider, now=self.now, page=page))
 
     def passes(self, count: float) -> None:
         """So many minutes, and then the daemon looks after what time alone changes."""

@@ -7,11 +7,12 @@ import pytest
 from domain.alert import Alert, AlertKind, AlertState, Notification, Reason
 from domain.build import Build, Outcome, Verdict
 from poller.config import Configuration
-from poller.intake.ingest import Ingested, ingest
-from providers._base import Page, Unreadable
+from poller.intake.ingest import Ingested
+from providers._base import Unreadable
 from store import alerts, cursors, outbox, pipelines, quarantine
 from store import builds as stored_builds
 from store.engine import Database
+from tests.support.arriving import taken_in
 from tests.support.builders import NOON, build, builds, minutes, pipeline
 from tests.support.configurations import loaded
 
@@ -48,19 +49,8 @@ class House:
 
     def comes(self, *given: Build, last_poll: datetime | None = None, judge: bool = True, **page: object) -> Ingested:
         """A page of these builds."""
-        values: dict[str, object] = {"builds": given, "pipelines": [each.pipeline for each in given]}
-        return self.database.transact(
-            lambda session: ingest(
-                session,
-                Page(**(values | page)),  # type: ignore[arg-type]
-                provider="ci",
-                target="jobs",
-                configuration=self.configuration,
-                now=self.now,
-                last_poll=last_poll,
-                judge=judge,
-            )
-        )
+        how = {"last_poll": last_poll, "judge": judge}
+        return taken_in(self.database, self.configuration, *given, now=self.now, page=page, **how)
 
     def alerts(self) -> list[Alert]:
         return [view.alert for view in self.database.read(lambda session: alerts.listing(session, all=True))]

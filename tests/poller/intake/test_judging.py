@@ -9,10 +9,9 @@ import pytest
 from domain.alert import Alert, AlertKind, Reason
 from domain.build import Build, Outcome
 from poller.config import Configuration
-from poller.intake.ingest import ingest
-from providers._base import Page
 from store import alerts, outbox
 from store.engine import Database
+from tests.support.arriving import taken_in
 from tests.support.builders import NOON, build
 from tests.support.configurations import loaded
 
@@ -49,19 +48,8 @@ class House:
             self.page(build(self.count, outcome, queued_at=start - queued, started_at=start, finished_at=start + takes))
 
     def page(self, *given: Build) -> None:
-        page = Page(builds=given, pipelines=[each.pipeline for each in given])
         long_ago, now = NOON - timedelta(days=9), given[-1].finished_at or NOON
-        self.database.transact(
-            lambda session: ingest(
-                session,
-                page,
-                provider="ci",
-                target="jobs",
-                configuration=self.configuration,
-                now=now,
-                last_poll=long_ago,
-            )
-        )
+        taken_in(self.database, self.configuration, *given, now=now, last_poll=long_ago)
 
     def firing(self) -> dict[AlertKind, Alert]:
         return {each.kind: each for each in self.database.read(alerts.firing)}
@@ -138,18 +126,7 @@ def filled_in(here: House, letters: str, takes: Sequence[timedelta]) -> None:
         outcome = Outcome.FAILURE if letter == "F" else Outcome.SUCCESS
         given.append(build(here.count, outcome, started_at=start, finished_at=start + time))
     for builds, judge in ((given[-1:], True), (given[:-1], False)):
-        page = Page(builds=builds, pipelines=[each.pipeline for each in builds])
-        here.database.transact(
-            lambda session, page=page, judge=judge: ingest(
-                session,
-                page,
-                provider="ci",
-                target="jobs",
-                configuration=here.configuration,
-                now=given[-1].finished_at or NOON,
-                judge=judge,
-            )
-        )
+        taken_in(here.database, here.configuration, *builds, now=given[-1].finished_at or NOON, judge=judge)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ import pytest
 from domain.alert import Alert, AlertKind, AlertState, Notification, Reason, Scope
 from domain.build import Build, Outcome
 from poller.config import Configuration
-from poller.intake.ingest import ingest
 from poller.intake.settling import settle_due
-from providers._base import Page
 from store import alerts, awaited, outbox, streams
-from store.engine import Database, Session
+from store.engine import Database
+from tests.support.arriving import taken_in
 from tests.support.builders import alert, build, minutes, pipeline
 from tests.support.configurations import loaded
 
@@ -42,20 +41,8 @@ class House:
 
     def comes(self, *given: Build, last_poll: datetime | None = None, **page: object) -> frozenset[str]:
         """A page of these builds."""
-        values: dict[str, object] = {"builds": given, "pipelines": [each.pipeline for each in given]}
-
-        def unit(session: Session) -> frozenset[str]:
-            return ingest(
-                session,
-                Page(**(values | page)),  # type: ignore[arg-type]
-                provider="ci",
-                target="jobs",
-                configuration=self.configuration,
-                now=self.now,
-                last_poll=last_poll,
-            ).told
-
-        return self.database.transact(unit)
+        where = self.database, self.configuration
+        return taken_in(*where, *given, now=self.now, last_poll=last_poll, page=page).told
 
     def passes(self, count: float) -> frozenset[str]:
         """So many minutes, and then the daemon looks after what time alone changes."""

@@ -6,10 +6,10 @@ from domain.alert import AlertKind, AlertState, Reason
 from domain.build import Build, Outcome
 from poller import standing
 from poller.config import Configuration
-from poller.intake.ingest import Ingested, ingest
-from providers._base import Page
+from poller.intake.ingest import Ingested
 from store import alerts
 from store.engine import Database
+from tests.support.arriving import taken_in
 from tests.support.builders import build, builds, minutes
 from tests.support.configurations import loaded
 
@@ -26,17 +26,7 @@ def configuration(tmp_path: Path) -> Configuration:
 
 
 def comes(database: Database, configuration: Configuration, *given: Build) -> Ingested:
-    return database.transact(
-        lambda session: ingest(
-            session,
-            Page(builds=given),
-            provider="ci",
-            target="jobs",
-            configuration=configuration,
-            now=minutes(600),
-            last_poll=minutes(5),
-        )
-    )
+    return taken_in(database, configuration, *given, now=minutes(600), last_poll=minutes(5))
 
 
 def firing(database: Database) -> list[AlertKind]:

@@ -10,11 +10,12 @@ import pytest
 
 from domain.alert import AlertState
 from domain.build import Outcome, Pipeline
-from poller.intake.ingest import Ingested, ingest
+from poller.intake.ingest import Ingested
 from poller.timing.branches import AT_ONCE, close_gone
-from providers._base import Page, Trouble, Unavailable
+from providers._base import Trouble, Unavailable
 from store import alerts, pipelines
 from store.engine import Database
+from tests.support.arriving import taken_in
 from tests.support.builders import build, minutes, pipeline
 from tests.support.configurations import loaded
 
@@ -53,7 +54,7 @@ class House:
         self.configuration = loaded(folder / "config.yaml", CONFIG)
         self.server: Any = Server()
         self.now = minutes(30)
-        self.committed: list[Ingested] = []
+        self.committed = list[Ingested]()
         self.fails(0, "main")
 
     def fails(self, number: int, *branches: str, at: Pipeline = BRANCHED) -> None:
@@ -62,17 +63,7 @@ class House:
             for index, branch in enumerate(branches, start=1)
         ]
         moment = minutes(200 * number + 20)
-        self.database.transact(
-            lambda session: ingest(
-                session,
-                Page(builds=builds, pipelines=[at]),
-                provider="ci",
-                target="jobs",
-                configuration=self.configuration,
-                now=moment,
-                last_poll=minutes(0),
-            )
-        )
+        taken_in(self.database, self.configuration, *builds, now=moment, last_poll=minutes(0))
 
     def look(self, at: datetime, patience: float = 5.0) -> frozenset[str]:
         servers = {"ci": self.server, "mute": object()}

@@ -14,13 +14,12 @@ from domain.build import Build, Outcome
 from metrics.windows import daily
 from poller import standing
 from poller.config import Configuration
-from poller.intake.ingest import ingest
 from poller.timing.comparing import LATE_POLLS, PATIENCE, compare_windows
-from providers._base import Page
 from store import alerts, notes, outbox
 from store import providers as stored_providers
 from store.engine import Database
 from store.providers import ProviderHealth
+from tests.support.arriving import taken_in
 from tests.support.builders import build, pipeline
 from tests.support.configurations import loaded
 
@@ -85,13 +84,7 @@ class House:
         for each in given:
             by_provider.setdefault(each.pipeline.provider, []).append(each)
         for provider, its in by_provider.items():
-            page = Page(builds=its, pipelines=[each.pipeline for each in its])
-            self.database.transact(
-                lambda session, page=page, provider=provider: ingest(
-                    session, page, provider=provider, target="jobs", configuration=self.configuration,
-                    now=met, last_poll=met,
-                )
-            )  # fmt: skip
+            taken_in(self.database, self.configuration, *its, provider=provider, now=met, last_poll=met)
 
     def look(
         self, now: datetime = DUE, known_until: Callable[[tuple[str, str]], datetime | None] | None = None

@@ -9,13 +9,14 @@ from alerts.verdict import verdict_of
 from domain.alert import Alert, AlertKind, AlertState
 from domain.build import Build, Status
 from poller.config import Configuration
-from poller.intake.ingest import Ingested, ingest
+from poller.intake.ingest import Ingested
 from poller.timing.deadlines import Deadlines, Looked
-from providers._base import Page, Waiting
+from providers._base import Waiting
 from store import alerts, builds, pipelines
 from store.engine import Database
 from store.errors import StoreUnavailable
 from store.pipelines import Key
+from tests.support.arriving import taken_in
 from tests.support.builders import NOON, build, minutes, pipeline
 from tests.support.builders import builds as built
 from tests.support.configurations import loaded
@@ -51,19 +52,8 @@ class Watch:
 
     def reads_page(self, now: datetime, **content: Any) -> None:
         """A page without builds comes in."""
-        self.deadlines.touched(
-            self.database.transact(
-                lambda session: ingest(
-                    session,
-                    Page(**content),
-                    provider="ci",
-                    target="jobs",
-                    configuration=self.configuration,
-                    now=now,
-                    last_poll=now - timedelta(minutes=5),
-                )
-            )
-        )
+        last_poll = now - timedelta(minutes=5)
+        self.deadlines.touched(taken_in(self.database, self.configuration, now=now, last_poll=last_poll, page=content))
 
     def look(self, now: datetime) -> Looked:
         return self.deadlines.look(

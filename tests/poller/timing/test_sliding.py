@@ -9,13 +9,12 @@ import pytest
 from domain.alert import Alert, AlertKind, AlertState, Reason, Scope, Severity
 from domain.build import Build, Outcome
 from poller.config import Configuration
-from poller.intake.ingest import ingest
 from poller.timing.sliding import EVERY, judge_rates
-from providers._base import Page
 from store import alerts, notes, outbox
 from store import providers as stored_providers
 from store.engine import Database
 from store.providers import ProviderHealth
+from tests.support.arriving import taken_in
 from tests.support.builders import NOON, build, pipeline
 from tests.support.configurations import loaded
 
@@ -53,18 +52,8 @@ class House:
             at = NOON + hours * HOUR + place * timedelta(minutes=1)
             outcome = Outcome.FAILURE if letter == "F" else Outcome.SUCCESS
             given.append(build(self.count, outcome, started_at=at - timedelta(minutes=1), finished_at=at, **changes))
-        page = Page(builds=given, pipelines=[each.pipeline for each in given])
-        self.database.transact(
-            lambda session: ingest(
-                session,
-                page,
-                provider="ci",
-                target="jobs",
-                configuration=self.configuration,
-                now=given[-1].finished_at or NOON,
-                last_poll=NOON - 90 * HOUR,
-            )
-        )
+        now = given[-1].finished_at or NOON
+        taken_in(self.database, self.configuration, *given, now=now, last_poll=NOON - 90 * HOUR)
         return given
 
     def look(self, hours: float, **how: object) -> frozenset[str]:

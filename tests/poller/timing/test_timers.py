@@ -6,14 +6,13 @@ import pytest
 from alerts.verdict import verdict_of
 from domain.alert import AlertKind
 from poller.intake.ingest import Ingested
-from poller.running.failpoint import Failpoints
-from poller.running.progress import Progress
 from poller.timing.timers import Timers
 from poller.watching.polling import Polling
 from providers._base import Target
 from store import alerts, builds
 from store.engine import Database
 from store.errors import StoreUnavailable
+from tests.support.arriving import polling_of
 from tests.support.builders import NOON, build, pipeline
 from tests.support.configurations import loaded
 from tests.support.hands import Hands
@@ -33,15 +32,7 @@ def hands() -> Hands:
 
 @pytest.fixture
 def polling(database: Database, tmp_path: Path, hands: Hands) -> Polling:
-    clock = hands.clock()
-    return Polling(
-        database=database,
-        clock=clock,
-        progress=Progress(clock.monotonic),
-        failpoint=Failpoints(),
-        after_commit=lambda _: None,
-        configuration=loaded(tmp_path / "config.yaml", CONFIG),
-    )
+    return polling_of(database, loaded(tmp_path / "config.yaml", CONFIG), hands.clock())
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from poller.running.failpoint import Failpoints
-from poller.running.progress import Progress
 from poller.watching.health import Health
 from poller.watching.polling import Polling
 from providers._base import Page, ProviderError, Target, Trouble, Unavailable
 from store.engine import Database
 from store.providers import ProviderHealth
+from tests.support.arriving import polling_of
 from tests.support.builders import build
 from tests.support.configurations import loaded
 from tests.support.hands import Hands
@@ -49,16 +48,9 @@ def server() -> Server:
 @pytest.fixture
 def polling(database: Database, tmp_path: Path, hands: Hands, server: Server) -> Polling:
     clock = hands.clock()
-    return Polling(
-        database=database,
-        clock=clock,
-        progress=Progress(clock.monotonic),
-        failpoint=Failpoints(),
-        after_commit=lambda _: None,
-        configuration=loaded(tmp_path / "config.yaml", CONFIG),
-        providers={"ci": server},  # type: ignore[dict-item]
-        health={"ci": Health(clock, ProviderHealth(name="ci"))},
-    )
+    health = {"ci": Health(clock, ProviderHealth(name="ci"))}
+    configuration = loaded(tmp_path / "config.yaml", CONFIG)
+    return polling_of(database, configuration, clock, providers={"ci": server}, health=health)
 
 
 def test_a_poll_that_could_not_read_everything_slows_nothing_down_and_is_told_once(
