@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 SIDE = 10  # tiles of a waffle in a row
 TILES = SIDE * SIDE
@@ -59,6 +60,13 @@ def tiles(counts: Sequence[int]) -> list[int]:
         given[place] += counts[place] > 0
     given[given.index(max(given))] += TILES - sum(given)
     return given
+
+
+@lru_cache(maxsize=SIDE)
+def gaps(rows: int) -> str:
+    """The lines between the tiles of a waffle with so many rows: a path."""
+    across = "".join(f"M0 {y}h{SIDE}" for y in range(1, rows))
+    return across + "".join(f"M{x} 0v{rows}" for x in range(1, SIDE))
 
 
 def waffle(parts: Sequence[tuple[str, int]]) -> list[Region]:

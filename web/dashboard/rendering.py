@@ -39,6 +39,7 @@ def environment(assets: Assets) -> Environment:
         "asset": assets.url,
         "arcs": drawing.arcs,
         "waffle": drawing.waffle,
+        "gaps": drawing.gaps,
         "line": drawing.line,
         "strip": drawing.strip,
         "query": query,
