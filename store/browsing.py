@@ -135,7 +135,8 @@ def _ids(session: Session, wanted: Wanted, limit: int, after: Place | None) -> t
 
 def unfinished(session: Session, limit: int) -> list[int]:
     """The ids of builds that run or wait, newest first."""
-    rows = _execute(session, "SELECT id FROM builds WHERE status < 2 ORDER BY id DESC LIMIT ?", [limit])
+    # + 0: from the index of those that have not ended, never through all builds backwards.
+    rows = _execute(session, "SELECT id FROM builds WHERE status < 2 ORDER BY id + 0 DESC LIMIT ?", [limit])
     return [row[0] for row in rows]
 
 
