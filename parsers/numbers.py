@@ -28,11 +28,6 @@ class Figures:
     notes: tuple[str, ...] = ()
 
 
-def read_numbers(data: bytes, wanted: Mapping[str, str]) -> dict[str, float]:
-    """The numbers of `read_figures`, without the notes."""
-    return dict(read_figures(data, wanted).numbers)
-
-
 def read_figures(data: bytes, wanted: Mapping[str, str]) -> Figures:
     """Numbers in a JSON file. Never raises: what cannot be read is left out, with a note.
 

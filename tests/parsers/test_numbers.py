@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.measurement import BUILT_IN
-from parsers.numbers import LONGEST_NAME, MOST_NUMBERS, read_figures, read_numbers
+from parsers.numbers import LONGEST_NAME, MOST_NUMBERS, read_figures
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -18,6 +18,10 @@ VALUES = st.recursive(
 
 def data(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+def read_numbers(document: bytes, wanted: dict[str, str]) -> dict[str, float]:
+    return dict(read_figures(document, wanted).numbers)
 
 
 def test_numbers_are_read_where_they_stand() -> None:
