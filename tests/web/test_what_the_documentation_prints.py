@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from pydantic import SecretStr
+from ruamel.yaml import YAML
 
 from store.engine import Database
 from tests.support.pushes import ADDRESS, SECRET, Desk, desk
@@ -79,7 +79,7 @@ def test_every_address_for_pushing_has_a_line_of_curl_that_works(at: Desk) -> No
 
 
 def test_steps_of_workflows_are_yaml_with_a_program_and_known_fields() -> None:
-    steps = [step for block in blocks("yaml") for step in _steps(yaml.safe_load(block))]
+    steps = [step for block in blocks("yaml") for step in _steps(YAML(typ="safe").load(block))]
     assert len(steps) == 4
     for step in steps:
         assert "curl" in step["run"]
