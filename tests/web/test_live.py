@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -36,6 +37,7 @@ from web.site import Site
 
 HOST = "ws://127.0.0.1:8080"  # who is not called so is not meant
 QUICK = Pace(looks=0.01, gap=0.01, refresh=60.0)
+MACHINE = Caller(name="", scope=Scope.READ)
 SILENCE = Silence(match={"pipeline": "*"}, ends=Ends(fixed=True), reason="x", created_at=NOON)
 
 
@@ -45,14 +47,13 @@ def _later(given: Premises) -> None:
     given.now = minutes(60)
 
 
-def client_of(site: Site, pace: Pace = QUICK) -> TestClient:
+def client_of(site: Site, pace: Pace = QUICK, caller: Caller = MACHINE) -> TestClient:
     """An application that has nothing but the WebSockets, and no gate before them."""
     app = FastAPI()
     app.include_router(live.router_of(site, pace))
-    admitted = Caller(name="", scope=Scope.READ)
 
     async def admitting(scope: Any, receive: Any, send: Any) -> None:
-        scope.setdefault("state", {})["caller"] = admitted
+        scope.setdefault("state", {})["caller"] = caller
         await app(scope, receive, send)
 
     return TestClient(admitting, base_url="http://127.0.0.1:8080")
@@ -301,6 +302,33 @@ def test_who_may_listen_is_asked_again_when_that_changes(site: Site, given: Prem
 
 def test_the_gate_stands_before_the_websockets(site: Site) -> None:
     assert any(each.cls is Gate for each in make_app(site).user_middleware)
+
+
+def test_a_connection_on_which_nothing_happens_says_that_it_lives(site: Site) -> None:
+    with client_of(site, replace(QUICK, beat=0.02)) as client, client.websocket_connect("/api/live") as socket:
+        assert socket.receive_json()["type"] == "hello"
+        assert [socket.receive_json() for _ in range(2)] == 2 * [{"type": "alive"}]
+        ids = push(site, *series("P"))
+        while (told := socket.receive_json())["type"] == "alive":
+            pass
+        assert told["builds"] == ids
+    with client_of(site, replace(QUICK, beat=0.02)) as client, client.websocket_connect("/ws") as socket:
+        socket.receive_json()
+        threading.Timer(0.2, push, [site, *series("PF")]).start()
+        assert socket.receive_json()["type"] == "metrics_update"  # old clients know nothing else
+
+
+def test_who_logged_in_shows_it_again_after_a_while(site: Site) -> None:
+    person = Caller(name="ada", scope=Scope.READ, is_person=True, csrf="x")
+    pace = replace(QUICK, session=0.05)
+    with client_of(site, pace, person) as client, client.websocket_connect("/api/live") as socket:
+        socket.receive_json()
+        with pytest.raises(WebSocketDisconnect) as gone:
+            socket.receive_json()
+        assert gone.value.code == 1012
+    with client_of(site, replace(pace, beat=0.2)) as client, client.websocket_connect("/api/live") as socket:
+        socket.receive_json()
+        assert socket.receive_json() == {"type": "alive"}
 
 
 class Stuck:

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
+from store import changes
 from store.engine import Session
 from web.access.scopes import Caller
 from web.dashboard.assets import Assets
@@ -15,6 +17,9 @@ from web.dashboard.rendering import ago, clock, environment, stands_at
 from web.site import Site
 
 T = TypeVar("T")
+_SEQ: ContextVar[int | None] = ContextVar(
+    "_SEQ", default=None
+)  # of the newest change that the page of this request shows
 
 
 @dataclass(slots=True)
@@ -39,6 +44,7 @@ class Pages:
             given=dict(request.query_params),
             here=request.url.path,
             version=self.assets.version,
+            seq=_SEQ.get(),
             kiosk=request.query_params.get("kiosk") == "1",
             theme=theme if theme in {"dark", "light"} else "",
             visitor=caller,
@@ -53,7 +59,13 @@ class Pages:
 
     def read(self, unit: Callable[[Session], T]) -> T:
         """Ask the store, in one transaction."""
-        return self.site.database.read(unit)
+
+        def read(session: Session) -> T:
+            if _SEQ.get() is None:  # what changes after the first look is to be told to the page
+                _SEQ.set(changes.newest(session))
+            return unit(session)
+
+        return self.site.database.read(read)
 
 
 def _answer(request: Request, text: str, status: int) -> Response:

@@ -25,6 +25,7 @@ from web.site import Site
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds, with the store
+ALIVE = '{"type":"alive"}'
 ASK_AGAIN = 1.0  # second after the store was found to be away: who joins until then is told so at once
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Pace:
     refresh: float = 60.0  # a summary changes with time alone, as builds leave its window
     session: float = 3600.0  # whoever logged in connects again after this: by then the session may be over
     patience: float = 10.0  # with a client that takes nothing
+    beat: float = 25.0  # a client of /api/live that hears nothing for so long is told that it would
     most: int = 600  # clients: the server takes 1,000 connections, and pages are asked for, too
 
 
@@ -92,6 +94,10 @@ class Listener(Protocol):
         """What is to be sent next; waits until there is something."""
         ...
 
+    def beat(self) -> str | None:
+        """What is sent when there has been nothing for long."""
+        ...
+
 
 class SummaryListener(Listener):
     """Is sent the newest summary whenever it is another one."""
@@ -118,6 +124,10 @@ class SummaryListener(Listener):
                 self._sent = self._summary
                 return self._summary
 
+    @override
+    def beat(self) -> str | None:
+        return None  # these clients know of summaries only
+
 
 class ChangeListener(Listener):
     """Is sent what has changed since it was sent something."""
@@ -143,6 +153,10 @@ class ChangeListener(Listener):
             raise RuntimeError("news has arrived and is not there")
         news, self._news = self._news, None
         return news.text
+
+    @override
+    def beat(self) -> str | None:
+        return ALIVE
 
 
 @dataclass(slots=True, kw_only=True)

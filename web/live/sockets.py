@@ -3,7 +3,8 @@
 `/ws` and `/ws/metrics` send the summary of the last 24 hours as `{"type": "metrics_update", "payload": ...}`, at once
 and whenever it changes. `/api/live` sends `{"type": "change", "seq": n, "kinds": [...], "pipelines": [ids], "builds":
 [ids], "alerts": [ids]}`; a list that is null means many. The first message there is `{"type": "hello", "seq": n}`, or
-with `?since=n` what has changed since then; `{"type": "reset"}` says that everything has to be looked at again.
+with `?since=n` what has changed since then; `{"type": "reset"}` says that everything has to be looked at again, and
+`{"type": "alive"}`, when nothing has changed for 25 seconds, that the connection is there.
 Nothing is expected from the client, and what it sends is ignored.
 """
 
@@ -126,7 +127,7 @@ async def talk(
     """
     tasks = {
         asyncio.ensure_future(hear(websocket)),
-        asyncio.ensure_future(_tell(websocket, listener, greeting, broadcast.pace.patience)),
+        asyncio.ensure_future(_tell(websocket, listener, greeting, broadcast.pace)),
         asyncio.ensure_future(_watch_access(site, broadcast.pace.refresh, until)),
     }
     try:
@@ -151,20 +152,30 @@ async def hear(websocket: WebSocket) -> None:
         await asyncio.sleep(BETWEEN)
 
 
-async def _tell(websocket: WebSocket, listener: Listener, greeting: str | None, patience: float) -> int | None:
+async def _tell(websocket: WebSocket, listener: Listener, greeting: str | None, pace: Pace) -> int | None:
     """Send what there is; returns why it ends."""
     text = greeting
     while True:
         if text is None:
-            text = await listener.take()
+            text = await _next(listener, pace.beat)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(pace.patience):
                 await websocket.send_text(text)
         except TimeoutError:
             return TRY_AGAIN_LATER
         except WebSocketDisconnect:
             return None
         text = None
+
+
+async def _next(listener: Listener, beat: float) -> str:
+    while True:
+        try:
+            async with asyncio.timeout(beat):
+                return await listener.take()
+        except TimeoutError:
+            if (alive := listener.beat()) is not None:
+                return alive
 
 
 async def _watch_access(site: Site, every: float, until: float | None) -> int:

@@ -6,6 +6,7 @@ const SHORTEST = 500; // milliseconds
 const LONGEST = 15_000;
 const PATIENT = 10_000; // so long a break is none that anybody needs to know of
 const LONG = 60_000;
+const SILENT = 60_000; // the server says something every 25 seconds: a connection that is dead does not say so
 
 // connecting, live, reconnecting, lost; a style sheet may look at it, too.
 export const state = signal("connecting");
@@ -27,6 +28,9 @@ export const words = () => WORDS[state.value]();
 export function connect(news, back) {
   let wait = SHORTEST;
   let first = true;
+  let socket = null;
+  let heard = 0;
+  let seq = document.body.dataset.seq; // of the newest change that the page shows
   const broken = () => {
     since.value ||= Date.now();
     if (state.value !== "lost") state.value = "reconnecting";
@@ -36,7 +40,9 @@ export function connect(news, back) {
   const open = () => {
     const address = new URL("/api/live", location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(address);
+    if (seq !== undefined) address.searchParams.set("since", seq);
+    socket = new WebSocket(address);
+    heard = Date.now();
     socket.onopen = () => {
       const away = since.value ? Date.now() - since.value : 0;
       wait = SHORTEST;
@@ -45,20 +51,25 @@ export function connect(news, back) {
       if (!first) back(away > LONG);
       first = false;
     };
-    socket.onmessage = (event) => isNews(event.data) && news();
+    socket.onmessage = (event) => {
+      heard = Date.now();
+      const message = read(event.data);
+      seq = message.seq ?? seq;
+      if (message.type === "reset" || message.kinds?.length) news();
+    };
     socket.onclose = broken;
   };
   setInterval(() => {
     if (state.value === "reconnecting" && Date.now() - since.value > PATIENT) state.value = "lost";
+    if (socket.readyState === WebSocket.OPEN && Date.now() - heard > SILENT) socket.close();
   }, 1_000);
   open();
 }
 
-function isNews(text) {
+function read(text) {
   try {
-    const type = JSON.parse(text).type;
-    return type === "change" || type === "reset";
+    return JSON.parse(text);
   } catch {
-    return false;
+    return {};
   }
 }
