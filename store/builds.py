@@ -18,7 +18,7 @@ from store.encode import Encoder
 from store.rows import NO_DETAILS, BuildRow, BuildView, build_of, numbers_of
 from store.schema import FLAKY, VERDICTS
 
-__all__ = ["BuildView", "Change", "get", "newest", "recent", "unfinished", "upsert"]
+__all__ = ["BuildView", "Change", "get", "last_id", "newest", "recent", "unfinished", "upsert"]
 
 _BATCH = 1000
 _NEVER = 1 << 62  # sorts what has not ended first
@@ -49,6 +49,11 @@ def get(session: Session, ids: Iterable[int]) -> dict[int, BuildView]:
     """The builds with these ids, those that exist."""
     rows = sql.select_where_ids(session, list(ids))
     return {view.build.id: view for view in _views(session, rows) if view.build.id is not None}
+
+
+def last_id(session: Session) -> int:
+    """The highest number of a build; those that are stored later have higher ones. 0: there is none."""
+    return int(session.exec_driver_sql("SELECT coalesce(max(id), 0) FROM builds").scalar_one())
 
 
 def recent(

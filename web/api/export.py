@@ -1,6 +1,7 @@
 """Everything as a file: CSV and JSON that stream, so that a million builds need no more memory than a thousand.
 
-Each page is a transaction of its own: a slow reader holds nothing open. What is stored meanwhile moves no page.
+Each page is a transaction of its own: a slow reader holds nothing open. A file has what was stored when it began, each
+build once: those that come in meanwhile are left out, and one that ends meanwhile stays where it was.
 """
 
 import csv
@@ -13,17 +14,19 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import StreamingResponse
 
 from domain.measurement import built_in
-from store import browsing
+from store import browsing, builds
 from store.browsing import Place, Wanted
 from store.builds import BuildView
 from store.engine import Session
 from web.access.scopes import reader
+from web.answers import TELLS_JSON, acceptable
 from web.asking import LABELS, LONGEST, Filtered, Text
 from web.problems import answers
 from web.reading.builds import shaped
 from web.shapes import iso
 from web.site import Site
 
+_CSV_WANTED = acceptable("text/csv")
 PAGE: Final = 1000
 FORMULA: Final = frozenset("=+-@\t\r\n\0＝＋－＠")  # noqa: RUF001  (spreadsheets of some languages take the wide ones, too)
 """What makes a spreadsheet calculate instead of show, at the beginning of a cell: ASVS 1.2.10, CWE-1236."""
@@ -89,23 +92,43 @@ _JSON: Final[dict[int | str, dict[str, Any]]] = {
 
 def router_of(site: Site) -> APIRouter:
     """These routes, over a site."""
-    router = APIRouter(prefix="/api/export", tags=["export"], dependencies=[Depends(reader)], responses=answers(422))
+    router = APIRouter(
+        prefix="/api/export", tags=["export"], dependencies=[Depends(reader)], responses=answers(406, 422)
+    )
 
     def wanted(asked: Filtered) -> Wanted:
         """Before the first byte is sent: what cannot be used is still a problem."""
         return site.database.read(lambda session: asked.wanted(session, site.now()))
 
-    @router.get("/builds.csv", responses=_CSV, response_class=StreamingResponse, openapi_extra=LABELS)
+    @router.get(
+        "/builds.csv",
+        dependencies=[_CSV_WANTED],
+        responses=_CSV,
+        response_class=StreamingResponse,
+        openapi_extra=LABELS,
+    )
     def builds_csv(asked: Filtered) -> StreamingResponse:
         """All builds that are asked for, newest first, with the filters of /api/builds."""
-        return _file(_csv(BUILD_COLUMNS, map(_build_rows, _pages(site, wanted(asked)))), "builds.csv", "text/csv")
+        return _file(_csv(BUILD_COLUMNS, map(_build_rows, pages(site, wanted(asked)))), "builds.csv", "text/csv")
 
-    @router.get("/builds.json", responses=_JSON, response_class=StreamingResponse, openapi_extra=LABELS)
+    @router.get(
+        "/builds.json",
+        dependencies=[TELLS_JSON],
+        responses=_JSON,
+        response_class=StreamingResponse,
+        openapi_extra=LABELS,
+    )
     def builds_json(asked: Filtered) -> StreamingResponse:
         """All builds that are asked for, newest first, with the filters of /api/builds."""
-        return _file(_array(_pages(site, wanted(asked))), "builds.json", "application/json")
+        return _file(_array(pages(site, wanted(asked))), "builds.json", "application/json")
 
-    @router.get("/metrics.csv", responses=_CSV, response_class=StreamingResponse, openapi_extra=LABELS)
+    @router.get(
+        "/metrics.csv",
+        dependencies=[_CSV_WANTED],
+        responses=_CSV,
+        response_class=StreamingResponse,
+        openapi_extra=LABELS,
+    )
     def metrics_csv(
         asked: Filtered,
         metric_name: Annotated[
@@ -114,7 +137,7 @@ def router_of(site: Site) -> APIRouter:
     ) -> StreamingResponse:
         """All figures of all builds that are asked for: a line for each, with the filters of /api/builds."""
         names = frozenset(each[:LONGEST] for each in metric_name or ())
-        rows = (_metric_rows(views, names) for views in _pages(site, wanted(asked), lambda _, views: list(views)))
+        rows = (_metric_rows(views, names) for views in pages(site, wanted(asked), lambda _, views: list(views)))
         return _file(_csv(METRIC_COLUMNS, rows), "metrics.csv", "text/csv")
 
     return router
@@ -129,19 +152,23 @@ def _shaped(session: Session, views: Sequence[BuildView]) -> list[Any]:
     return list(shaped(session, views))
 
 
-def _pages(
+def pages(
     site: Site, wanted: Wanted, read: Callable[[Session, Sequence[BuildView]], list[Any]] = _shaped
 ) -> Iterator[list[Any]]:
-    """What is wanted, page by page."""
+    """What is wanted, page by page. Who goes away is not read for any longer: nobody asks for the next one."""
     after: Place | None = None
+    last = site.database.read(builds.last_id)  # what is stored later has higher numbers
+    unfinished: set[int] = set()  # they are in the file already
+
+    def page(session: Session) -> tuple[list[Any], list[int], Place | None]:
+        found = browsing.page(session, wanted, limit=PAGE, after=after)
+        kept = [each for each in found.builds if (each.build.id or 0) <= last and each.build.id not in unfinished]
+        going = [each.build.id or 0 for each in kept if each.build.finished_at is None]
+        return read(session, kept), going, found.next
+
     while True:
-        place = after
-
-        def page(session: Session, place: Place | None = place) -> tuple[list[Any], Place | None]:
-            found = browsing.page(session, wanted, limit=PAGE, after=place)
-            return read(session, found.builds), found.next
-
-        items, after = site.database.read(page)
+        items, going, after = site.database.read(page)
+        unfinished.update(going)
         if items:
             yield items
         if after is None:
