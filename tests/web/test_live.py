@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -302,6 +303,16 @@ def test_who_may_listen_is_asked_again_when_that_changes(site: Site, given: Prem
 
 def test_the_gate_stands_before_the_websockets(site: Site) -> None:
     assert any(each.cls is Gate for each in make_app(site).user_middleware)
+
+
+def test_a_page_is_told_what_has_changed_since_it_was_read(client: TestClient, site: Site) -> None:
+    push(site, *series("P"))
+    found = re.search(r'<body data-seq="(\d+)"', client.get("/").text)
+    assert found
+    assert int(found[1]) == site.database.read(changes.newest)
+    ids = push(site, *series("PF"))
+    with client.websocket_connect(f"{HOST}/api/live?since={found[1]}") as socket:
+        assert socket.receive_json()["builds"] == ids
 
 
 def test_a_connection_on_which_nothing_happens_says_that_it_lives(site: Site) -> None:

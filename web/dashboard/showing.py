@@ -17,9 +17,8 @@ from web.dashboard.rendering import ago, clock, environment, stands_at
 from web.site import Site
 
 T = TypeVar("T")
-_SEQ: ContextVar[int | None] = ContextVar(
-    "_SEQ", default=None
-)  # of the newest change that the page of this request shows
+_SEQ: ContextVar[int | None] = ContextVar("_SEQ", default=None)
+"""The newest change that the page of this request shows."""
 
 
 @dataclass(slots=True)
