@@ -309,6 +309,24 @@ def test_jenkins_wakes_its_poll_and_nothing_is_stored(given: dict[str, Any], at:
     assert at.builds() == []
 
 
+@pytest.mark.parametrize("phase", ["QUEUED", "STARTED", "COMPLETED", "FINALIZED"])
+@pytest.mark.parametrize("address", ["job/team/job/web/", "job/team/job/web/job/feature%252Fx/"])
+def test_every_phase_of_the_notification_plugin_wakes_the_poll(phase: str, address: str, at: Desk) -> None:
+    at.polls = True
+    build = {
+        "full_url": f"https://ci.example.com/ci/{address}7/", "number": 7, "queue_id": 12, "timestamp": 1795178400000,
+        "phase": phase, "url": f"{address}7/", "log": "Started\r\n", "notes": "", "test_summary": None,
+        "scm": {"url": "git@git.example.com:team/web.git", "branch": "origin/main", "commit": "a" * 40, "culprits": []},
+        "parameters": {"branch": "main"}, "artifacts": {"a.jar": {"archive": f"https://ci.example.com/ci/{address}7/a"}},
+    } | ({} if phase in {"QUEUED", "STARTED"} else {"status": "SUCCESS", "duration": 1234})  # fmt: skip
+    answer = at.client.post(
+        "/webhooks/jenkins", json={"name": "web", "display_name": "web", "url": address, "build": build}
+    )
+    assert (answer.status_code, answer.json()["reason"]) == (202, "nsp is asked now")
+    assert at.polled == [("nsp", "jobs")]
+    assert at.builds() == []
+
+
 def test_jenkins_jobs_that_nobody_watches_are_left_alone(at: Desk) -> None:
     assert at.client.post("/webhooks/jenkins", json={"job": "other/web"}).json()["reason"] == "nobody watches this job"
     assert "another process" in at.client.post("/webhooks/jenkins", json={"job": "team/web"}).json()["reason"]
