@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from web.problems import Fault, problem, title
+from domain.text import clean
+from web.problems import LONGEST, MOST, Fault, problem, title
 
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -22,21 +23,18 @@ def is_browser(connection: HTTPConnection) -> bool:
     return accepted.startswith("text/html") or ("text/html" in accepted and "json" not in accepted)
 
 
-def page(template: str, **values: Any) -> str:
-    """One of the templates that stand alone."""
-    return _PAGES.get_template(template).render(**values)
+def page(connection: HTTPConnection, template: str, **values: Any) -> str:
+    """One of the templates that stand alone, light or dark as this browser has it."""
+    theme = connection.cookies.get("theme")
+    return _PAGES.get_template(template).render(theme=theme if theme in {"dark", "light"} else "", **values)
 
 
-def login_page(*, after: str, name: str = "", complaint: str | None = None, status: int = 200) -> HTMLResponse:
+def login_page(
+    connection: HTTPConnection, *, after: str, name: str = "", complaint: str | None = None, status: int = 200
+) -> HTMLResponse:
     """The form; `after` is the local path to go to then."""
-    text = page("login.html", after=after, name=name, complaint=complaint)
+    text = page(connection, "login.html", after=after, name=clean(name), complaint=complaint)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
-
-
-def error_page(status: int, detail: str, *, headers: dict[str, str] | None = None) -> HTMLResponse:
-    """What went wrong, in words."""
-    text = page("error.html", status=status, title=title(status), detail=detail)
-    return HTMLResponse(text, status, headers=headers)
 
 
 def answer(
@@ -48,5 +46,7 @@ def answer(
 ) -> Response:
     """What went wrong: a page where a browser asks, else a problem body."""
     if is_browser(connection):
-        return error_page(status, detail, headers=dict(headers or {}))
+        told = [Fault(clean(each.field, LONGEST), clean(each.problem, LONGEST)) for each in faults[:MOST]]
+        words = {"status": status, "title": title(status), "detail": clean(detail, LONGEST), "faults": told}
+        return HTMLResponse(page(connection, "error.html", **words), status, headers=dict(headers or {}))
     return problem(status, detail, faults, headers)

@@ -59,7 +59,7 @@ def router_of(site: Site, document: Callable[[], Mapping[str, Any]]) -> APIRoute
         found = document()
         base = (site.settings().url or str(request.base_url)).rstrip("/")
         groups = [(tag, operations) for tag in found["tags"] if (operations := _of(found, tag["name"], base))]
-        return HTMLResponse(page("docs.html", info=found["info"], groups=groups))
+        return HTMLResponse(page(request, "docs.html", info=found["info"], groups=groups))
 
     return router
 

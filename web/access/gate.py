@@ -99,6 +99,9 @@ class Gate:
                 await away()(scope, receive, sending)
             else:
                 await self.app(scope, receiving, sending)
+        except asyncio.CancelledError:  # the server ends, and this took too long
+            if turn.status == 0 and scope["type"] == "http":
+                await leaving()(scope, receive, sending)
         finally:
             self._held -= turn.read
             self._note(connection, turn)
@@ -203,6 +206,11 @@ def dress(headers: MutableHeaders) -> None:
 def away() -> Response:
     """The answer while the store cannot be reached."""
     return problem(503, "the store cannot be reached at the moment: try again", headers={"Retry-After": "5"})
+
+
+def leaving() -> Response:
+    """The answer to what was under way when the server had to end: whether it was done is not known."""
+    return problem(503, "buildwatch stops or restarts at this moment: try again", headers={"Retry-After": "5"})
 
 
 def _changes_something(connection: HTTPConnection) -> bool:

@@ -24,11 +24,13 @@ def router_of(site: Site, recognition: Recognition) -> APIRouter:
     router = APIRouter(tags=["access"])
 
     @router.get("/login", response_class=HTMLResponse)
-    def show_form(caller: Anybody, after: Annotated[str, Query(alias="next", max_length=LONGEST)] = "/") -> Response:
+    def show_form(
+        request: Request, caller: Anybody, after: Annotated[str, Query(alias="next", max_length=LONGEST)] = "/"
+    ) -> Response:
         """The form for people to log in."""
         if caller is not None:
             return RedirectResponse(local(after), 303)
-        return login_page(after=local(after))
+        return login_page(request, after=local(after))
 
     @router.post("/login", response_class=HTMLResponse, responses={303: {"description": "Logged in."}, **answers(429)})
     def log_in(
@@ -43,12 +45,12 @@ def router_of(site: Site, recognition: Recognition) -> APIRouter:
         try:
             who = recognition.log_in(name, password, settings, client_of(request, settings))
         except ProblemError as error:
-            page = login_page(after=local(after), name=name, complaint=error.detail, status=error.status_code)
+            page = login_page(request, after=local(after), name=name, complaint=error.detail, status=error.status_code)
             page.headers.update(error.headers or {})
             return page
         if who is None:
             complaint = "This name and this password do not belong together."
-            return login_page(after=local(after), name=name, complaint=complaint, status=401)
+            return login_page(request, after=local(after), name=name, complaint=complaint, status=401)
         answer = RedirectResponse(local(after), 303, headers={"Cache-Control": "no-store"})
         answer.set_cookie(
             COOKIE,
