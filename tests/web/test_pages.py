@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -224,7 +225,7 @@ def test_a_pipeline_that_is_asked_for_by_number_is_named(client: TestClient, sit
 
 
 def test_columns_that_no_build_has_are_left_out(client: TestClient, site: Site) -> None:
-    nothing: dict[str, None] = {"branch": None, "commit": None, "actor": None, "trigger": None}
+    nothing: dict[str, Any] = {"branch": None, "commit": None, "actor": None, "trigger": None}
     ingested(site, line(pipeline("pushed"), "PP", **nothing))
     head = shown(client, "/details").text
     assert "Finished" in head
@@ -320,6 +321,16 @@ def test_the_page_of_a_build_says_who_was_told(client: TestClient, site: Site) -
     assert "desk first message sent now 17:30" in text
     assert "mail first message given up for mail after 1 try: 550 5.1.1 no such mailbox not delivered" in text
     assert f"/alerts/{alert}" in page.links
+
+
+def test_many_alerts_come_in_pages(client: TestClient, site: Site) -> None:
+    ingested(site, [build(1, Outcome.FAILURE, pipeline=pipeline(f"p{number:02}")) for number in range(60)])
+    first, last = shown(client, "/alerts"), shown(client, "/alerts?page=2")
+    assert "Firing 60" in " ".join(first.text.split())
+    found = [{each for each in page.links if re.fullmatch(r"/alerts/\d+", each)} for page in (first, last)]
+    assert [len(each) for each in found] == [40, 20]
+    assert not found[0] & found[1]
+    assert shown(client, "/alerts?page=999").links == last.links
 
 
 def test_an_alert_that_is_over_asks_for_nothing(client: TestClient, site: Site) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from domain.duration import parse_duration
@@ -18,6 +18,7 @@ from web.settings import Scope
 from web.site import Silencing
 
 FIXED = "fixed"
+SHOWN = 40  # of those that fire, on a page
 ENDED = 50
 SILENCES = 50
 LASTING = {"1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "1 week", FIXED: "until it is fixed"}
@@ -25,15 +26,16 @@ SOMEBODY = "the dashboard"
 
 Field = Annotated[str, Form(max_length=500)]
 Number = int
+PageNumber = Annotated[int, Query(ge=1, le=10**6)]
 
 
 def add(router: APIRouter, pages: Pages) -> None:
     """The page and its forms."""
 
     @router.get("/alerts", summary="Alerts")
-    def alerts(request: Request, caller: Reader) -> Response:
+    def alerts(request: Request, caller: Reader, page: PageNumber = 1) -> Response:
         """What fires, what is silenced, what was wrong before."""
-        return _page(pages, request, caller)
+        return _page(pages, request, caller, page=page)
 
     @router.get("/alerts/{alert}", summary="An alert")
     def alert(request: Request, caller: Reader, alert: Number) -> Response:
@@ -136,7 +138,7 @@ def _add_silencing(router: APIRouter, pages: Pages) -> None:
 
 
 def _page(
-    pages: Pages, request: Request, caller: Caller, *, status: int = 200, complaint: str | None = None
+    pages: Pages, request: Request, caller: Caller, *, page: int = 1, status: int = 200, complaint: str | None = None
 ) -> Response:
     now, zone = pages.site.now(), pages.site.settings().zone
 
@@ -150,12 +152,17 @@ def _page(
         )
 
     firing, ended, silences = pages.read(read)
+    most = max(-(-len(firing) // SHOWN), 1)
+    page = min(page, most)
     return pages.show(
         request,
         caller,
         "alerts.html",
         status=status,
-        firing=firing,
+        fires=len(firing),
+        firing=firing[(page - 1) * SHOWN :][:SHOWN],
+        page=page,
+        pages=most,
         ended=ended,
         silences=silences,
         complaint=complaint,
