@@ -174,6 +174,23 @@ def test_a_log_that_is_there_a_moment_later_is_waited_for(green: Simulator, conf
     assert len(cards(green, "acme/web")) == len(subjects(green, "acme/web")) == 1
 
 
+def test_a_log_that_could_not_be_read_is_read_after_a_restart(green: Simulator, store_url: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "config.yaml", configuration(green, store_url, details={"wait": "2s"}))
+    with running(path) as daemon:
+        settled(daemon)
+        github = green.world.github
+        green.github.fault(faults.answer(503), path="*/logs")
+        github.repo("acme/web").run("failure", jobs=[github.job("deploy", "failure", log=HELM)])
+        eventually(lambda: cards(green, "acme/web") and subjects(green, "acme/web"))
+    assert "INSTALLATION FAILED" not in words(green, "acme/web")
+    green.github.heal()
+    with running(path):
+        eventually(lambda: "INSTALLATION FAILED" in words(green, "acme/web"))
+        eventually(lambda: len(subjects(green, "acme/web")) == 2)
+    assert "INSTALLATION FAILED" in mail_text(green, "acme/web")
+    assert len(cards(green, "acme/web")) == 1
+
+
 def test_without_details_nothing_more_is_asked(green: Simulator, store_url: str, tmp_path: Path) -> None:
     path = save(tmp_path / "config.yaml", configuration(green, store_url, details="off"))
     with running(path) as daemon:
