@@ -42,6 +42,11 @@ _EMPTIED = """
 """
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than processors: while the tests of one worker wait for servers, those of another calculate."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody but this machine is asked anything: what a test forgot to fake fails at once."""
