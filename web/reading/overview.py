@@ -19,6 +19,7 @@ from web.reading.tally import Tally
 
 RECENT = 20
 _NONE = (0, 0)
+_NOTHING: Mapping[str, tuple[int, int]] = {}
 _FEW = 8  # streams that are named in each list of changes
 _MOST_VALUES = 12  # values of a label that are shown
 _RARE = 0.1  # of all builds
@@ -242,25 +243,29 @@ def _turned(
     now = remembered.window(session, daily.streams, day.window)
     past = remembered.window(session, daily.streams, before.window)
     known = remembered.pipelines_by_id(session)
-    return remembered.derived(("turned", day.window), (now, past, known), lambda: _compared(now, past, known))
+
+    def make() -> tuple[Sequence[Stream], Sequence[Stream]]:
+        given = {each: (known[each], its, past.get(each, _NOTHING)) for each, its in now.items() if each in known}
+        turned = remembered.derived_each(("turned", day.window), given, _compared).values()
+        streams = [each for its in turned for each in its]
+        broken, fixed = [each for each in streams if each.failed], [each for each in streams if not each.failed]
+        broken.sort(key=lambda each: (-each.failed, _place(each)))
+        fixed.sort(key=lambda each: (-each.failed_before, _place(each)))
+        return broken, fixed
+
+    return remembered.derived(("turned", day.window), (now, past, known), make)
 
 
-_Streams = Mapping[int, Mapping[str, tuple[int, int]]]  # (passed, failed) by pipeline and branch
-
-
-def _compared(now: _Streams, past: _Streams, known: Mapping[int, Known]) -> tuple[Sequence[Stream], Sequence[Stream]]:
-    broken: list[Stream] = []
-    fixed: list[Stream] = []
-    for pipeline, its in now.items():
-        theirs = past.get(pipeline, {})
-        for branch, (passed, failed) in its.items():
-            passed_before, failed_before = theirs.get(branch, _NONE)
-            if bool(failed) is not bool(failed_before) and (failed or passed) and pipeline in known:
-                stream = Stream(known[pipeline], branch, failed, passed, failed_before, passed_before)
-                (broken if failed else fixed).append(stream)
-    broken.sort(key=lambda each: (-each.failed, _place(each)))
-    fixed.sort(key=lambda each: (-each.failed_before, _place(each)))
-    return broken, fixed
+def _compared(
+    known: Known, now: Mapping[str, tuple[int, int]], past: Mapping[str, tuple[int, int]]
+) -> Sequence[Stream]:
+    """The branches of a pipeline that failed in one of both windows only; (passed, failed) by branch."""
+    found = []
+    for branch, (passed, failed) in now.items():
+        passed_before, failed_before = past.get(branch, _NONE)
+        if bool(failed) is not bool(failed_before) and (failed or passed):
+            found.append(Stream(known, branch, failed, passed, failed_before, passed_before))
+    return found
 
 
 def _place(stream: Stream) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import is_
 from typing import Any, TypeVar
 
 from domain.alert import Alert
@@ -39,7 +40,7 @@ class Remembered:
         self._windows: OrderedDict[tuple[Question[Any], Window | timedelta], Kept[Any]] = OrderedDict()
         self._values: OrderedDict[Hashable, tuple[frozenset[Kind], Any]] = OrderedDict()
         self._derived: OrderedDict[Hashable, tuple[Sequence[Any], Any]] = OrderedDict()
-        self._each: OrderedDict[Hashable, dict[int, tuple[Any, Any]]] = OrderedDict()
+        self._each: OrderedDict[Hashable, dict[int, tuple[Sequence[Any], Any]]] = OrderedDict()
         self._newest = Newest(self._position)
 
     def window(self, session: Session, question: Question[T], window: Window) -> Mapping[int, T]:
@@ -123,13 +124,17 @@ class Remembered:
         self._put(self._derived, key, (given, made), MOST)
         return made
 
-    def derived_each(self, key: Hashable, values: Mapping[int, T], make: Callable[[T], R]) -> Mapping[int, R]:
-        """The same for the value of each pipeline by itself."""
+    def derived_each(
+        self, key: Hashable, given: Mapping[int, Sequence[Any]], make: Callable[..., R]
+    ) -> Mapping[int, R]:
+        """The same for each pipeline by itself: `make` takes what is given for it."""
         with self._position.lock:
             before = self._each.get(key, {})
         now = {
-            pipeline: both if (both := before.get(pipeline)) is not None and both[0] is value else (value, make(value))
-            for pipeline, value in values.items()
+            pipeline: both
+            if (both := before.get(pipeline)) is not None and all(map(is_, both[0], values))
+            else (values, make(*values))
+            for pipeline, values in given.items()
         }
         self._put(self._each, key, now, _MOST_EACH)
         return {pipeline: both[1] for pipeline, both in now.items()}

@@ -61,7 +61,7 @@ def run_summary(session: Session, remembered: Remembered, now: datetime, minutes
 
     def make() -> RunSummary:
         counts = with_running(ended, unfinished)
-        rows = remembered.derived_each(("runs", minutes), counts, _runs)
+        rows = remembered.derived_each(("runs", minutes), {each: (its,) for each, its in counts.items()}, _runs)
         return {
             "window_minutes": minutes,
             **_runs(together(counts.values())),
