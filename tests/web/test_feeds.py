@@ -225,6 +225,8 @@ def test_a_pipeline_without_a_result_is_unknown(client: TestClient, site: Site) 
     push(site, *named("new", "P", status=Status.QUEUED, outcome=None, started_at=None, finished_at=None))
     [project] = ElementTree.fromstring(client.get("/cc.xml").content)
     assert (project.get("lastBuildStatus"), project.get("lastBuildLabel")) == ("Unknown", None)
+    assert project.get("lastBuildTime") == "2026-11-20T11:59:00Z"
+    assert set(project.attrib) >= {"name", "activity", "lastBuildStatus", "lastBuildTime", "webUrl"}
 
 
 def test_the_default_branch_speaks_for_a_pipeline(site: Site, client: TestClient, database: Database) -> None:
@@ -370,5 +372,10 @@ def test_wide_letters_take_more_room() -> None:
 def test_feeds_are_for_readers(client: TestClient, given: Premises, address: str) -> None:
     access = Access(tokens=(Token(name="prometheus", token=SecretStr("t0ken"), scope=Scope.READ),))
     given.settings = replace(given.settings, access=access)
-    assert client.get(address).status_code == 401
+    refused = client.get(address)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == 'Bearer realm="buildwatch", Basic realm="buildwatch"'
     assert client.get(address, headers={"Authorization": "Bearer t0ken"}).status_code in {200, 404}
+    assert client.get(address, auth=("lamp", "t0ken")).status_code in {200, 404}
+    assert client.get(address, auth=("lamp", "other")).status_code == 401
+    assert client.get(f"{address}?token=t0ken").status_code == 401

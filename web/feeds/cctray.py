@@ -29,16 +29,15 @@ def cctray(projects: Iterable[Project], base: str) -> str:
 
 def _project(project: Project, base: str) -> str:
     last = project.last
-    ended = None if last is None else last.finished_at
+    # Readers want a time in any case: of what was never built, since when it is known.
+    ended = (None if last is None else last.finished_at) or project.known.watched_since
     return element(
         "Project",
         name=project.name,
         activity="Building" if project.builds else "Sleeping",
         lastBuildStatus=_status(last),
         lastBuildLabel=None if last is None else str(last.number),
-        lastBuildTime=None
-        if ended is None
-        else ended.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        lastBuildTime=ended.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         webUrl=project.known.pipeline.url or f"{base}pipelines/{project.known.id}",
     )
 

@@ -1,17 +1,19 @@
 """For programs that show how builds stand: Prometheus, CCTray, badges, feed readers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from starlette.status import HTTP_404_NOT_FOUND
+from fastapi.routing import APIRoute
+from starlette.status import HTTP_401_UNAUTHORIZED, HTTP_404_NOT_FOUND
+from typing_extensions import override
 
 from domain.build import Verdict
 from store import alerts, standings
 from store.engine import Session
 from store.pipelines import Known
 from store.standings import Standing
-from web.access.scopes import reader
+from web.access.scopes import CHALLENGE, reader
 from web.answers import NOT_MODIFIED, Revalidated
 from web.asking import LONGEST, PathText, Text, pipelines_named
 from web.feeds.atom import MEDIA_TYPE as ATOM
@@ -21,7 +23,7 @@ from web.feeds.cctray import Project, cctray
 from web.feeds.exposition import exposition
 from web.feeds.standing import last_settled
 from web.feeds.text_format import MEDIA_TYPE as PROMETHEUS
-from web.problems import answers
+from web.problems import ProblemError, answers
 from web.reading.remembered import Remembered
 from web.reading.summaries import unique_names
 from web.site import Site
@@ -30,18 +32,41 @@ ALERTS = 100  # entries of the feed
 TEXT = "text/plain"
 XML = "application/xml"
 SVG = "image/svg+xml"
+CHALLENGES = f'{CHALLENGE}, Basic realm="buildwatch"'
+
+
+class _Feed(APIRoute):
+    """Asks for a name and password as well: programs that read feeds send them when they are asked."""
+
+    @override
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except ProblemError as error:
+                if error.status_code != HTTP_401_UNAUTHORIZED:
+                    raise
+                raise ProblemError(error.status_code, error.detail, headers={"WWW-Authenticate": CHALLENGES}) from None
+
+        return answer
+
+
+class _Document(_Feed, Revalidated):
+    """A feed that is sent again only when it differs."""
 
 
 def router_of(site: Site) -> APIRouter:
     """The routes."""
-    router = APIRouter(tags=["feeds"], dependencies=[Depends(reader)])
+    router = APIRouter(tags=["feeds"], dependencies=[Depends(reader)], route_class=_Feed)
 
     @router.get("/metrics", response_class=Response, responses={200: _described([TEXT]), **answers(503)})
     def metrics() -> Response:
         """Figures for Prometheus."""
         return Response(exposition(site), media_type=PROMETHEUS, headers={"Cache-Control": "no-store"})
 
-    revalidated = APIRouter(route_class=Revalidated, responses=NOT_MODIFIED)
+    revalidated = APIRouter(route_class=_Document, responses=NOT_MODIFIED)
     _add_documents(revalidated, site)
     _add_badges(revalidated, site)
     router.include_router(revalidated)
