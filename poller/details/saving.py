@@ -55,6 +55,7 @@ def save(
         details.done(session, build_id)
     else:
         details.put_off(session, build_id, again)
+        explanation = _without_guess(explanation)
     before = _findings(session, build_id)
     changes = _correct(session, view.build, explanation, configuration, now)
     _store(session, build_id, explanation, now)
@@ -63,13 +64,12 @@ def save(
         fresh.add(build_id)
     told = _judge(session, view.build, fresh, explanation, configuration=configuration, now=now)
     after = _findings(session, build_id)
-    has_cause = after.log_excerpt is not None or after.bucket_class is not None  # more than a word of its server
     told |= catch_up(
         session,
         build_id,
         configuration,
         now,
-        again=again if patient and not has_cause else None,
+        again=again if patient and not _has_cause(after) else None,
         news=before.read_at is None or _has_news(session, view.build, before, after),
     )
     return Saved(
@@ -80,6 +80,18 @@ def save(
 
 def _findings(session: Session, build_id: int) -> Findings:
     return details.get(session, [build_id]).get(build_id, Findings())
+
+
+def _has_cause(found: Findings) -> bool:
+    """Whether more is known than a word of the server, like the code that a program ended with."""
+    return found.log_excerpt is not None or found.bucket_class is not None
+
+
+def _without_guess(explanation: Explanation) -> Explanation:
+    """The log that is read later may tell a cause: until then a failure is not called by a word of the server."""
+    if _has_cause(explanation.findings):
+        return explanation
+    return replace(explanation, findings=replace(explanation.findings, bucket=None))
 
 
 def _has_news(session: Session, build: Build, before: Findings, after: Findings) -> bool:

@@ -119,6 +119,19 @@ def test_a_message_without_a_cause_waits_for_what_is_read_again_in_time(desk: Ex
     assert "Compile Error" in last(desk).message.headline
 
 
+def test_a_word_of_the_server_is_no_other_cause_while_the_log_may_come(desk: ExplainedDesk) -> None:
+    desk.builds("PF")
+    desk.explains()
+    send(desk)
+    full = desk.teller.usual
+    desk.teller.usual = Details(reason="Process completed with exit code 2.", later=True)
+    desk.builds("F")
+    desk.explains(again=desk.now + timedelta(seconds=4))
+    desk.teller.usual = full
+    desk.explains()
+    assert [row.reason for row in desk.rows()] == [Reason.FIRST]
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("", 20), (COMPILE, 4)])
 def test_a_message_goes_when_the_rest_will_not_come_in_time_or_would_say_less(
     desk: ExplainedDesk, text: str, seconds: int
