@@ -18,7 +18,8 @@ from tests.support.hostile import HOSTILE
 from tests.support.reports import report
 from web.site import Site
 
-STACK, NETWORK = "Stack Creation Failed", "Cloud Unreachable"
+STACK = "Stack Creation Failed"
+HOUR = timedelta(hours=1)
 FAILED = {"bucket": STACK, "reason": "Helm install failed", "failing_stage": "Deploy", "log_excerpt": "Error: deadline"}
 
 
@@ -93,8 +94,9 @@ def _explain(session: Session, build_id: int, word: str) -> None:
 
 
 def fill_hostile(site: Site, names: Iterable[str] = HOSTILE) -> list[int]:
-    """A build for each name, which stands in every field of it. Cleaned as providers do. The ids of the builds."""
+    """A broken build for each name, which stands in every field of it. Cleaned as providers do. The builds' ids."""
     builds = [_hostile(place, clean(name) or "?") for place, name in enumerate(names)]
+    ingested(site, [_well(each) for each in builds])
     ids = ingested(site, builds)
 
     def explain(session: Session) -> None:
@@ -105,13 +107,23 @@ def fill_hostile(site: Site, names: Iterable[str] = HOSTILE) -> list[int]:
     return ids
 
 
+def _well(broken: Build) -> Build:
+    """The build before it, so that something breaks with it."""
+    changes: dict[str, Any] = {"outcome": Outcome.SUCCESS, "external_id": f"{broken.external_id}-well"}
+    return replace(broken, number=(broken.number or 1) - 1, started_at=NOON - HOUR, finished_at=NOON - HOUR, **changes)
+
+
 def _hostile(place: int, name: str) -> Build:
     owner = pipeline(
-        f"{place}/{name}", name=name, url=f"https://ci.example.com/{place}", labels={"cloud": name, name: "x"}
+        f"{place}/{name}",
+        name=name,
+        url=f"https://ci.example.com/{place}",
+        labels={"cloud": name, name: "x"},
+        default_branch=name,
     )
     at = NOON - timedelta(minutes=place)
     return build(
-        place + 1,
+        place + 2,
         Outcome.FAILURE,
         pipeline=owner,
         branch=name,
