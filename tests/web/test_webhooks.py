@@ -195,6 +195,20 @@ def test_a_server_that_is_polled_here_tells_itself_what_goes_on(at: Desk) -> Non
     assert [build.external_id for build in at.builds()] == ["7", "8"]
 
 
+def test_an_attempt_that_goes_on_after_its_end_is_asked_for(at: Desk) -> None:
+    deliver(at, body(run(conclusion="action_required")))
+    at.polled.clear()
+    at.polls = True
+    again = run("in_progress", None, updated_at="2026-11-20T11:50:00Z")  # somebody has approved it
+    assert deliver(at, body(again)).json()["reason"] == "gh is asked now: this attempt had ended before"
+    assert at.polled == [("gh", "acme/web")]
+    for known in (run(conclusion="action_required"), run("in_progress", None), run(updated_at="soon")):
+        assert deliver(at, body(known)).status_code in {202, 422}
+    assert at.polled == [("gh", "acme/web")]
+    (build,) = at.builds()
+    assert build.outcome is Outcome.SKIPPED
+
+
 @pytest.mark.parametrize(
     ("event", "given", "reason"),
     [

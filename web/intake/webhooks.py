@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -137,6 +138,8 @@ class Deliveries:
         place = self._site.database.read(lambda session: _place(session, identity, posted.within))
         newest = max((each for each in (place.stage, self._stages.get(identity)) if each is not None), default=None)
         if newest is not None and stage <= newest:
+            if _runs_again(place, stage) and _wake(self._site, provider, posted):
+                return f"{provider} is asked now: this attempt had ended before", None
             return "nothing new: as much or more is known of this attempt", None
         if place.has_later_attempt and build.status is not Status.FINISHED:
             return "a later attempt of this run is known", None
@@ -159,6 +162,16 @@ class _Place(NamedTuple):
     pipeline: Pipeline | None
     is_met: bool  # its repository was read before
     has_later_attempt: bool
+    ended_at: datetime | None  # of the attempt
+
+
+def _runs_again(place: _Place, stage: Stage) -> bool:
+    """Whether something is told of an attempt that lies behind its end, as of a run that somebody approved."""
+    try:
+        told_at = datetime.fromisoformat(stage.updated_at)
+    except ValueError:
+        return False
+    return place.ended_at is not None and told_at.tzinfo is not None and told_at > place.ended_at
 
 
 def _place(session: Session, identity: Identity, within: str) -> _Place:
@@ -169,8 +182,9 @@ def _place(session: Session, identity: Identity, within: str) -> _Place:
     )
     found = pushed.of_external_ids(session, identity.provider, [identity.external_id], within=identity.pipeline)
     builds = [view.build for view in found.get(identity.external_id, [])]
-    stage = next((_stage_of(build) for build in builds if build.attempt == identity.attempt), None)
-    return _Place(stage, pipeline, met, any(build.attempt > identity.attempt for build in builds))
+    same = next((build for build in builds if build.attempt == identity.attempt), None)
+    stage, ended_at = (None, None) if same is None else (_stage_of(same), same.finished_at)
+    return _Place(stage, pipeline, met, any(build.attempt > identity.attempt for build in builds), ended_at)
 
 
 def _stage_of(build: Build) -> Stage:
