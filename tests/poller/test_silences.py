@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -259,4 +260,12 @@ def test_what_was_broken_at_first_contact_is_silenced_too(database: Database, tm
     desk.database.transact(lambda session: tell_baseline(session, desk.configuration, desk.now))
     assert desk.said() == [("wall", Reason.FIRST)]
     desk.now = minutes(60)
+    assert desk.looks() == [FIRST]
+
+
+@pytest.mark.parametrize("match", [{"pipeline": "[z-a]"}, {"branch": "[z-a]"}, {"labels": {"cloud": "[z-a]"}}])
+def test_a_pattern_that_nothing_can_be_compared_with_is_refused(desk: Desk, match: dict[str, Any]) -> None:
+    with pytest.raises(CannotHandleError, match=r'"\[z-a\]" is not a pattern'):
+        desk.database.transact(lambda session: silence(session, match, Ends(fixed=True), desk.now, reason="x"))
+    desk.builds("F")
     assert desk.looks() == [FIRST]

@@ -1,18 +1,25 @@
 """Our own API: pipelines, builds, windows, causes, labels, alerts and silences."""
 
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
+from alerts.policies.handled import acknowledged, acknowledgement
 from domain.build import Outcome
+from poller.cli.silence import described
 from providers._base import Page
-from store import alerts
+from store import alerts, silences
 from tests.support.builders import NOON, alert, build, pipeline
 from tests.support.builders import builds as series
 from tests.support.hostile import HOSTILE
 from tests.support.shapes import checked
+from tests.support.site import Premises
+from web.app import make_app
+from web.settings import Access, Scope, Token
 from web.site import Site
 
 HOUR = timedelta(hours=1)
@@ -221,8 +228,110 @@ def test_a_silence_is_made_and_ended(client: TestClient, site: Site) -> None:
 
 
 @pytest.mark.parametrize(
+    ("until", "ends"),
+    [
+        ({"for": "2d"}, {"at": "2026-11-22T12:00:00.000Z", "fixed": False, "build": None, "new_bucket": False}),
+        ({"until_fixed": True}, {"at": None, "fixed": True, "build": None, "new_bucket": False}),
+        ({"until_build": 77}, {"at": None, "fixed": False, "build": 77, "new_bucket": False}),
+        ({"until_new_bucket": True}, {"at": None, "fixed": False, "build": None, "new_bucket": True}),
+        (
+            {"for": "1h", "until_fixed": True, "until_build": 77, "until_new_bucket": True},
+            {"at": "2026-11-20T13:00:00.000Z", "fixed": True, "build": 77, "new_bucket": True},
+        ),
+    ],
+)
+def test_a_silence_ends_as_those_of_the_command_line_do(
+    client: TestClient, site: Site, until: dict[str, object], ends: dict[str, object]
+) -> None:
+    happened(site)
+    its = checked(
+        client, "/api/silences", method="POST", json={"pipeline": "web/*", "reason": "x", **until}, status=201
+    ).json()
+    assert its["until"] == ends
+    kept = site.database.read(lambda session: silences.get(session, [its["id"]]))[its["id"]]
+    printed = described(kept)
+    assert its.keys() == printed.keys()
+    assert its["match"] == printed["match"]
+
+
+def test_a_silence_covers_what_the_command_line_can_say(client: TestClient, site: Site) -> None:
+    happened(site)
+    match = {"pipeline": "web/**", "branch": "re*", "labels": {"cloud": "b*"}, "kind": "flapping", "provider": "ci"}
+    its = checked(
+        client, "/api/silences", method="POST", json={**match, "reason": "x", "until_fixed": True}, status=201
+    ).json()
+    assert its["match"] == match
+    unknown = {"provider": "nobody", "reason": "x", "until_fixed": True}
+    answer = checked(client, "/api/silences", method="POST", json=unknown, status=409).json()
+    assert 'there is no provider "nobody"' in answer["detail"]
+
+
+def test_an_alert_is_silenced_for_what_it_is_about(client: TestClient, site: Site) -> None:
+    happened(site)
+    body = {"alert": fires(site), "reason": "known", "until_fixed": True}
+    its = checked(client, "/api/silences", method="POST", json=body, status=201).json()
+    assert its["match"] == {"provider": "ci", "pipeline": "web/deploy", "branch": "main", "kind": "failure"}
+    checked(client, "/api/silences", method="POST", json={**body, "alert": 999}, status=404)
+
+
+def test_what_has_come_already_ends_no_silence(client: TestClient, site: Site) -> None:
+    happened(site)
+    body = {"pipeline": "web/deploy", "branch": "main", "reason": "x", "until_build": 1}
+    answer = checked(client, "/api/silences", method="POST", json=body, status=409).json()
+    assert [each["field"] for each in answer["errors"]] == ["body"]
+    assert "has passed or failed already" in answer["detail"]
+
+
+def test_who_acts_is_recorded(site: Site, given: Premises) -> None:
+    happened(site)
+    identity = fires(site)
+    token = Token(name="chatops", scope=Scope.ADMIN, token=SecretStr("s" * 40))
+    given.settings = replace(given.settings, access=Access(tokens=(token,)))
+    with TestClient(make_app(site), base_url="http://127.0.0.1:8080", headers=bearer("s" * 40)) as client:
+        its = client.post(f"/api/alerts/{identity}/ack", json={"reason": "on it", "by": "ada"}).json()
+        assert its["acknowledged"]["by"] == "ada (chatops)"
+        its = client.post(f"/api/alerts/{identity}/ack").json()
+        assert (its["acknowledged"]["by"], its["acknowledged"]["reason"]) == ("chatops", None)
+        quiet = client.post("/api/silences", json={"pipeline": "**", "reason": "x", "for": "1h"}).json()
+        assert quiet["by"] == "chatops"
+        ended = client.delete(f"/api/silences/{quiet['id']}").json()
+        assert ended["ended_because"] == "ended by chatops"
+
+
+def bearer(value: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {value}"}
+
+
+def test_an_acknowledgement_tells_in_the_words_of_the_command_line(client: TestClient, site: Site) -> None:
+    happened(site)
+    identity = fires(site)
+    checked(client, f"/api/alerts/{identity}/ack", method="POST", json={"reason": " on\tit ", "by": "ada"})
+    kept = site.database.read(lambda session: alerts.get(session, [identity]))[identity]
+    assert acknowledgement(kept).startswith("ada")
+    assert acknowledged(kept)
+    answer = checked(client, f"/api/alerts/{identity}/ack", method="DELETE")
+    assert answer.json()["acknowledged"] is None
+    answer = checked(client, f"/api/alerts/{identity}/ack", method="DELETE", status=409)
+    assert answer.json()["detail"] == f"alert {identity} is not acknowledged"
+    assert [each["field"] for each in answer.json()["errors"]] == ["path.identity"]
+
+
+def test_a_build_says_who_was_told(client: TestClient, site: Site) -> None:
+    happened(site)
+    [listed] = client.get("/api/builds?bucket=network").json()["builds"]
+    its = checked(client, f"/api/builds/{listed['id']}").json()
+    assert its["explain"] == checked(client, f"/api/builds/{listed['id']}/explain").json()
+    assert its["explain"]["build"]["number"] == listed["number"]
+
+
+@pytest.mark.parametrize(
     ("body", "field"),
     [
+        ({"reason": "x", "for": "4h", "pipeline": "[z-a]"}, "body.pipeline"),
+        ({"reason": "x", "for": "4h", "branch": "[z-a]"}, "body.branch"),
+        ({"reason": "x", "for": "4h", "labels": {"cloud": "[z-a]"}}, "body.labels.cloud"),
+        ({"reason": "x", "for": "4h", "kind": "sadness"}, "body.kind"),
+        ({"reason": "x", "for": "4h", "alert": 1, "labels": {"a": "b"}}, "body.alert"),
         ({"reason": "x", "for": "4h"}, "body.alert"),
         ({"reason": "x", "for": "4h", "alert": 1, "pipeline": "a"}, "body.alert"),
         ({"reason": "x", "pipeline": "a"}, "body.for"),
