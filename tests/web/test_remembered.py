@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ from store.retention import Keep
 from tests.store.test_upsert_properties import clear
 from tests.support.builders import NOON, build, pipeline
 from tests.support.reports import read, stored
+from web.reading import newest
 from web.reading.days import before, last_days
 from web.reading.digests import Digesting
 from web.reading.kept import AT_ONCE
@@ -114,6 +116,8 @@ def tellings(draw: st.DrawFn) -> Act:
     bucket, place, what = draw(st.sampled_from(["net", "disk"])), draw(st.integers(0, 20)), draw(st.integers(0, 3))
 
     def tell(session: Session, number: int) -> None:
+        if not builds.get(session, [number]):
+            return  # it has been pruned
         if what == 0:
             details.save(session, number, Findings(bucket=bucket, labels={"cloud": bucket}))
         elif what == 1:
@@ -181,6 +185,23 @@ def test_what_is_remembered_is_what_the_store_says(
             says = database.read(lambda session, now=now: plain(session, now))
             assert found == anew
             assert {name: found[name] for name in says} == says
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=st.lists(puts() | prunings, min_size=4, max_size=14))
+def test_the_newest_are_right_when_only_a_few_of_them_are_known(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, acts: list[Act]
+) -> None:
+    monkeypatch.setattr(newest, "MOST_ENDS", 4)
+    clear(sqlite_database)
+    remembered, ids = Remembered(), []
+
+    def page(session: Session, limit: int) -> bool:
+        return remembered.page(session, Wanted(), limit=limit) == browsing.page(session, Wanted(), limit=limit)
+
+    for act in acts:
+        act(sqlite_database, ids)
+        assert all(sqlite_database.read(lambda session, limit=limit: page(session, limit)) for limit in (1, 2, 3))
 
 
 def ended(number: int, at: timedelta, outcome: Outcome = Outcome.FAILURE, **changes: Any) -> Build:
