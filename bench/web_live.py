@@ -6,6 +6,7 @@ One client never reads and one stands still in the middle of a message: neither 
 import argparse
 import asyncio
 import contextlib
+import os
 import resource
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from store.engine import Database, open_database
 from tests.support.postgres import NoPostgres, postgres_server
 
 LIMIT = 1.0  # second from the commit
+IDLE = 20.0  # seconds in which nothing changes
+IDLE_SHARE = 0.02  # of a core, with everybody connected: looks, pings, and a word every 25 seconds
 SUMMARY, DELTA = "/ws/metrics", "/api/live"
 SERVE = """
 import sys
@@ -155,6 +158,23 @@ async def measure(
         return slowest
 
 
+def spent(process: int) -> float:
+    """Seconds of processor time that a process has taken so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def idle(address: str, process: int, *, clients: int) -> float:
+    """The share of a core that the serving process takes while nothing changes."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(clients):
+            await stack.enter_async_context(connect(address + DELTA, compression=None))
+        await asyncio.sleep(2)
+        began, before = time.perf_counter(), spent(process)
+        await asyncio.sleep(IDLE)
+        return (spent(process) - before) / (time.perf_counter() - began)
+
+
 def run(url: str, folder: Path, options: argparse.Namespace) -> None:
     """One kind of database."""
     with contextlib.closing(open_database(url)) as database:
@@ -173,6 +193,11 @@ def run(url: str, folder: Path, options: argparse.Namespace) -> None:
                     f"p99 {1000 * timing.percentile(0.99):.0f} ms, longest {1000 * max(timing.wall):.0f} ms"
                 )
                 goal(f"{path}: every client knows within a second of the commit", max(timing.wall), LIMIT, " s")
+            alone, watched = (asyncio.run(idle(address, process, clients=each)) for each in (0, options.clients))
+            note(f"while nothing changes: {100 * alone:.2f} % of a core with nobody connected")
+            goal(
+                f"{options.clients} clients that nothing is told take", 100 * watched, 100 * IDLE_SHARE, " % of a core"
+            )
             pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
             note(f"the serving process has {pages * resource.getpagesize() / 2**20:.0f} MiB")
 
