@@ -85,8 +85,12 @@ class _Patient(H11Protocol):
     def _look(self, before: object) -> None:
         self._late = None
         # After an upgrade the connection is a WebSocket's; an idle one that asked something has its own time.
-        if self.scope is before and self in self.connections and self.timeout_keep_alive_task is None:
+        if self not in self.connections or self.timeout_keep_alive_task is not None:
+            return
+        if self.scope is before:
             self.transport.close()
+        elif self.conn.their_state is h11.IDLE:  # a request came in time, and part of the next one since
+            self._wait_for_head()
 
 
 def _configured(app: FastAPI, connections: int) -> uvicorn.Config:

@@ -1,9 +1,14 @@
 """The server: it begins, it ends, it starts again, and nobody holds it up."""
 
+import contextlib
 import json
 import logging
 import socket
+import subprocess
+import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -160,3 +165,148 @@ def test_a_reload_moves_the_server_only_when_its_place_changes(sqlite_database: 
         assert listening.url is None
     finally:
         listening.stop()
+
+
+def answer_from(connection: socket.socket) -> bytes:
+    """One answer whose body is a problem."""
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += connection.recv(10_000)
+    return answer
+
+
+def test_a_later_request_is_not_waited_for_longer_than_the_first(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.asgi, "HEAD_SECONDS", 0.3)
+    server = serve()
+    assert server.wait(20)
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as slow:
+        slow.sendall(f"GET /nowhere HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        assert answer_from(slow).startswith(b"HTTP/1.1 404 ")
+        began = time.monotonic()
+        slow.sendall(b"GET /nowhere HTTP/1.1\r\nX-Slow: ")
+        while slow.recv(10_000):
+            pass
+        assert time.monotonic() - began < web.asgi.IDLE_SECONDS / 2
+
+
+def test_a_connection_that_is_kept_is_not_cut_before_its_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.asgi, "HEAD_SECONDS", 0.1)
+    server = serve()
+    assert server.wait(20)
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as kept:
+        for _ in range(3):
+            kept.sendall(f"GET /nowhere HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+            assert answer_from(kept).startswith(b"HTTP/1.1 404 ")
+            time.sleep(0.3)
+
+
+def test_more_connections_than_there_is_room_for_are_cut_and_the_others_go_on(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.asgi, "CONNECTIONS", 5)
+    server = serve()
+    assert server.wait(20)
+    host, port = server.url.removeprefix("http://").split(":")
+    idle = [socket.create_connection((host, int(port)), timeout=10) for _ in range(5)]
+    try:
+        sixth = socket.create_connection((host, int(port)), timeout=10)
+        with sixth, contextlib.suppress(ConnectionError):
+            assert sixth.recv(100) == b""
+        idle.pop().close()
+        idle.pop().close()
+        eventually(lambda: get(f"{server.url}/openapi.json"))
+    finally:
+        for each in idle:
+            each.close()
+
+
+def test_open_files_are_left_for_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = [(1024, 1024)]
+    monkeypatch.setattr(web.asgi.resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(web.asgi.resource, "setrlimit", lambda _, wanted: limits.append(wanted))
+    assert web.asgi.room() == 512
+    limits[:] = [(1024, 524_288)]
+    assert web.asgi.room() == 1_000
+    assert limits[-1] == (4_096, 524_288)
+    limits[:] = [(-1, -1)]
+    assert web.asgi.room() == 1_000
+
+
+def test_what_is_under_way_for_too_long_at_the_end_is_told(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def with_slow(site: Site) -> FastAPI:
+        app = small(site)
+
+        @app.get("/slow")
+        def slow() -> None:
+            entered.set()
+            leave.wait(20)
+
+        return app
+
+    server = serve(with_slow)
+    assert server.wait(20)
+    said: list[int] = []
+
+    def ask() -> None:
+        try:
+            get(f"{server.url}/slow")
+        except urllib.error.HTTPError as error:
+            said.append(error.code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert entered.wait(10)
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 4
+    asking.join(10)
+    leave.set()
+    assert said == [503]
+    assert "Traceback" not in caplog.text
+    assert "request method=GET" not in caplog.text
+
+
+def test_while_it_stumbles_the_trouble_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.server, "FIRST_PAUSE", 0.3)
+    broken = [True]
+
+    def stumbling(site: Site) -> FastAPI:
+        if broken:
+            raise MemoryError
+        return small(site)
+
+    server = serve(stumbling)
+    eventually(lambda: server.trouble)
+    assert server.trouble == "stumbled (MemoryError: the log says more), and starts again"
+    broken.clear()
+    assert server.wait(20)
+    assert server.trouble is None
+
+
+def test_the_same_port_may_be_opened_to_others_and_closed_again(sqlite_database: Database, given: Premises) -> None:
+    with listen("127.0.0.1", 0) as found:
+        port = found.getsockname()[1]
+    serving = Serving(database=sqlite_database, clock=given.clock(), configuration=lambda: given.configuration)
+    listening = Listening(serving)
+    here = replace(given.settings, port=port)
+    try:
+        listening.use(here)
+        listening.use(replace(here, host="0.0.0.0"))  # noqa: S104  (127.0.0.1 is in its way: it is ours)
+        assert listening.url == f"http://127.0.0.1:{port}"
+        with pytest.raises(CannotListenError):
+            listening.use(replace(here, host="192.0.2.1"))
+        assert listening.url == f"http://127.0.0.1:{port}"  # as before
+        socket.create_connection(("127.0.0.1", port)).close()
+        listening.use(here)
+    finally:
+        listening.stop()
+
+
+def test_what_serves_is_not_loaded_before_its_thread_needs_it() -> None:
+    code = "import sys, poller.listening, web.server; print('fastapi' in sys.modules or 'uvicorn' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
