@@ -187,25 +187,25 @@ def test_what_is_remembered_is_what_the_store_says(
             assert {name: found[name] for name in says} == says
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(acts=st.lists(puts() | prunings, min_size=4, max_size=14))
-def test_the_newest_are_right_when_only_a_few_of_them_are_known(
-    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, acts: list[Act]
-) -> None:
-    monkeypatch.setattr(newest, "MOST_ENDS", 4)
-    clear(sqlite_database)
-    remembered, ids = Remembered(), []
-
-    def page(session: Session, limit: int) -> bool:
-        return remembered.page(session, Wanted(), limit=limit) == browsing.page(session, Wanted(), limit=limit)
-
-    for act in acts:
-        act(sqlite_database, ids)
-        assert all(sqlite_database.read(lambda session, limit=limit: page(session, limit)) for limit in (1, 2, 3))
-
-
 def ended(number: int, at: timedelta, outcome: Outcome = Outcome.FAILURE, **changes: Any) -> Build:
     return build(number, outcome, started_at=NOON + at, finished_at=NOON + at, **changes)
+
+
+def test_what_changes_far_below_the_newest_that_are_known_is_not_taken_for_one_of_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "MOST_ENDS", 4)
+    stored(database, *[ended(number, number * HOUR / 10) for number in range(1, 9)])
+    remembered = Remembered()
+
+    def pages(session: Session, limit: int) -> None:
+        assert remembered.page(session, Wanted(), limit=limit) == browsing.page(session, Wanted(), limit=limit)
+
+    database.read(lambda session: pages(session, 3))
+    goes_on = [build(number, None, started_at=NOON + HOUR) for number in (7, 8)]
+    stored(database, *goes_on, *[ended(number, number * HOUR / 10, title="new") for number in (1, 2)])
+    for limit in (5, 4, 1, 2, 3):
+        database.read(lambda session, limit=limit: pages(session, limit))
 
 
 class Counting:
