@@ -17,6 +17,7 @@ BENCHMARKS = (
     "details",
     "junit",
     "tests",
+    "web",
     "web_live",
 )
 
