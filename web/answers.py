@@ -73,7 +73,11 @@ class Revalidated(APIRoute):
                 return response
             tag = f'W/"{blake2b(bytes(response.body), digest_size=12).hexdigest()}"'
             if names(request.headers.getlist("if-none-match"), tag):
-                kept = {name: value for name, value in response.headers.items() if name in {"link", "vary"}}
+                kept = {
+                    name: value
+                    for name, value in response.headers.items()
+                    if name in {"link", "vary", "cross-origin-resource-policy"}
+                }
                 response = Response(status_code=304, headers=kept)
             response.headers["ETag"] = tag
             response.headers["Cache-Control"] = REVALIDATE

@@ -270,6 +270,16 @@ def test_an_unknown_pipeline_has_a_badge_that_says_so(client: TestClient) -> Non
     assert "no/such: unknown" in answer.text
 
 
+def test_pages_elsewhere_show_badges(client: TestClient, site: Site) -> None:
+    push(site, *series("P"))
+    first = client.get("/badge/web/deploy.svg")
+    again = client.get("/badge/web/deploy.svg", headers={"If-None-Match": first.headers["etag"]})
+    unknown = client.get("/badge/no/such.svg")
+    assert [each.status_code for each in (first, again, unknown)] == [200, 304, 404]
+    assert {each.headers["cross-origin-resource-policy"] for each in (first, again, unknown)} == {"cross-origin"}
+    assert client.get("/cc.xml").headers["cross-origin-resource-policy"] == "same-origin"
+
+
 @pytest.mark.parametrize("address", ["/cc.xml", "/feed.atom", "/badge/web/deploy.svg"])
 def test_what_is_known_already_is_not_sent_again(client: TestClient, site: Site, address: str) -> None:
     push(site, *series("F"))

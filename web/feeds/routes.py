@@ -32,6 +32,7 @@ ALERTS = 100  # entries of the feed
 TEXT = "text/plain"
 XML = "application/xml"
 SVG = "image/svg+xml"
+ANYWHERE = {"Cross-Origin-Resource-Policy": "cross-origin"}  # pages elsewhere show badges
 CHALLENGES = f'{CHALLENGE}, Basic realm="buildwatch"'
 
 
@@ -112,7 +113,8 @@ def _add_badges(router: APIRouter, site: Site) -> None:
         known, last = site.database.read(read)
         left = label or (known[0].pipeline.name if known else pipeline)
         word, colour = _word(last) if known else ("unknown", GREY)
-        return Response(badge(left, word, colour), 200 if known else HTTP_404_NOT_FOUND, media_type=SVG)
+        status = 200 if known else HTTP_404_NOT_FOUND
+        return Response(badge(left, word, colour), status, media_type=SVG, headers=ANYWHERE)
 
 
 def base_of(request: Request, site: Site) -> str:
