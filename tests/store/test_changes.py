@@ -35,6 +35,7 @@ from store.buckets import Assigned
 from store.changes import Delta, Kind
 from store.database import Database, Session
 from store.details import Findings
+from store.engine import open_database
 from store.providers import ProviderHealth
 from store.retention import Keep
 from tests.support.builders import NOON, minutes, notification
@@ -277,6 +278,36 @@ def test_reading_on_from_the_last_number_misses_nothing_of_many_writers(database
     done.set()
     reader.join()
     assert told == {1000 * each + number for each in range(4) for number in range(20)}
+
+
+def test_a_transaction_that_began_first_and_ends_last_is_not_skipped(database: Database) -> None:
+    """Of two processes: whoever has a number commits before the next one gets another."""
+    elsewhere = open_database(database.engine.url.render_as_string(hide_password=False), create=False)
+    writing, go_on, followed = threading.Event(), threading.Event(), []
+
+    def slow(session: Session) -> None:
+        changes.note(session, Kind.ALERT, ids=[1])
+        writing.set()
+        assert go_on.wait(20)
+
+    def quick() -> None:
+        elsewhere.transact(lambda session: changes.note(session, Kind.ALERT, ids=[2]))
+
+    first = threading.Thread(target=database.transact, args=[slow])
+    second = threading.Thread(target=quick)
+    first.start()
+    assert writing.wait(20)
+    second.start()
+    seq = 0
+    for wait in (0.3, 20):
+        second.join(wait)
+        told = news(database, seq)
+        followed.append(told.alerts)
+        seq = told.seq
+        go_on.set()
+    first.join(20)
+    elsewhere.close()
+    assert followed == [frozenset(), {1, 2}]
 
 
 def test_deltas_add_up() -> None:
