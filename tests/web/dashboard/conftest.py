@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext
 from store.engine import open_database
 from tests.support.browser import Watched, chromium, served
 from tests.support.dashboard_scene import deliver, fill, fill_hostile
-from tests.support.site import premises, site_over
+from tests.support.site import MakeSite, premises, site_over
 from web.site import Site
 
 
@@ -35,15 +36,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def new_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Site]]:
-    """Makes sites over empty stores that live as long as the module."""
+def new_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSite]:
+    """Makes sites over empty stores that live as long as the module; arguments are settings of the web server."""
     new_store = request.getfixturevalue("_new_store")
     databases = []
 
-    def make() -> Site:
+    def make(**settings: Any) -> Site:
         folder = tmp_path_factory.mktemp("scene")
         databases.append(open_database(f"sqlite:///{shutil.copy2(new_store, folder / 'buildwatch.db')}"))
-        return site_over(databases[-1], premises(folder))
+        return site_over(databases[-1], premises(folder, **settings))
 
     yield make
     for each in databases:
@@ -51,7 +52,7 @@ def new_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def scene(browser: Browser, new_site: Callable[[], Site]) -> Iterator[Scene]:
+def scene(browser: Browser, new_site: MakeSite) -> Iterator[Scene]:
     """Something broken, told to some and not to others."""
     del browser  # without one nothing has to be filled
     site = new_site()
@@ -62,7 +63,7 @@ def scene(browser: Browser, new_site: Callable[[], Site]) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def hostile(browser: Browser, new_site: Callable[[], Site]) -> Iterator[Scene]:
+def hostile(browser: Browser, new_site: MakeSite) -> Iterator[Scene]:
     """Every name in it is hostile."""
     del browser
     site = new_site()
@@ -73,7 +74,7 @@ def hostile(browser: Browser, new_site: Callable[[], Site]) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def empty(browser: Browser, new_site: Callable[[], Site]) -> Iterator[Scene]:
+def empty(browser: Browser, new_site: MakeSite) -> Iterator[Scene]:
     """Nothing has happened yet."""
     del browser
     site = new_site()

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +12,8 @@ from domain.build import Outcome
 from tests.support.browser import Watched, served
 from tests.support.builders import NOON, build, pipeline
 from tests.support.dashboard_scene import fill, ingested
+from tests.support.site import MakeSite
 from tests.web.dashboard.conftest import Scene, Watch
-from web.site import Site
 
 A_SECOND = 1_000  # milliseconds
 TRIES = 3  # of which the best counts: this machine is not ours alone
@@ -175,7 +174,7 @@ def test_without_motion_nothing_moves(scene: Scene, watch: Watch) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(browser: Browser, new_site: Callable[[], Site]) -> Any:
+def large(browser: Browser, new_site: MakeSite) -> Any:
     """A thousand pipelines, thirty clouds, and twelve of everything that there is."""
     del browser
     site = new_site()

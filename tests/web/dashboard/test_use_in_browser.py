@@ -3,37 +3,35 @@
 from typing import Any
 
 import pytest
-from axe_core_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from axe_core_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page, expect
+from pydantic import SecretStr
 
-from tests.support.browser import PHONE
+from tests.support.browser import PHONE, served
 from tests.support.dashboard_scene import STACK
+from tests.support.site import MakeSite
 from tests.web.dashboard.conftest import Scene, Watch
+from web.settings import Access, User
 
 PAGES = (
     "/",
-    "/?window=2026-11-19",
     "/?label.cloud=blr-cloud5",
-    "/details",
     "/details?reason=Stack+Creation+Failed&window=2026-11-20",
-    "/details?reason=none",
     "/details?pipeline=1",
     "/pipelines",
-    "/pipelines?state=failing",
     "/pipelines/3",
-    "/pipelines/3?branch=main",
     "/builds/{failed}",
-    "/builds/1",
     "/alerts",
     "/alerts/{alert}",
     "/tests",
     "/analysis?pipeline=nsp/core",
-    "/analysis?pipeline=nsp/core&measurement=coverage",
     "/?kiosk=1",
     "/docs",
     "/builds/999",
     "/?window=soon",
 )
+# What may differ with the colours and the width; all else was looked at by day.
+AT_NIGHT = {"runOnly": {"type": "rule", "values": ["color-contrast", "scrollable-region-focusable"]}}
 WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 
 
@@ -41,8 +39,8 @@ def path_of(page: str, scene: Scene) -> str:
     return page.format(failed=scene.builds[-1], alert=scene.alerts[-1])
 
 
-def violations(page: Page) -> list[Any]:
-    found = Axe().run(page, options=WCAG)["violations"]
+def violations(page: Page, options: Any = WCAG) -> list[Any]:
+    found = Axe().run(page, options=options)["violations"]
     return [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found]
 
 
@@ -55,7 +53,7 @@ def test_axe_finds_nothing_by_day_nor_on_a_phone_at_night(scene: Scene, watch: W
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     for each in page.locator("details").all():
         each.evaluate("(element) => element.open = true")
-    assert violations(page) == []
+    assert violations(page, AT_NIGHT) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     watched.check()
 
@@ -65,6 +63,25 @@ def test_axe_finds_nothing_in_an_empty_store(empty: Scene, watch: Watch, path: s
     watched = watch(empty, viewport=PHONE)
     assert violations(watched.open(path)) == []
     watched.check()
+
+
+def test_somebody_logs_in_and_out(browser: Browser, new_site: MakeSite, watch: Watch) -> None:
+    del browser
+    ada = User(name="ada", password=SecretStr("correct horse"))
+    site = new_site(access=Access(users=(ada,)))
+    with served(site) as url:
+        watched = watch(Scene(site, url, [], []), viewport=PHONE)
+        page = watched.open("/pipelines")
+        assert violations(page) == []
+        page.get_by_label("Name").fill("ada")
+        page.get_by_label("Password").fill("correct horse")
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text("Pipelines")
+        expect(page.locator("#live")).to_contain_text("Live")
+        assert violations(page) == []
+        watched.check()
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_label("Password")).to_be_visible()
 
 
 def test_windows_buckets_and_builds_are_reached_by_links_and_the_back_button(scene: Scene, watch: Watch) -> None:
