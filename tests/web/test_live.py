@@ -1,6 +1,5 @@
 """What changes is pushed: to old clients as a summary, to our pages by number."""
 
-import asyncio
 import json
 import re
 import threading
@@ -21,7 +20,7 @@ from domain.build import Build
 from domain.silence import Ends, Silence
 from providers._base import Page
 from store import changes, pipelines, silences
-from store.changes import Delta, Kind
+from store.changes import Kind
 from store.database import Database, Session
 from store.engine import open_database
 from store.errors import StoreError
@@ -32,7 +31,7 @@ from web.access.gate import Gate
 from web.access.scopes import Caller
 from web.app import make_app
 from web.live import sockets as live
-from web.live.broadcast import Broadcast, ChangeListener, News, Pace
+from web.live.broadcast import Pace
 from web.settings import Access, Scope, Token
 from web.site import Site
 
@@ -340,50 +339,6 @@ def test_who_logged_in_shows_it_again_after_a_while(site: Site) -> None:
     with client_of(site, replace(pace, beat=0.2)) as client, client.websocket_connect("/api/live") as socket:
         socket.receive_json()
         assert socket.receive_json() == {"type": "alive"}
-
-
-class Stuck:
-    """A WebSocket whose client takes nothing any more."""
-
-    closed: int | None = None
-
-    async def receive(self) -> dict[str, str]:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def send_text(self, text: str) -> None:
-        del text
-        await asyncio.Event().wait()
-
-    async def close(self, code: int) -> None:
-        self.closed = code
-
-
-def test_a_client_that_takes_nothing_is_dropped(site: Site) -> None:
-    stuck = Stuck()
-
-    async def talk() -> None:
-        broadcast = Broadcast(site, lambda _: "", replace(QUICK, patience=0.02))
-        await live.talk(stuck, broadcast, ChangeListener(), "hello", site)  # type: ignore[arg-type]
-
-    asyncio.run(talk())
-    assert stuck.closed == 1013
-
-
-def test_what_a_slow_client_was_not_sent_is_joined() -> None:
-    async def slow() -> tuple[str, str]:
-        listener = ChangeListener()
-        for seq, alert in ((3, 1), (4, 2), (5, 3)):
-            delta = Delta(seq=seq, kinds=frozenset({Kind.ALERT}), alerts=frozenset({alert}))
-            listener.put(News(seq=seq, delta=delta))
-        first = await listener.take()
-        listener.put(News(seq=6, delta=None))
-        listener.put(News(seq=7, delta=Delta(seq=7, kinds=frozenset({Kind.BUILD}), builds=frozenset({1}))))
-        return first, await listener.take()
-
-    first, second = map(json.loads, asyncio.run(slow()))
-    assert (first["seq"], first["alerts"]) == (5, [1, 2, 3])
-    assert second == {"type": "reset", "seq": 7}
 
 
 def test_while_the_store_is_away_it_is_tried_again(sqlite_database: Database, tmp_path: Path) -> None:

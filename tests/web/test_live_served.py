@@ -6,7 +6,7 @@ import socket
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from alerts.verdict import verdict_of
 from domain.build import Build
 from providers._base import Page
 from store import builds
+from store.changes import Delta, Kind
 from store.database import Database
 from store.errors import StoreUnavailable
 from tests.support.builders import NOON, minutes
@@ -32,7 +33,7 @@ from web.app import make_app
 from web.listening import listen
 from web.live import protocol
 from web.live import sockets as live
-from web.live.broadcast import Broadcast, ChangeListener, Pace
+from web.live.broadcast import Broadcast, ChangeListener, News, Pace
 from web.server import WebServer
 from web.site import Site
 
@@ -231,6 +232,50 @@ def test_a_crowd_that_comes_while_the_store_is_away_asks_it_once(site: Site, mon
     monkeypatch.setattr(site.database, "read", away)
     assert {type(each) for each in asyncio.run(crowd())} == {StoreUnavailable}
     assert len(asked) == 1
+
+
+class Stuck:
+    """A WebSocket whose client takes nothing any more."""
+
+    closed: int | None = None
+
+    async def receive(self) -> dict[str, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send_text(self, text: str) -> None:
+        del text
+        await asyncio.Event().wait()
+
+    async def close(self, code: int) -> None:
+        self.closed = code
+
+
+def test_a_client_that_takes_nothing_is_dropped(site: Site) -> None:
+    stuck = Stuck()
+
+    async def talk() -> None:
+        broadcast = Broadcast(site, lambda _: "", replace(QUICK, patience=0.02))
+        await live.talk(stuck, broadcast, ChangeListener(), "hello", site)  # type: ignore[arg-type]
+
+    asyncio.run(talk())
+    assert stuck.closed == 1013
+
+
+def test_what_a_slow_client_was_not_sent_is_joined() -> None:
+    async def slow() -> tuple[str, str]:
+        listener = ChangeListener()
+        for seq, alert in ((3, 1), (4, 2), (5, 3)):
+            delta = Delta(seq=seq, kinds=frozenset({Kind.ALERT}), alerts=frozenset({alert}))
+            listener.put(News(seq=seq, delta=delta))
+        first = await listener.take()
+        listener.put(News(seq=6, delta=None))
+        listener.put(News(seq=7, delta=Delta(seq=7, kinds=frozenset({Kind.BUILD}), builds=frozenset({1}))))
+        return first, await listener.take()
+
+    first, second = map(orjson.loads, asyncio.run(slow()))
+    assert (first["seq"], first["alerts"]) == (5, [1, 2, 3])
+    assert second == {"type": "reset", "seq": 7}
 
 
 def test_a_client_that_talks_all_the_time_is_not_listened_to_faster(monkeypatch: pytest.MonkeyPatch) -> None:
