@@ -47,6 +47,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) + 1
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Files in memory hold the time at which they were made: they are numbered, or workers would know other tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody but this machine is asked anything: what a test forgot to fake fails at once."""
