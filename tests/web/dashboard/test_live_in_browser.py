@@ -222,4 +222,3 @@ def test_a_page_becomes_live_by_itself_when_nothing_of_it_is_known_yet(large: Sc
     watched.page.add_init_script(READY)
     watched.open("/")
     assert watched.page.evaluate("window.ready") > 0  # how soon: `python -m bench web`
-
