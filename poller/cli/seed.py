@@ -38,6 +38,7 @@ def seed(  # noqa: PLR0917
     """Fill the store with a made-up history. Raises no alerts; doing it again adds only what has ended since."""
     from store import pushed
     from web.intake.made_up import MADE_UP
+    from web.intake.pushing import NotTakenError
 
     configuration = load_configuration(config)
     if all(settings.polled for settings in configuration.providers.values()):
@@ -47,7 +48,11 @@ def seed(  # noqa: PLR0917
         if not force and database.read(lambda session: pushed.has_others(session, MADE_UP)):
             complain("the store holds real builds, and made-up ones never leave it: use another store.url, or --force")
             sys.exit(Exit.FOUND_SOMETHING_WRONG)
-        stored, changed = _fill(configuration, database, days=days, count=count, seed=number)
+        try:
+            stored, changed = _fill(configuration, database, days=days, count=count, seed=number)
+        except NotTakenError as error:  # before anything of that transaction is stored
+            complain(f"{configuration.path}: {error}")
+            sys.exit(Exit.CONFIGURATION)
     if as_json:
         print_json({"builds": stored, "changed": changed, "days": days, "seed": number})
     else:

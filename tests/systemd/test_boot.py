@@ -12,6 +12,9 @@ from tests.support.daemon import eventually
 from tests.support.product import COMMAND
 from tests.support.service import UNIT, Service
 
+PYTHON = "/opt/buildwatch/bin/python"
+WEB_PORT = 18321
+
 
 @pytest.fixture(autouse=True)
 def unlimited(service: Service) -> None:
@@ -87,6 +90,22 @@ def test_a_reload_takes_a_good_file_over(service: Service) -> None:
         eventually(lambda: "late/newcomer" in service.machine.ask(COMMAND, "builds", "--json"))
     service.machine.ask("systemctl", "reload", UNIT)
     assert service.pid() == before
+
+
+def test_the_web_server_answers_from_inside_the_sandbox(service: Service) -> None:
+    asked = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())"
+    address = f"http://127.0.0.1:{WEB_PORT}"
+
+    def answers(path: str, text: str) -> bool:
+        done = service.machine.do(PYTHON, "-c", asked, address + path)
+        return done.returncode == 0 and text in done.stdout
+
+    with saved(service, service.config.read_text() + f"web: {{listen: {WEB_PORT}}}\n"):
+        service.machine.ask("systemctl", "reload", UNIT)
+        eventually(lambda: answers("/health", '"ok":true'), within=30)
+        assert answers("/", "team/api")
+    service.machine.ask("systemctl", "reload", UNIT)
+    eventually(lambda: not answers("/health", ""))
 
 
 def test_a_reload_of_a_broken_file_fails_with_its_reason_and_changes_nothing(service: Service) -> None:

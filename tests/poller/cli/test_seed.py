@@ -86,6 +86,15 @@ def test_nothing_that_takes_pushed_builds_is_a_fault_of_the_configuration(
     assert "web: {}" in ran.err
 
 
+def test_where_no_entry_takes_the_made_up_pipelines_that_is_said(
+    buildwatch: Commands, write: Callable[[str], Path]
+) -> None:
+    path = write(WEB + "providers: {own: {kind: push}}\npipelines: [{provider: own, key: 'other/*'}]\n")
+    ran = buildwatch("seed", "--days", "1", "--count", "1")
+    assert ran.status == 78
+    assert ran.err.startswith(f"{path}: no entry of `pipelines:` takes pushed builds of ")
+
+
 def test_pushed_builds_are_never_unreachable_and_what_nobody_wrote_is_not_counted(
     buildwatch: Commands, write: Callable[[str], Path]
 ) -> None:
