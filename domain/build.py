@@ -4,6 +4,7 @@ A workflow run (GitHub), a run, a request and an execution are all a `Build` her
 OpenTelemetry's CI/CD conventions; docs/glossary.md holds the whole list.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +15,13 @@ from domain.testreport import TestReport
 
 _TOO_MANY = 2**31  # no database can count so far
 _TOO_LARGE = 2**63
+_CLASS = re.compile(r"[A-Z]\w*Cause")  # of Jenkins and its plugins
+_END = re.compile(r"(?:Trigger)?Cause$")
+_NAME = re.compile(r"[A-Z]+|Git(?:Hub|Lab)")
+_WORD = re.compile(r"Git(?:Hub|Lab)|[A-Z]+(?![a-z])|[A-Z]?[a-z0-9_]+")
+_CAUSES: Mapping[str, str] = MappingProxyType(
+    {"UserIdCause": "a person", "RemoteCause": "a call", "UpstreamCause": "another job", "ReplayCause": "a replay"}
+)
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 NO_MEASUREMENTS: Mapping[str, float] = MappingProxyType({})
 
@@ -135,6 +143,14 @@ class Build:
         if self.queued_at is None or self.started_at is None:
             return None
         return max(self.started_at - self.queued_at, timedelta(0))
+
+    @property
+    def occasion(self) -> str | None:
+        """What triggered it, in words: Jenkins' `SCMTriggerCause` is "SCM", those of others stand as they are."""
+        if self.trigger is None or not _CLASS.fullmatch(self.trigger):
+            return self.trigger
+        words = _WORD.findall(_END.sub("", self.trigger))
+        return _CAUSES.get(self.trigger) or " ".join(word if _NAME.fullmatch(word) else word.lower() for word in words)
 
     @property
     def stream(self) -> str | None:

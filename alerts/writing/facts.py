@@ -80,7 +80,7 @@ def _when(case: Case) -> Iterator[Fact]:
 
 def _build(build: Build, background: Background) -> Iterator[tuple[str, str | None]]:
     yield "Commit", " ".join(part for part in (short_commit(build.commit), build.title) if part)
-    yield "Triggered by", " by ".join(part for part in (build.trigger, build.actor) if part)
+    yield "Triggered by", " by ".join(part for part in (build.occasion, build.actor) if part)
     yield "Duration", _duration(build.duration, background.usual_duration)
     yield "Stage", build.failing_stage
     yield "Reason", shortened(build.reason, _REASON_LIMIT)
