@@ -42,11 +42,6 @@ _EMPTIED = """
 """
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than processors: while the tests of one worker wait for servers, those of another calculate."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Files in memory hold the time at which they were made: they are numbered, or workers would know other tests."""
     return argname if isinstance(val, bytes) else None

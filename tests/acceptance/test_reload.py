@@ -218,7 +218,7 @@ def test_what_did_not_change_keeps_its_rhythm_and_its_connections(
     moments = [request.at for request in house.github.asked("*/actions/runs")]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
     assert gaps
-    assert min(gaps) > EVERY * 0.5
+    assert len(gaps) < sum(gaps) / EVERY + 1.5  # none beside the rhythm; on a slow machine one may come late
     assert max(gaps) < EVERY + 1.5
     assert daemon.daemon._connections.providers["gh"] is github
     assert daemon.daemon._dispatcher._couriers["bot"] is courier

@@ -241,12 +241,12 @@ def test_the_command_prints_its_servers_and_leaves_on_a_signal(tmp_path: Path) -
             assert line, "it ended by itself"
         asked = time.monotonic()
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=20)
+        out, err = running.communicate(timeout=60)
     finally:
         running.kill()
         running.wait()
     assert running.returncode == 0, err
-    assert time.monotonic() - asked < 10
+    assert time.monotonic() - asked < 30  # what is being sent is given 20 s
     assert err == ""
     assert "In " in out
     for server in (
