@@ -32,6 +32,7 @@ from domain.build import Build, Outcome, Pipeline, Status
 from store import alerts, builds, pipelines
 from store.columns import to_ms
 from store.engine import Database, Session, open_database
+from tests.support.browser import READY, chromium
 from tests.support.postgres import NoPostgres, postgres_server
 from tests.support.process import DaemonProcess
 from tests.support.scene import save
@@ -267,6 +268,22 @@ def bench_clients(address: str, pid: int, database: Database, clients: int, comm
     note(f"the serving process has {memory(pid)['VmRSS']:.0f} MiB")
 
 
+def bench_page(address: str, tries: int) -> None:
+    """From the first byte asked for until the dashboard is live, nothing of it in the browser's cache."""
+    heading("the dashboard in Chromium")
+    took = []
+    with chromium() as browser:
+        for _ in range(tries):
+            with closing(browser.new_context()) as context:
+                page = context.new_page()
+                page.add_init_script(READY)
+                page.goto(address)
+                page.wait_for_function("window.ready")
+                took.append(float(page.evaluate("window.ready")))
+    goal("live, the slowest", max(took), 1000, " ms")
+    note("each (ms): " + ", ".join(f"{each:.0f}" for each in took))
+
+
 def bench_daemon(folder: Path, store: str, seconds: float) -> None:
     """The daemon with its web on the same store, polling 1,000 jobs, while people look at pages."""
     with running("jenkins", PIPELINES, 5) as fake:
@@ -327,7 +344,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100, help="requests for each address")
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--folder", type=Path, help="a store that was filled before is there, or will be left there")
-    parser.add_argument("--only", choices=("routes", "clients", "daemon"))
+    parser.add_argument("--only", choices=("routes", "clients", "page", "daemon"))
     options = parser.parse_args()
     total = 100_000 if options.quick else options.builds
     rounds = 20 if options.quick else max(options.rounds, 20)
@@ -345,9 +362,11 @@ def main() -> None:
             heading(f"{database.dialect}: {total:,} builds of {PIPELINES:,} pipelines in {HISTORY.days} days")
             if options.only != "daemon":
                 with served(url, folder) as (address, pid):
-                    if options.only != "clients":
+                    if options.only in {None, "routes"}:
                         bench_routes(address.replace("ws", "http"), pid, database, rounds)
-                    if options.only != "routes":
+                    if options.only in {None, "page"}:
+                        bench_page(address.replace("ws", "http"), 5)
+                    if options.only in {None, "clients"}:
                         bench_clients(address, pid, database, options.clients, 10 if options.quick else 40)
             if options.only in {None, "daemon"} and database.dialect == "sqlite":
                 bench_daemon(folder, url, 15 if options.quick else 60)

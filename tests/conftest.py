@@ -42,6 +42,22 @@ _EMPTIED = """
 """
 
 
+REAL = ("acceptance", "faults", "poller", "systemd", "web")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than processors: while the tests of one worker wait for servers, those of another calculate."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What runs real processes and servers by the real clock may fail once on a busy machine: the summary shows it."""
+    real = tuple(config.rootpath / "tests" / folder for folder in REAL)
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in real):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Files in memory hold the time at which they were made: they are numbered, or workers would know other tests."""
     return argname if isinstance(val, bytes) else None

@@ -28,6 +28,13 @@ window.violations = [];
 addEventListener("securitypolicyviolation", (e) => violations.push(`${e.violatedDirective} ${e.blockedURI}`));
 window.alert = () => { window.hacked = true; };
 """
+READY = """
+new MutationObserver((_, observer) => {
+  if (!document.querySelector("#live")?.textContent) return;
+  window.ready = performance.now();
+  observer.disconnect();
+}).observe(document, { subtree: true, childList: true, characterData: true });
+"""
 
 
 @contextmanager

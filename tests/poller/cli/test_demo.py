@@ -225,9 +225,14 @@ def test_an_interrupt_ends_it_cleanly(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "breaks" in capsys.readouterr().out
 
 
+INTERRUPTIBLE = (  # a shell starts what goes on in the background without
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from poller.cli import main; main()"
+)
+
+
 def test_the_command_prints_its_servers_and_leaves_on_a_signal(tmp_path: Path) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-c", "from poller.cli import main; main()", "demo", "--seed", "3"],
+        [sys.executable, "-c", INTERRUPTIBLE, "demo", "--seed", "3"],
         cwd=tmp_path,
         env=bare_environment(),
         stdout=subprocess.PIPE,

@@ -68,10 +68,10 @@ def test_what_is_wrong_is_found(
     )
     assert told["polls of github"][0] == "wrong"
     assert "auth: bad credentials" in told["polls of github"][1]
-    assert told["polls of jenkins"] == (
-        "warning",
-        "some fail although others succeed (1): team/api since now: server error: it answers 500",
-    )
+    state, text = told["polls of jenkins"]
+    assert state == "warning"
+    assert text.startswith("some fail although others succeed (1): team/api since ")
+    assert text.endswith(": server error: it answers 500")
     assert told["deliveries to ci-slack"] == ("wrong", "broken: invalid_auth")
     assert told["config in use"][0] == "wrong"
     assert "wrong\n" in buildwatch("doctor").out

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from domain.build import Outcome
-from tests.support.browser import Watched, served
+from tests.support.browser import READY, Watched, served
 from tests.support.builders import NOON, build, pipeline
 from tests.support.dashboard_scene import fill, ingested
 from tests.support.site import MakeSite
@@ -24,13 +24,6 @@ STOPWATCH = """(text) => {
     tell(Date.now());
   }).observe(document.querySelector("main"), { subtree: true, childList: true, characterData: true }));
 }"""
-READY = """
-new MutationObserver((_, observer) => {
-  if (!document.querySelector("#live")?.textContent) return;
-  window.ready = performance.now();
-  observer.disconnect();
-}).observe(document, { subtree: true, childList: true, characterData: true });
-"""
 
 
 def happens(scene: Scene, name: str, outcome: Outcome = Outcome.SUCCESS, **changes: Any) -> None:
